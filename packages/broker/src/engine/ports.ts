@@ -1,0 +1,156 @@
+import type { Peer, QoS, UserProperty } from "@sericite/protocol";
+import type { StoreRecord, Recovery } from "./records.ts";
+
+/** Number of a batch; 0: nothing to wait for. Compared, never awaited. */
+export type Position = number;
+
+/** "ok"; "slow": too much is unwritten, hold publishers; "refusing": take no durable message (disk full, engine gone). */
+export type StoreState = "ok" | "slow" | "refusing";
+
+/** Number of a stored session: new with each session, never reused, so that an ended session's records cannot return. */
+export type SessionKey = number;
+
+/** Number of a message, unique in a store and rising. */
+export type MessageNumber = number;
+
+/** A message as it is kept: outside the engine and across restarts. */
+export interface StoredMessage {
+  readonly number: MessageNumber;
+  readonly topicName: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  /** Encoded 5.0 properties without their length, as they go out; empty where there are none. */
+  readonly properties: Uint8Array;
+  /** Client Identifier of the publisher; empty where no client published it. */
+  readonly publisher: string;
+  /** Store time at which it expires, milliseconds; `Infinity` where it does not. */
+  readonly expiresAt: number;
+}
+
+/** One waiting message of a session's queue. */
+export interface QueueEntry {
+  /** Position in the session's queue: rises by one with each entry. */
+  readonly sequence: number;
+  readonly message: StoredMessage;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly subscriptionIdentifiers: readonly number[];
+}
+
+/** A part of a queue, in order. */
+export interface QueuePage {
+  readonly entries: readonly QueueEntry[];
+  /** Sequence to read on from, or `undefined` at the end. */
+  readonly next: number | undefined;
+}
+
+/**
+ * What outlives the process. State changes in memory at once; the record of it is appended in the
+ * same turn. What must wait for it compares numbers.
+ */
+export interface Store {
+  /** Gives back what was kept, then takes records. Once, first. */
+  open(recovery: Recovery): Promise<void>;
+  /**
+   * Takes one record into this turn's batch.
+   *
+   * @returns the batch's number, or 0 where this store has nothing to wait for. Never waits, never
+   * throws for trouble with the medium: `state` and `durable` tell.
+   */
+  append(record: StoreRecord): Position;
+  /** Closes the batch: after a crash all of it is there or none. */
+  endTurn(): void;
+  /** Every batch up to here survives a crash. Rises only. */
+  readonly durable: Position;
+  /** Called after `durable` rose. */
+  onDurable: (() => void) | undefined;
+  readonly state: StoreState;
+  /** Called after `state` changed. */
+  onState: (() => void) | undefined;
+  /** A page in order, from the unwritten batches too. One call at a time and session. */
+  readQueue(session: SessionKey, from: number, maximumBytes: number): Promise<QueuePage>;
+  /** @throws where the store holds no such message. */
+  readMessage(message: MessageNumber): Promise<StoredMessage>;
+  /** Flushes and lets go. */
+  close(): Promise<void>;
+}
+
+/** A right to a session: only the owner queues for it, runs its timers and publishes its Will. */
+export interface Claim {
+  /** Rises with each claim of the same Client Identifier; what carries a lower one has no effect. */
+  readonly epoch: number;
+}
+
+/** Who owns which session. On one node every claim is granted at once; in a cluster with a promise. */
+export interface Ownership {
+  claim(clientId: string): Claim | Promise<Claim>;
+  /** The session ended here. */
+  release(clientId: string, claim: Claim): void;
+}
+
+/** What goes to the other nodes: an envelope once per node. */
+export interface Envelope {
+  readonly message: StoredMessage;
+  /** Node to reach, or `undefined` for all. */
+  readonly node: string | undefined;
+}
+
+/** Carries messages to and from other nodes. The one of a single node carries nothing. */
+export interface Bus {
+  /** @returns the position to wait for; 0 where nothing was sent. */
+  send(envelope: Envelope): Position;
+  /** Everything up to here will reach its nodes. Rises only. */
+  readonly durable: Position;
+  onDurable: (() => void) | undefined;
+  onEnvelope: ((envelope: Envelope) => void) | undefined;
+  close(): Promise<void>;
+}
+
+/** What an authenticator is told of a CONNECT. */
+export interface ConnectRequest {
+  /** As sent; empty where the broker is to assign one. */
+  readonly clientId: string;
+  readonly username: string | undefined;
+  /** Must not be changed or kept. */
+  readonly password: Uint8Array | undefined;
+  readonly protocolVersion: 3 | 4 | 5;
+  readonly cleanStart: boolean;
+  readonly userProperties: readonly UserProperty[];
+  readonly peer: Peer;
+}
+
+/** What an authenticator answers. */
+export type Authentication =
+  | {
+      readonly accepted: true;
+      /** Client Identifier to use in place of the one sent. */
+      readonly clientId?: string | undefined;
+      /** Username to go on with in place of the one sent. */
+      readonly username?: string | undefined;
+    }
+  | {
+      readonly accepted: false;
+      /** 5.0 Reason Code, 0x80 or above; 3.x gets the return code that fits. Default 0x86. */
+      readonly reasonCode?: number | undefined;
+      /** For the log and, on 5.0, the Reason String. */
+      readonly reason?: string | undefined;
+    };
+
+/** Says who may enter. A promise parks the connection, under the hook deadline. */
+export interface Authenticator {
+  authenticate(request: ConnectRequest): Authentication | Promise<Authentication>;
+}
+
+/** Level of a log line. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/**
+ * Where log lines go. `event` is a fixed short name (`client-connected`), `fields` what belongs to
+ * it. Never holds a password. A `pino` or `console`-like object is adapted by the composition root.
+ */
+export interface Log {
+  /** Whether lines of this level are wanted, so that nobody builds what nobody reads. */
+  enabled(level: LogLevel): boolean;
+  write(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void;
+}
