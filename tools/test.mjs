@@ -1,0 +1,249 @@
+/**
+ * Runs the tests of all packages from compiled output, suite by suite, each against its budget.
+ *
+ *     node tools/test.mjs [--suite NAME]... [--only TEXT] [--require-all] [--list]
+ *
+ *     --suite NAME    only this suite (may be repeated)
+ *     --only TEXT     only files whose path holds TEXT
+ *     --require-all   a skipped test is a failure (also: SERICITE_REQUIRE_ALL=1)
+ *     --list          print the suites and their files, run nothing
+ *
+ * A test that needs a program that is not there skips with a reason, and the reason is printed.
+ * The last line is `N passed, N failed, N skipped`; the exit code is 1 if anything failed.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join, sep } from "node:path";
+import { parseArgs } from "node:util";
+import { ROOT } from "./checkout.mjs";
+
+/**
+ * The suites: the first whose pattern fits a file's path has it. The budget is wall time in
+ * seconds on two cores; all budgets together stay under the two minutes of `npm test`.
+ */
+const SUITES = [
+  { name: "tools", budget: 10, pattern: /^tools\// },
+  { name: "interop", budget: 25, pattern: /^conformance\/.*interop/ },
+  { name: "conformance", budget: 10, pattern: /^conformance\// },
+  { name: "simulation", budget: 15, pattern: /simulat|planted|faults|ledger/ },
+  { name: "contract", budget: 5, pattern: /contract/ },
+  { name: "property", budget: 15, pattern: /propert(y|ies)\.test|fuzz/ },
+  {
+    name: "integration",
+    budget: 20,
+    pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\//,
+  },
+  { name: "unit", budget: 15, pattern: /./ },
+];
+
+/** Files that run at the same time. */
+const PARALLEL = 2;
+/** A file that has not ended by then is killed, and counts as failed. Milliseconds. */
+const FILE_LIMIT_MS = 90_000;
+
+const { values: flags } = parseArgs({
+  options: {
+    suite: { type: "string", multiple: true, default: [] },
+    only: { type: "string", default: "" },
+    "require-all": { type: "boolean", default: process.env.SERICITE_REQUIRE_ALL === "1" },
+    list: { type: "boolean", default: false },
+  },
+});
+
+const unknown = flags.suite.filter((name) => !SUITES.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `no suite ${unknown.join(", ")}; there are ${SUITES.map(({ name }) => name).join(", ")}`,
+  );
+  process.exit(2);
+}
+
+/** Test files by suite, as paths from the root with forward slashes. */
+function findSuites() {
+  const files = [];
+  for (const name of readdirSync(join(ROOT, "packages"))) {
+    files.push(...compiledTests(`packages/${name}`));
+  }
+  files.push(...compiledTests("conformance"), ...compiledTests("bench"));
+  for (const name of readdirSync(join(ROOT, "tools"))) {
+    if (name.endsWith(".test.mjs")) files.push(`tools/${name}`);
+  }
+  const suites = SUITES.map((suite) => ({ ...suite, files: [] }));
+  files.sort((a, b) => (a < b ? -1 : 1));
+  for (const file of files) {
+    if (!file.includes(flags.only)) continue;
+    suites.find(({ pattern }) => pattern.test(file)).files.push(file);
+  }
+  return suites.filter(
+    ({ name, files: own }) =>
+      own.length > 0 && (flags.suite.length === 0 || flags.suite.includes(name)),
+  );
+}
+
+/** Compiled tests of one folder whose source still exists: output of a removed test is stale. */
+function compiledTests(folder) {
+  const source = join(ROOT, folder, "src");
+  if (!existsSync(source)) return [];
+  return readdirSync(source, { recursive: true })
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `${folder}/dist/${name.split(sep).join("/").replace(/\.ts$/, ".js")}`);
+}
+
+/** Runs one file in a process of its own; resolves with what it reported. */
+function runFile(file) {
+  return new Promise((resolve) => {
+    const tests = [];
+    let reported = "";
+    let printed = "";
+    const child = spawn(
+      process.execPath,
+      [
+        "--enable-source-maps",
+        "--test-reporter",
+        join(ROOT, "tools/test-reporter.mjs"),
+        join(ROOT, file),
+      ],
+      {
+        cwd: ROOT,
+        stdio: ["ignore", "pipe", "pipe", "pipe"],
+        env: { ...process.env, FORCE_COLOR: "0" },
+      },
+    );
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill("SIGKILL");
+    }, FILE_LIMIT_MS);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (text) => (printed = (printed + text).slice(-20_000)));
+    }
+    child.stdio[3].setEncoding("utf8");
+    child.stdio[3].on("data", (text) => {
+      reported += text;
+      const lines = reported.split("\n");
+      reported = lines.pop();
+      for (const line of lines) tests.push(JSON.parse(line));
+    });
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      const failed = tests.some(({ passed }) => !passed);
+      const fault = (error) => tests.push({ name: "the file itself", passed: false, error });
+      if (timedOut) fault(`did not end within ${FILE_LIMIT_MS / 1000} s`);
+      else if (code !== 0 && !failed) fault(`ended with ${signal ?? `exit code ${code}`}`);
+      else if (tests.length === 0) fault("holds no tests");
+      resolve({ file, tests, printed });
+    });
+  });
+}
+
+async function runSuite(suite) {
+  const started = performance.now();
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const queue = [...suite.files];
+  const reports = [];
+  await Promise.all(
+    Array.from({ length: PARALLEL }, async () => {
+      for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+        reports.push(await runFile(file));
+      }
+    }),
+  );
+  reports.sort((a, b) => (a.file < b.file ? -1 : 1));
+  for (const { file, tests, printed } of reports) {
+    const failures = [];
+    for (const test of tests) {
+      // A suite, or a test whose subtests failed, says nothing that its members have not said.
+      if (test.failureType === "subtestsFailed") continue;
+      if (test.suite && test.passed) continue;
+      if (test.skip !== undefined && test.skip !== false) {
+        total.skipped++;
+        const reason =
+          typeof test.skip === "string" && test.skip !== "" ? test.skip : "no reason given";
+        skips.push({ file, name: test.name, reason });
+        if (flags["require-all"]) total.failed++;
+      } else if (test.passed) {
+        total.passed++;
+      } else if (test.todo === undefined || test.todo === false) {
+        total.failed++;
+        failures.push(test);
+      }
+    }
+    const cancelled = failures.filter(({ failureType }) => failureType === "cancelledByParent");
+    for (const { name, error, failureType } of failures) {
+      if (failureType === "cancelledByParent") continue;
+      console.log(`\nFAILED ${file}\n  ${name}\n${indent(error ?? "no reason given")}`);
+    }
+    if (cancelled.length > 0) {
+      const names = cancelled.map(({ name }) => name).join("\n");
+      console.log(
+        `\nFAILED ${file}\n  cancelled, since what they stand on failed:\n${indent(names)}`,
+      );
+    }
+    if (failures.length > 0 && printed.trim() !== "") {
+      console.log(`  What ${file} printed:\n${indent(printed.trimEnd())}`);
+    }
+  }
+  return { ...total, seconds: (performance.now() - started) / 1000 };
+}
+
+function indent(text) {
+  return text.replace(/^/gm, "    ");
+}
+
+const suites = findSuites();
+if (flags.list) {
+  for (const { name, files } of suites) console.log(`${name}\n${indent(files.join("\n"))}`);
+  process.exit(0);
+}
+
+/** Skipped tests, with their reasons. */
+const skips = [];
+const sum = { passed: 0, failed: 0, skipped: 0, seconds: 0, budget: 0 };
+console.log(`Node ${process.versions.node}`);
+console.log(`${"suite".padEnd(12)} files  passed  failed  skipped     time   share of budget`);
+for (const suite of suites) {
+  const result = await runSuite(suite);
+  row(suite.name, suite.files.length, result, suite.budget);
+  for (const key of ["passed", "failed", "skipped", "seconds"]) sum[key] += result[key];
+  sum.budget += suite.budget;
+}
+row(
+  "all",
+  suites.reduce((count, { files }) => count + files.length, 0),
+  sum,
+  sum.budget,
+);
+
+function row(name, files, { passed, failed, skipped, seconds }, budget) {
+  const share = Math.round((seconds / budget) * 100);
+  console.log(
+    [
+      name.padEnd(12),
+      String(files).padStart(5),
+      String(passed).padStart(7),
+      String(failed).padStart(7),
+      String(skipped).padStart(8),
+      `${seconds.toFixed(1)} s`.padStart(9),
+      `${String(share).padStart(5)} % of ${budget} s${share > 100 ? "  OVER BUDGET" : ""}`,
+    ].join(" "),
+  );
+}
+
+if (skips.length > 0) {
+  console.log(
+    `\nSkipped${flags["require-all"] ? " (counted as failed: everything is required)" : ""}:`,
+  );
+  const byReason = new Map();
+  for (const { reason, file, name } of skips) {
+    byReason.set(reason, [...(byReason.get(reason) ?? []), `${file}: ${name}`]);
+  }
+  for (const [reason, tests] of byReason) console.log(`  ${reason}\n${indent(tests.join("\n"))}`);
+}
+if (suites.length === 0) {
+  console.error("no test file was found; build first (npm run build)");
+  sum.failed++;
+}
+
+console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+process.exitCode = sum.failed > 0 ? 1 : 0;
