@@ -11,3 +11,8 @@ export * from "./session/inbound.ts";
 export * from "./session/receive-maximum.ts";
 export * from "./session/topic-alias.ts";
 export * from "./session/packet-identifiers.ts";
+export { topicNameFault } from "./topic/topic-name.ts";
+export { parseTopicFilter, topicFilterMatches, type TopicFilter } from "./topic/topic-filter.ts";
+export { TopicNameTable, type TopicName } from "./topic/topic-name-table.ts";
+export { TimerEntry, TimingWheel } from "./timer/timing-wheel.ts";
+export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
