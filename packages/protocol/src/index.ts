@@ -16,3 +16,15 @@ export { parseTopicFilter, topicFilterMatches, type TopicFilter } from "./topic/
 export { TopicNameTable, type TopicName } from "./topic/topic-name-table.ts";
 export { TimerEntry, TimingWheel } from "./timer/timing-wheel.ts";
 export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
+export { Parser, type ParserOptions } from "./codec/parser.ts";
+export type { Sender } from "./codec/fixed-header.ts";
+export type { TopicNames } from "./codec/topic-names.ts";
+export { decodeProperties } from "./codec/properties.ts";
+export { decodeUtf8, isUtf8, utf8Length, writeUtf8 } from "./codec/utf8.ts";
+export {
+  readVariableByteInteger,
+  variableByteIntegerEnd,
+  variableByteIntegerLength,
+  writeVariableByteInteger,
+} from "./codec/variable-byte-integer.ts";
+export { propertyDefinitions, willProperties, type PropertyDefinition, type PropertyType } from "./property.ts";

@@ -1,0 +1,34 @@
+import type { AuthPacket } from "../packet.ts";
+import { PacketType } from "../packet.ts";
+import { ReasonCode } from "../reason-code.ts";
+import type { Sender } from "./fixed-header.ts";
+import { protocolError } from "./malformed.ts";
+import { takeProperties } from "./properties.ts";
+import type { Reader } from "./reader.ts";
+
+/** Whether an AUTH from that side may have the code [MQTT5-3.15.2-1] [X-17]. */
+function isAllowed(reasonCode: number, sender: Sender): boolean {
+  if (reasonCode === ReasonCode.continueAuthentication) return true;
+  return reasonCode === (sender === "client" ? ReasonCode.reAuthenticate : ReasonCode.success);
+}
+
+/**
+ * Decodes an AUTH (§3.15), 5.0 only.
+ *
+ * @param reader  At the variable header.
+ * @throws ProtocolError
+ */
+export function decodeAuth(reader: Reader, sender: Sender): AuthPacket {
+  // Remaining Length 0 stands for Reason Code 0x00 without properties (§3.15.2.1), and falls with
+  // the rule that Authentication Method must be there.
+  const reasonCode = reader.isAtEnd ? ReasonCode.success : reader.byte();
+  if (!isAllowed(reasonCode, sender)) {
+    throw protocolError(`AUTH must not have Reason Code 0x${reasonCode.toString(16)}`);
+  }
+  const properties = reader.isAtEnd ? undefined : takeProperties(reader, PacketType.auth);
+  if (properties?.authenticationMethod === undefined) {
+    throw protocolError("AUTH has no Authentication Method"); // [X-70]
+  }
+  reader.finish("AUTH");
+  return { type: "auth", reasonCode, properties };
+}

@@ -1,0 +1,51 @@
+import type { ConnackPacket, ProtocolVersion } from "../packet.ts";
+import { PacketType } from "../packet.ts";
+import { ConnectReturnCode, ReasonCode } from "../reason-code.ts";
+import { malformed, protocolError } from "./malformed.ts";
+import { takeProperties } from "./properties.ts";
+import type { Reader } from "./reader.ts";
+
+/** Whether CONNACK of that version may have the code [X-9] [X-101] [X-114]. */
+function isAllowed(reasonCode: number, version: ProtocolVersion): boolean {
+  if (version !== 5) return reasonCode <= ConnectReturnCode.notAuthorized;
+  if (reasonCode >= 0x80 && reasonCode <= 0x8a) return true;
+  switch (reasonCode) {
+    case ReasonCode.success:
+    case ReasonCode.badAuthenticationMethod:
+    case ReasonCode.topicNameInvalid:
+    case ReasonCode.packetTooLarge:
+    case ReasonCode.quotaExceeded:
+    case ReasonCode.payloadFormatInvalid:
+    case ReasonCode.retainNotSupported:
+    case ReasonCode.qosNotSupported:
+    case ReasonCode.useAnotherServer:
+    case ReasonCode.serverMoved:
+    case ReasonCode.connectionRateExceeded:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
+ * Decodes a CONNACK (§3.2).
+ *
+ * @param reader  At the variable header.
+ * @throws ProtocolError
+ */
+export function decodeConnack(reader: Reader, version: ProtocolVersion): ConnackPacket {
+  const flags = reader.byte();
+  // 3.1 has no Session Present and calls the byte reserved [X-114].
+  if (version !== 3 && flags > 1) throw malformed("CONNACK has reserved flags"); // [MQTT5-3.2.2-1] [X-100]
+  const sessionPresent = version !== 3 && flags === 1;
+  const reasonCode = reader.byte();
+  if (!isAllowed(reasonCode, version)) {
+    throw protocolError(`CONNACK must not have code 0x${reasonCode.toString(16)}`); // [MQTT5-3.2.2-8]
+  }
+  if (sessionPresent && reasonCode !== 0) {
+    throw protocolError("CONNACK refuses and has Session Present"); // [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]
+  }
+  const properties = version === 5 ? takeProperties(reader, PacketType.connack) : undefined;
+  reader.finish("CONNACK");
+  return { type: "connack", sessionPresent, reasonCode, properties };
+}

@@ -1,0 +1,77 @@
+import type { ProtocolVersion } from "../packet.ts";
+import { PacketType } from "../packet.ts";
+import type { Sender } from "./fixed-header.ts";
+import { malformed, protocolError } from "./malformed.ts";
+import type { PropertyFindings } from "./properties.ts";
+import { scanProperties } from "./properties.ts";
+import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
+
+/** Where the parts of a PUBLISH stand: offsets into its bytes. */
+export interface PublishFields extends PropertyFindings {
+  /** Of the two-byte length of the Topic Name. */
+  topicStart: number;
+  /** 0 at QoS 0. */
+  packetIdentifier: number;
+  /** Of the first property, behind the length; equal to `propertiesEnd` when there are none. */
+  propertiesStart: number;
+  propertiesEnd: number;
+  payloadStart: number;
+}
+
+/**
+ * Finds the parts of a PUBLISH (§3.3) and checks all but the Topic Name itself, whose bytes are
+ * `topicStart + 2` to the returned offset. Allocates nothing.
+ *
+ * @param offset  Of the variable header.
+ * @returns the end of the Topic Name, exclusive.
+ * @throws ProtocolError
+ */
+export function scanPublish(
+  fields: PublishFields,
+  bytes: Uint8Array,
+  firstByte: number,
+  offset: number,
+  end: number,
+  version: ProtocolVersion,
+  sender: Sender,
+): number {
+  fields.topicStart = offset;
+  fields.topicAlias = 0;
+  fields.messageExpiryInterval = -1;
+  fields.hasSubscriptionIdentifier = false;
+  if (offset + 2 > end) throw malformed("PUBLISH ends inside its Topic Name");
+  const topicEnd = offset + 2 + ((bytes[offset]! << 8) | bytes[offset + 1]!);
+  let position = topicEnd;
+  if ((firstByte & 6) !== 0) {
+    position += 2;
+    if (position > end) throw malformed("PUBLISH ends before its Packet Identifier");
+    const packetIdentifier = (bytes[topicEnd]! << 8) | bytes[topicEnd + 1]!;
+    if (packetIdentifier === 0) throw protocolError("PUBLISH has Packet Identifier 0"); // [MQTT5-2.2.1-3] [MQTT3-2.3.1-1] [X-126]
+    fields.packetIdentifier = packetIdentifier;
+  } else {
+    if (position > end) throw malformed("PUBLISH ends inside its Topic Name");
+    fields.packetIdentifier = 0;
+  }
+  if (version === 5) {
+    const lengthEnd = variableByteIntegerEnd(bytes, position, end);
+    const length = readVariableByteInteger(bytes, position, lengthEnd);
+    fields.propertiesStart = lengthEnd;
+    position = lengthEnd + length;
+    if (position > end) throw malformed("PUBLISH ends inside its properties");
+    if (length !== 0) {
+      scanProperties(bytes, lengthEnd, position, PacketType.publish, fields);
+      if (fields.hasSubscriptionIdentifier && sender === "client") {
+        throw protocolError("PUBLISH from a Client has a Subscription Identifier"); // [MQTT5-3.3.4-6]
+      }
+    }
+    if (topicEnd === offset + 2 && fields.topicAlias === 0) {
+      throw protocolError("PUBLISH has neither Topic Name nor Topic Alias"); // [X-48]
+    }
+  } else {
+    fields.propertiesStart = position;
+    if (topicEnd === offset + 2) throw protocolError("PUBLISH has an empty Topic Name"); // [MQTT3-4.7.3-1]
+  }
+  fields.propertiesEnd = position;
+  fields.payloadStart = position;
+  return topicEnd;
+}

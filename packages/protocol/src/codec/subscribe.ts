@@ -1,0 +1,62 @@
+import type { ProtocolVersion, QoS, SubscribePacket, SubscriptionRequest } from "../packet.ts";
+import { PacketType } from "../packet.ts";
+import { malformed, protocolError } from "./malformed.ts";
+import { takeProperties } from "./properties.ts";
+import type { Reader } from "./reader.ts";
+
+const noLocalBit = 0x04;
+const retainAsPublishedBit = 0x08;
+
+/**
+ * Decodes a SUBSCRIBE (§3.8). Topic Filters are UTF-8 and no more is known of them.
+ *
+ * @param reader  Behind the Packet Identifier.
+ * @throws ProtocolError
+ */
+export function decodeSubscribe(
+  reader: Reader,
+  version: ProtocolVersion,
+  packetIdentifier: number,
+  dup: boolean,
+): SubscribePacket {
+  const properties = version === 5 ? takeProperties(reader, PacketType.subscribe) : undefined;
+  if (reader.isAtEnd) throw protocolError("SUBSCRIBE has no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
+  const subscriptions: SubscriptionRequest[] = [];
+  while (!reader.isAtEnd) subscriptions.push(readSubscription(reader, version));
+  return {
+    type: "subscribe",
+    packetIdentifier,
+    subscriptions,
+    dup: version === 3 && dup ? true : undefined,
+    properties,
+  };
+}
+
+function readSubscription(reader: Reader, version: ProtocolVersion): SubscriptionRequest {
+  const topicFilter = reader.string(); // [MQTT5-3.8.3-1] [MQTT3-3.8.3-1]
+  const options = reader.byte();
+  // 3.1 calls the upper bits reserved and names no error for them.
+  const reserved = version === 5 ? 0xc0 : version === 4 ? 0xfc : 0;
+  if ((options & reserved) !== 0) throw malformed("Subscription Options have reserved bits set"); // [MQTT5-3.8.3-5] [MQTT3-3.8.3-4]
+  const qos = options & 3;
+  if (qos === 3) {
+    // 5.0 calls it a Protocol Error, 3.1.1 malformed [X-62] [MQTT3-3.8.3-4].
+    throw version === 5
+      ? protocolError("SUBSCRIBE asks for QoS 3")
+      : malformed("SUBSCRIBE asks for QoS 3");
+  }
+  if (version !== 5) return { topicFilter, qos: qos as QoS };
+  const retainHandling = (options >> 4) & 3;
+  if (retainHandling === 3) throw protocolError("SUBSCRIBE has Retain Handling 3");
+  const noLocal = (options & noLocalBit) !== 0;
+  if (noLocal && topicFilter.startsWith("$share/")) {
+    throw protocolError("SUBSCRIBE has No Local on a Shared Subscription"); // [MQTT5-3.8.3-4]
+  }
+  return {
+    topicFilter,
+    qos: qos as QoS,
+    noLocal,
+    retainAsPublished: (options & retainAsPublishedBit) !== 0,
+    retainHandling: retainHandling as 0 | 1 | 2,
+  };
+}

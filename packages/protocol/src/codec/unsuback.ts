@@ -1,0 +1,50 @@
+import type { ProtocolVersion, UnsubackPacket } from "../packet.ts";
+import { PacketType } from "../packet.ts";
+import { ReasonCode } from "../reason-code.ts";
+import { malformed, protocolError } from "./malformed.ts";
+import { takeProperties } from "./properties.ts";
+import type { Reader } from "./reader.ts";
+
+/** Whether UNSUBACK may have the code [MQTT5-3.11.3-2] [X-13]. */
+function isAllowed(reasonCode: number): boolean {
+  switch (reasonCode) {
+    case ReasonCode.success:
+    case ReasonCode.noSubscriptionExisted:
+    case ReasonCode.unspecifiedError:
+    case ReasonCode.implementationSpecificError:
+    case ReasonCode.notAuthorized:
+    case ReasonCode.topicFilterInvalid:
+    case ReasonCode.packetIdentifierInUse:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
+ * Decodes an UNSUBACK (§3.11).
+ *
+ * @param reader  Behind the Packet Identifier.
+ * @throws ProtocolError
+ */
+export function decodeUnsuback(
+  reader: Reader,
+  version: ProtocolVersion,
+  packetIdentifier: number,
+): UnsubackPacket {
+  if (version !== 5) {
+    reader.finish("UNSUBACK"); // [X-102]
+    return { type: "unsuback", packetIdentifier, reasonCodes: undefined, properties: undefined };
+  }
+  const properties = takeProperties(reader, PacketType.unsuback);
+  if (reader.isAtEnd) throw malformed("UNSUBACK has no Reason Code");
+  const reasonCodes: number[] = [];
+  while (!reader.isAtEnd) {
+    const reasonCode = reader.byte();
+    if (!isAllowed(reasonCode)) {
+      throw protocolError(`UNSUBACK must not have Reason Code 0x${reasonCode.toString(16)}`);
+    }
+    reasonCodes.push(reasonCode);
+  }
+  return { type: "unsuback", packetIdentifier, reasonCodes, properties };
+}
