@@ -1,3 +1,5 @@
+import { mixHash } from "./topic-hash.ts";
+
 /** Levels of a Topic Filter before its first wildcard that are told apart; deeper ones count as one. */
 const prefixDepth = 3;
 
@@ -48,7 +50,7 @@ export class MatchGenerations {
       }
       hash = Math.imul(hash ^ unit, prime);
     }
-    this.#set(mix(hash), now);
+    this.#set(mixHash(hash), now);
   }
 
   /** More may have changed than is worth to tell apart: everything made before is out of date. */
@@ -96,18 +98,11 @@ export function matchHashes(topicName: string): MatchHashes {
   }
   // The whole name is the last prefix: `a/b/#` matches `a/b`.
   if (levels < prefixDepth) prefixes.push(prefixHash(hash, levels + 1));
-  const whole = mix(hash);
+  const whole = mixHash(hash);
   const [prefix1 = whole, prefix2 = prefix1, prefix3 = prefix1] = prefixes;
   return { whole, prefix1, prefix2, prefix3 };
 }
 
 function prefixHash(hash: number, levels: number): number {
-  return mix(hash ^ Math.imul(levels, 0x9e37_79b1));
-}
-
-function mix(hash: number): number {
-  let h = hash;
-  h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35);
-  return h ^ (h >>> 16);
+  return mixHash(hash ^ Math.imul(levels, 0x9e37_79b1));
 }
