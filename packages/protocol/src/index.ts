@@ -22,7 +22,10 @@ export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
 export { Parser, type ParserOptions } from "./codec/parser.ts";
 export type { Sender } from "./codec/fixed-header.ts";
 export type { TopicNames } from "./codec/topic-names.ts";
-export { decodeProperties } from "./codec/properties.ts";
+export { encodePacket } from "./codec/encode-packet.ts";
+export { Writer } from "./codec/writer.ts";
+export { writeAcknowledgement } from "./codec/acknowledgement.ts";
+export { decodeProperties, encodeProperties } from "./codec/properties.ts";
 export { decodeUtf8, isUtf8, utf8Length, writeUtf8 } from "./codec/utf8.ts";
 export {
   readVariableByteInteger,

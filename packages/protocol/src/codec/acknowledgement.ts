@@ -1,11 +1,13 @@
+import { UsageError } from "../errors.ts";
 import type { AcknowledgementPacket, ProtocolVersion } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { scanProperties } from "./properties.ts";
+import { appendProperties, hasNoProperties, scanProperties } from "./properties.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
+import type { Writer } from "./writer.ts";
 
 /** Where the parts of a PUBACK, PUBREC, PUBREL or PUBCOMP stand. */
 export interface AcknowledgementFields {
@@ -91,4 +93,49 @@ export function scanAcknowledgement(
   }
   fields.propertiesStart = start;
   if (start !== end) scanProperties(bytes, start, end, packetType);
+}
+
+/**
+ * Writes a whole acknowledgement of four bytes: Reason Code 0x00 and no properties, so the same in
+ * every version. There must be room. Allocates nothing.
+ *
+ * @param firstByte  Packet type and flags: 0x40 PUBACK, 0x50 PUBREC, 0x62 PUBREL, 0x70 PUBCOMP,
+ * 0xB0 UNSUBACK of 3.x.
+ * @returns the offset behind it.
+ */
+export function writeAcknowledgement(
+  bytes: Uint8Array,
+  offset: number,
+  firstByte: number,
+  packetIdentifier: number,
+): number {
+  bytes[offset] = firstByte;
+  bytes[offset + 1] = 2;
+  bytes[offset + 2] = packetIdentifier >> 8;
+  bytes[offset + 3] = packetIdentifier;
+  return offset + 4;
+}
+
+/** Writes the variable header of a PUBACK, PUBREC, PUBREL or PUBCOMP in the fewest bytes. */
+export function encodeAcknowledgement(
+  writer: Writer,
+  packet: AcknowledgementPacket,
+  version: ProtocolVersion,
+): void {
+  writer.packetIdentifier(packet.packetIdentifier);
+  if (version !== 5) return;
+  const packetType = PacketType[packet.type];
+  const reasonCode = packet.reasonCode ?? ReasonCode.success;
+  // Of the two sides the Server may use more codes.
+  if (!isAllowed(packetType, reasonCode, "server")) {
+    // [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1]
+    throw new UsageError(
+      "ERR_USAGE",
+      `${packetTitles[packetType]} must not have Reason Code 0x${reasonCode.toString(16)}`,
+    );
+  }
+  const isBare = hasNoProperties(packet.properties);
+  if (isBare && reasonCode === 0) return;
+  writer.byte(reasonCode);
+  if (!isBare) appendProperties(writer, packet.properties, packetType);
 }

@@ -1,10 +1,12 @@
-import type { AuthPacket } from "../packet.ts";
+import { UsageError } from "../errors.ts";
+import type { AuthPacket, ProtocolVersion } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 /** Whether an AUTH from that side may have the code [MQTT5-3.15.2-1] [X-17]. */
 function isAllowed(reasonCode: number, sender: Sender): boolean {
@@ -31,4 +33,21 @@ export function decodeAuth(reader: Reader, sender: Sender): AuthPacket {
   }
   reader.finish("AUTH");
   return { type: "auth", reasonCode, properties };
+}
+
+/** Writes the variable header of an AUTH. */
+export function encodeAuth(writer: Writer, packet: AuthPacket, version: ProtocolVersion): void {
+  if (version !== 5) throw new UsageError("ERR_USAGE", "AUTH is for MQTT 5.0 only");
+  const reasonCode = packet.reasonCode ?? ReasonCode.success;
+  if (!isAllowed(reasonCode, "client") && !isAllowed(reasonCode, "server")) {
+    throw new UsageError(
+      "ERR_USAGE",
+      `AUTH must not have Reason Code 0x${reasonCode.toString(16)}`, // [MQTT5-3.15.2-1]
+    );
+  }
+  if (packet.properties?.authenticationMethod === undefined) {
+    throw new UsageError("ERR_USAGE", "AUTH has no Authentication Method"); // [X-70]
+  }
+  writer.byte(reasonCode);
+  appendProperties(writer, packet.properties, PacketType.auth);
 }

@@ -1,9 +1,11 @@
+import { UsageError } from "../errors.ts";
 import type { ConnackPacket, ProtocolVersion } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ConnectReturnCode, ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 /** Whether CONNACK of that version may have the code [X-9] [X-101] [X-114]. */
 function isAllowed(reasonCode: number, version: ProtocolVersion): boolean {
@@ -48,4 +50,22 @@ export function decodeConnack(reader: Reader, version: ProtocolVersion): Connack
   const properties = version === 5 ? takeProperties(reader, PacketType.connack) : undefined;
   reader.finish("CONNACK");
   return { type: "connack", sessionPresent, reasonCode, properties };
+}
+
+/** Writes the variable header of a CONNACK. 3.1 has no Session Present: it is left out there. */
+export function encodeConnack(
+  writer: Writer,
+  packet: ConnackPacket,
+  version: ProtocolVersion,
+): void {
+  const { sessionPresent, reasonCode } = packet;
+  if (!isAllowed(reasonCode, version)) {
+    throw new UsageError("ERR_USAGE", `CONNACK must not have code 0x${reasonCode.toString(16)}`); // [MQTT5-3.2.2-8]
+  }
+  if (sessionPresent && reasonCode !== 0) {
+    throw new UsageError("ERR_USAGE", "CONNACK refuses and has Session Present"); // [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]
+  }
+  writer.byte(sessionPresent && version !== 3 ? 1 : 0); // [MQTT5-3.2.2-1] [X-100] [X-114]
+  writer.byte(reasonCode);
+  if (version === 5) appendProperties(writer, packet.properties, PacketType.connack);
 }

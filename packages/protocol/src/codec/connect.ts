@@ -1,12 +1,14 @@
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError, UsageError } from "../errors.ts";
 import type { ConnectPacket, ProtocolVersion, QoS, Will } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { willProperties } from "../property.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { topicNameFault } from "../topic/topic-name.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
+import { checkedQoS } from "./qos.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 const usernameFlag = 0x80;
 const passwordFlag = 0x40;
@@ -134,4 +136,40 @@ function readWill(reader: Reader, protocolVersion: ProtocolVersion, flags: numbe
     retain: (flags & willRetainFlag) !== 0,
     properties,
   };
+}
+
+/** Writes the variable header and payload of a CONNECT, in the version that it names. */
+export function encodeConnect(writer: Writer, packet: ConnectPacket): void {
+  const { protocolVersion, username, password, will, properties } = packet;
+  if (protocolVersion !== 5 && password !== undefined && username === undefined) {
+    throw new UsageError("ERR_USAGE", "a Password without User Name is for MQTT 5.0 only"); // [MQTT3-3.1.2-22] [X-113]
+  }
+  if (properties?.authenticationData && properties.authenticationMethod === undefined) {
+    throw new UsageError("ERR_USAGE", "Authentication Data needs an Authentication Method"); // [X-30]
+  }
+  writer.string(protocolVersion === 3 ? "MQIsdp" : "MQTT"); // [X-109] [MQTT5-3.1.2-1]
+  writer.byte(protocolVersion | (packet.bridge ? bridgeBit : 0));
+  // [MQTT5-3.1.2-11] [MQTT5-3.1.2-13] [MQTT5-3.1.2-16] [MQTT5-3.1.2-17] [MQTT5-3.1.2-18] [MQTT5-3.1.2-19]
+  writer.byte(
+    (username === undefined ? 0 : usernameFlag) |
+      (password === undefined ? 0 : passwordFlag) |
+      (will === undefined
+        ? 0
+        : willFlag | (checkedQoS(will.qos) << 3) | (will.retain ? willRetainFlag : 0)) |
+      (packet.cleanStart ? cleanStartFlag : 0),
+  );
+  writer.uint16(packet.keepAlive);
+  if (protocolVersion === 5) appendProperties(writer, properties, PacketType.connect);
+  // [MQTT5-3.1.3-1] [MQTT5-3.1.3-3] [MQTT3-3.1.3-1] [MQTT3-3.1.3-3]
+  writer.string(packet.clientId);
+  if (will !== undefined) {
+    // [MQTT5-3.1.2-9] [MQTT3-3.1.2-9]
+    const fault = topicNameFault(will.topicName);
+    if (fault !== undefined) throw new UsageError("ERR_USAGE", `Will Topic ${fault}`);
+    if (protocolVersion === 5) appendProperties(writer, will.properties, willProperties);
+    writer.string(will.topicName);
+    writer.binary(will.payload);
+  }
+  if (username !== undefined) writer.string(username);
+  if (password !== undefined) writer.binary(password);
 }

@@ -1,10 +1,12 @@
+import { UsageError } from "../errors.ts";
 import type { DisconnectPacket, ProtocolVersion } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, hasNoProperties, takeProperties } from "./properties.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 /** Whether a DISCONNECT from that side may have the code [MQTT5-3.14.2-1] [X-14] [X-15]. */
 function isAllowed(reasonCode: number, sender: Sender): boolean {
@@ -62,4 +64,24 @@ export function decodeDisconnect(
   }
   reader.finish("DISCONNECT");
   return { type: "disconnect", reasonCode, properties };
+}
+
+/** Writes the variable header of a DISCONNECT in the fewest bytes. */
+export function encodeDisconnect(
+  writer: Writer,
+  packet: DisconnectPacket,
+  version: ProtocolVersion,
+): void {
+  if (version !== 5) return;
+  const reasonCode = packet.reasonCode ?? ReasonCode.normalDisconnection;
+  if (!isAllowed(reasonCode, "client") && !isAllowed(reasonCode, "server")) {
+    throw new UsageError(
+      "ERR_USAGE",
+      `DISCONNECT must not have Reason Code 0x${reasonCode.toString(16)}`, // [MQTT5-3.14.2-1]
+    );
+  }
+  const isBare = hasNoProperties(packet.properties);
+  if (isBare && reasonCode === 0) return;
+  writer.byte(reasonCode);
+  if (!isBare) appendProperties(writer, packet.properties, PacketType.disconnect);
 }

@@ -1,11 +1,14 @@
+import { UsageError } from "../errors.ts";
 import type { Properties, UserProperty } from "../packet.ts";
 import type { PropertyDefinition, PropertyType } from "../property.ts";
 import { propertyDefinitions } from "../property.ts";
 import { ReasonCode } from "../reason-code.ts";
+import { topicNameFault } from "../topic/topic-name.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import type { Reader } from "./reader.ts";
 import { decodeUtf8, isUtf8 } from "./utf8.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
+import { Writer } from "./writer.ts";
 
 /** What `scanProperties` takes note of, for those who need no more than that of a PUBLISH. */
 export interface PropertyFindings {
@@ -272,4 +275,103 @@ export function takeProperties(reader: Reader, packetType: number): Properties |
   return length === 0
     ? undefined
     : decodeProperties(reader.bytes, start, start + length, packetType);
+}
+
+const byName = new Map<string, PropertyDefinition>(
+  propertyDefinitions.map((definition) => [definition.name, definition]),
+);
+
+/** Whether there is nothing to encode: no properties, or none with a value. */
+export function hasNoProperties(properties: Properties | undefined): boolean {
+  if (properties === undefined) return true;
+  for (const name in properties) {
+    const value = properties[name as keyof Properties];
+    if (value !== undefined && !(Array.isArray(value) && value.length === 0)) return false;
+  }
+  return true;
+}
+
+/**
+ * Encodes properties, without their length, for a packet of the type or for `willProperties`, in
+ * the order of the object's keys. A property with value `undefined` is left out.
+ *
+ * @returns a fresh array, the caller's own.
+ * @throws UsageError ERR_USAGE for a property that the packet may not have, or a value out of range.
+ */
+export function encodeProperties(properties: Properties, packetType: number): Uint8Array {
+  const writer = new Writer(64);
+  writeProperties(writer, properties, packetType);
+  return writer.bytes.slice(0, writer.position);
+}
+
+/** Writes the length of the properties, 0 for none [MQTT5-2.2.2-1], and the properties. */
+export function appendProperties(
+  writer: Writer,
+  properties: Properties | undefined,
+  packetType: number,
+): void {
+  if (properties === undefined) {
+    writer.byte(0);
+    return;
+  }
+  const content = writer.openLength(1);
+  writeProperties(writer, properties, packetType);
+  writer.closeLength(content, 1);
+}
+
+function writeProperties(writer: Writer, properties: Properties, packetType: number): void {
+  for (const name of Object.keys(properties)) {
+    const value = properties[name as keyof Properties];
+    if (value === undefined) continue;
+    const definition = byName.get(name);
+    if (definition === undefined) throw new UsageError("ERR_USAGE", `${name} is no property`);
+    if (!definition.packets.includes(packetType)) {
+      throw new UsageError("ERR_USAGE", `${definition.title} is not for this packet`);
+    }
+    if (definition.name === "userProperties") {
+      for (const [userName, userValue] of value as readonly UserProperty[]) {
+        writer.byte(definition.id);
+        writer.string(userName);
+        writer.string(userValue);
+      }
+    } else if (definition.name === "subscriptionIdentifiers") {
+      const identifiersGiven = value as readonly number[];
+      if (identifiersGiven.length > 1 && !definition.repeatsIn?.includes(packetType)) {
+        throw new UsageError("ERR_USAGE", `${definition.title} may stand once in this packet`);
+      }
+      for (const identifier of identifiersGiven) writeValue(writer, definition, identifier);
+    } else writeValue(writer, definition, value);
+  }
+}
+
+function writeValue(writer: Writer, definition: PropertyDefinition, value: unknown): void {
+  if (definition.notZero && value === 0) {
+    throw new UsageError("ERR_USAGE", `${definition.title} must not be 0`);
+  }
+  writer.byte(definition.id);
+  switch (definition.type) {
+    case "boolean":
+      if (value !== 0 && value !== 1) {
+        throw new UsageError("ERR_USAGE", `${definition.title} is 0 or 1, not ${String(value)}`);
+      }
+      return writer.byte(value);
+    case "byte":
+      return writer.byte(value as number);
+    case "uint16":
+      return writer.uint16(value as number);
+    case "uint32":
+      return writer.uint32(value as number);
+    case "variableByteInteger":
+      return writer.variableByteInteger(value as number);
+    case "binary":
+      return writer.binary(value as Uint8Array);
+    default: {
+      const string = value as string;
+      if (definition.id === idOfResponseTopic) {
+        const fault = topicNameFault(string); // [MQTT5-3.3.2-13] [MQTT5-3.3.2-14]
+        if (fault !== undefined) throw new UsageError("ERR_USAGE", `Response Topic ${fault}`);
+      }
+      return writer.string(string);
+    }
+  }
 }

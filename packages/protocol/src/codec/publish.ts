@@ -1,10 +1,14 @@
-import type { ProtocolVersion } from "../packet.ts";
+import { UsageError } from "../errors.ts";
+import type { ProtocolVersion, PublishPacket } from "../packet.ts";
 import { PacketType } from "../packet.ts";
+import { topicNameFault } from "../topic/topic-name.ts";
 import type { Sender } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import type { PropertyFindings } from "./properties.ts";
-import { scanProperties } from "./properties.ts";
+import { appendProperties, scanProperties } from "./properties.ts";
+import { checkedQoS } from "./qos.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
+import type { Writer } from "./writer.ts";
 
 /** Where the parts of a PUBLISH stand: offsets into its bytes. */
 export interface PublishFields extends PropertyFindings {
@@ -74,4 +78,41 @@ export function scanPublish(
   fields.propertiesEnd = position;
   fields.payloadStart = position;
   return topicEnd;
+}
+
+/** Fixed header flags of a PUBLISH. */
+export function publishFlags(packet: PublishPacket, version: ProtocolVersion): number {
+  if (packet.dup && packet.qos === 0 && version !== 3) {
+    throw new UsageError("ERR_USAGE", "PUBLISH has DUP and QoS 0"); // [MQTT5-3.3.1-2] [MQTT3-3.3.1-2]
+  }
+  return (packet.dup ? 8 : 0) | (checkedQoS(packet.qos) << 1) | (packet.retain ? 1 : 0);
+}
+
+/** Remaining Length of a PUBLISH with an ASCII Topic Name and no properties. */
+export function publishLengthGuess(packet: PublishPacket, version: ProtocolVersion): number {
+  return (
+    2 +
+    packet.topicName.length +
+    (packet.qos === 0 ? 0 : 2) +
+    (version === 5 ? 1 : 0) +
+    packet.payload.length
+  );
+}
+
+/** Writes the variable header and payload of a PUBLISH. */
+export function encodePublish(
+  writer: Writer,
+  packet: PublishPacket,
+  version: ProtocolVersion,
+): void {
+  const { topicName, properties } = packet;
+  // [MQTT5-3.3.2-1] [MQTT5-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-3.3.2-1] [MQTT3-3.3.2-2] [MQTT3-4.7.3-1]
+  if (topicName !== "" || version !== 5 || properties?.topicAlias === undefined) {
+    const fault = topicNameFault(topicName);
+    if (fault !== undefined) throw new UsageError("ERR_USAGE", `Topic Name ${fault}`);
+  }
+  writer.string(topicName);
+  if (packet.qos !== 0) writer.packetIdentifier(packet.packetIdentifier); // none at QoS 0 [MQTT5-2.2.1-2] [MQTT3-2.3.1-5]
+  if (version === 5) appendProperties(writer, properties, PacketType.publish);
+  writer.raw(packet.payload);
 }

@@ -1,9 +1,11 @@
+import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, SubackPacket } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 /** Whether SUBACK of that version may have the code [MQTT5-3.9.3-2] [MQTT3-3.9.3-2] [X-12]. */
 function isAllowed(reasonCode: number, version: ProtocolVersion): boolean {
@@ -49,4 +51,24 @@ export function decodeSuback(
     reasonCodes.push(reasonCode);
   }
   return { type: "suback", packetIdentifier, reasonCodes, properties };
+}
+
+/**
+ * Writes the variable header and payload of a SUBACK. Any failure is 0x80 in 3.1.1; in 3.1, which
+ * has no failure code, it throws.
+ */
+export function encodeSuback(writer: Writer, packet: SubackPacket, version: ProtocolVersion): void {
+  if (packet.reasonCodes.length === 0) {
+    throw new UsageError("ERR_USAGE", "SUBACK has no Reason Code");
+  }
+  writer.packetIdentifier(packet.packetIdentifier);
+  if (version === 5) appendProperties(writer, packet.properties, PacketType.suback);
+  for (const given of packet.reasonCodes) {
+    const reasonCode =
+      version === 4 && given > ReasonCode.unspecifiedError ? ReasonCode.unspecifiedError : given;
+    if (!isAllowed(reasonCode, version)) {
+      throw new UsageError("ERR_USAGE", `SUBACK must not have code 0x${given.toString(16)}`);
+    }
+    writer.byte(reasonCode);
+  }
 }

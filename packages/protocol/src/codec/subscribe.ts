@@ -1,8 +1,11 @@
+import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, QoS, SubscribePacket, SubscriptionRequest } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
+import { checkedQoS } from "./qos.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 const noLocalBit = 0x04;
 const retainAsPublishedBit = 0x08;
@@ -59,4 +62,33 @@ function readSubscription(reader: Reader, version: ProtocolVersion): Subscriptio
     retainAsPublished: (options & retainAsPublishedBit) !== 0,
     retainHandling: retainHandling as 0 | 1 | 2,
   };
+}
+
+/** Writes the variable header and payload of a SUBSCRIBE. Topic Filters are not checked further. */
+export function encodeSubscribe(
+  writer: Writer,
+  packet: SubscribePacket,
+  version: ProtocolVersion,
+): void {
+  if (packet.subscriptions.length === 0) {
+    throw new UsageError("ERR_USAGE", "SUBSCRIBE has no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
+  }
+  writer.packetIdentifier(packet.packetIdentifier);
+  if (version === 5) appendProperties(writer, packet.properties, PacketType.subscribe);
+  for (const subscription of packet.subscriptions) {
+    writer.string(subscription.topicFilter);
+    writer.byte(version === 5 ? optionsOf(subscription) : checkedQoS(subscription.qos));
+  }
+}
+
+function optionsOf(subscription: SubscriptionRequest): number {
+  if (subscription.noLocal && subscription.topicFilter.startsWith("$share/")) {
+    throw new UsageError("ERR_USAGE", "No Local is not for a Shared Subscription"); // [MQTT5-3.8.3-4]
+  }
+  return (
+    checkedQoS(subscription.qos) |
+    (subscription.noLocal ? noLocalBit : 0) |
+    (subscription.retainAsPublished ? retainAsPublishedBit : 0) |
+    ((subscription.retainHandling ?? 0) << 4)
+  );
 }

@@ -1,9 +1,11 @@
+import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, UnsubackPacket } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 /** Whether UNSUBACK may have the code [MQTT5-3.11.3-2] [X-13]. */
 function isAllowed(reasonCode: number): boolean {
@@ -47,4 +49,28 @@ export function decodeUnsuback(
     reasonCodes.push(reasonCode);
   }
   return { type: "unsuback", packetIdentifier, reasonCodes, properties };
+}
+
+/** Writes the variable header and, in 5.0, the Reason Codes of an UNSUBACK. */
+export function encodeUnsuback(
+  writer: Writer,
+  packet: UnsubackPacket,
+  version: ProtocolVersion,
+): void {
+  writer.packetIdentifier(packet.packetIdentifier);
+  if (version !== 5) return;
+  appendProperties(writer, packet.properties, PacketType.unsuback);
+  const { reasonCodes } = packet;
+  if (reasonCodes === undefined || reasonCodes.length === 0) {
+    throw new UsageError("ERR_USAGE", "UNSUBACK has no Reason Code");
+  }
+  for (const reasonCode of reasonCodes) {
+    if (!isAllowed(reasonCode)) {
+      throw new UsageError(
+        "ERR_USAGE",
+        `UNSUBACK must not have Reason Code 0x${reasonCode.toString(16)}`,
+      );
+    }
+    writer.byte(reasonCode);
+  }
 }

@@ -1,8 +1,10 @@
+import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, UnsubscribePacket } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { protocolError } from "./malformed.ts";
-import { takeProperties } from "./properties.ts";
+import { appendProperties, takeProperties } from "./properties.ts";
 import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
 
 /**
  * Decodes an UNSUBSCRIBE (§3.10). Topic Filters are UTF-8 and no more is known of them.
@@ -27,4 +29,18 @@ export function decodeUnsubscribe(
     dup: version === 3 && dup ? true : undefined,
     properties,
   };
+}
+
+/** Writes the variable header and payload of an UNSUBSCRIBE. Topic Filters are not checked further. */
+export function encodeUnsubscribe(
+  writer: Writer,
+  packet: UnsubscribePacket,
+  version: ProtocolVersion,
+): void {
+  if (packet.topicFilters.length === 0) {
+    throw new UsageError("ERR_USAGE", "UNSUBSCRIBE has no Topic Filter"); // [MQTT5-3.10.3-2] [MQTT3-3.10.3-2]
+  }
+  writer.packetIdentifier(packet.packetIdentifier);
+  if (version === 5) appendProperties(writer, packet.properties, PacketType.unsubscribe);
+  for (const topicFilter of packet.topicFilters) writer.string(topicFilter);
 }
