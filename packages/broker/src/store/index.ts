@@ -1,1 +1,2 @@
-export {};
+export { MemoryStore } from "./memory.ts";
+export { LocalOwnership, NullBus } from "./single-node.ts";

@@ -1,0 +1,593 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Position, QueueEntry, SessionKey, Store, StoredMessage } from "../engine/ports.ts";
+import type { StoredWill, StoreRecord } from "../engine/records.ts";
+import { Chance } from "./random.ts";
+import { collectRecovery, RecordState } from "./record-state.ts";
+import type { RecoveredState } from "./record-state.ts";
+
+/** A store of one kind on a medium of its own, for one test. */
+export interface StoreHarness {
+  /** Another process's store on the same medium, not open yet. The one before was closed or crashed. */
+  readonly store: () => Store;
+  /** Lets events happen until `condition` holds. @throws where it never does. */
+  readonly until: (condition: () => boolean) => Promise<void>;
+  /** The process of the last store dies at this moment. */
+  readonly crash: () => void | Promise<void>;
+  readonly close: () => void | Promise<void>;
+}
+
+type RecordType = StoreRecord["type"];
+
+const A: SessionKey = 11;
+const B: SessionKey = 12;
+
+/** A message for tests: its number decides its content. */
+export function sampleMessage(number: number, topicName: string = `t/${number}`): StoredMessage {
+  return {
+    number,
+    topicName,
+    payload: new TextEncoder().encode(`payload ${number} ${"x".repeat((number * 37) % 200)}`),
+    qos: (number % 3) as 0 | 1 | 2,
+    retain: number % 2 === 0,
+    properties: number % 4 === 0 ? Uint8Array.of(1, 1) : new Uint8Array(),
+    publisher: number % 5 === 0 ? "" : `client-${number % 5}`,
+    expiresAt: number % 7 === 0 ? 1000 * number : Infinity,
+  };
+}
+
+const begin = (session: SessionKey, sessionExpiryInterval: number = 100): StoreRecord => ({
+  type: "session-begin",
+  session,
+  clientId: `client-${session}`,
+  epoch: session,
+  username: session % 2 === 0 ? "user" : undefined,
+  sessionExpiryInterval,
+});
+const message = (number: number, topicName?: string): StoreRecord => ({
+  type: "message",
+  message: sampleMessage(number, topicName),
+});
+const enqueue = (session: SessionKey, sequence: number, number: number): StoreRecord => ({
+  type: "enqueue",
+  session,
+  sequence,
+  message: number,
+  qos: ((number % 2) + 1) as 1 | 2,
+  retain: number % 3 === 0,
+  subscriptionIdentifiers: number % 2 === 0 ? [1, 268_435_455] : [],
+});
+const subscribe = (session: SessionKey, topicFilter: string): StoreRecord => ({
+  type: "subscribe",
+  session,
+  topicFilter,
+  qos: 1,
+  noLocal: true,
+  retainAsPublished: false,
+  subscriptionIdentifier: 7,
+  retainedOwed: true,
+});
+const will = (number: number): StoredWill => ({
+  message: sampleMessage(number),
+  delayInterval: 30,
+});
+
+/**
+ * What each record is to bring about: a sequence that ends in it. A type without a line here does
+ * not compile, so that no record is without a reader.
+ */
+const SEQUENCES: Readonly<Record<RecordType, readonly StoreRecord[]>> = {
+  "session-begin": [begin(A), begin(B, 0xffff_ffff)],
+  "session-attach": [
+    begin(A),
+    { type: "session-detach", session: A, sessionExpiryInterval: 100, detachedAt: 5000 },
+    { type: "session-attach", session: A, epoch: 99, sessionExpiryInterval: 7 },
+  ],
+  "session-detach": [
+    begin(A),
+    { type: "session-detach", session: A, sessionExpiryInterval: 55, detachedAt: 5000 },
+  ],
+  "session-end": [
+    begin(A),
+    begin(B),
+    subscribe(A, "a/#"),
+    message(1),
+    enqueue(A, 1, 1),
+    enqueue(B, 1, 1),
+    { type: "session-end", session: A },
+  ],
+  subscribe: [
+    begin(A),
+    subscribe(A, "a/#"),
+    { ...subscribe(A, "b"), qos: 2, noLocal: false } as StoreRecord,
+    subscribe(A, "b"),
+  ],
+  "retained-sent": [
+    begin(A),
+    subscribe(A, "a/#"),
+    subscribe(A, "b"),
+    { type: "retained-sent", session: A, topicFilter: "b" },
+  ],
+  unsubscribe: [
+    begin(A),
+    subscribe(A, "a/#"),
+    subscribe(A, "b"),
+    { type: "unsubscribe", session: A, topicFilter: "a/#" },
+  ],
+  message: [begin(A), message(3), enqueue(A, 0, 3), message(9)],
+  enqueue: [
+    begin(A),
+    begin(B),
+    message(1),
+    enqueue(A, 1, 1),
+    enqueue(B, 1, 1),
+    message(2),
+    enqueue(A, 2, 2),
+  ],
+  settled: [
+    begin(A),
+    message(1),
+    enqueue(A, 1, 1),
+    message(2),
+    enqueue(A, 2, 2),
+    { type: "received", session: A, sequence: 1, packetIdentifier: 2 },
+    { type: "settled", session: A, sequence: 1 },
+  ],
+  received: [
+    begin(A),
+    message(1),
+    enqueue(A, 1, 1),
+    { type: "received", session: A, sequence: 1, packetIdentifier: 65535 },
+  ],
+  "inbound-begin": [
+    begin(A),
+    { type: "inbound-begin", session: A, packetIdentifier: 4, denied: false },
+    { type: "inbound-begin", session: A, packetIdentifier: 65535, denied: true },
+  ],
+  "inbound-end": [
+    begin(A),
+    { type: "inbound-begin", session: A, packetIdentifier: 4, denied: false },
+    { type: "inbound-begin", session: A, packetIdentifier: 5, denied: true },
+    { type: "inbound-end", session: A, packetIdentifier: 5 },
+  ],
+  retained: [
+    message(2, "r"),
+    { type: "retained", topicName: "r", message: 2 },
+    message(4, "r"),
+    { type: "retained", topicName: "r", message: 4 },
+  ],
+  "retained-clear": [
+    message(2, "r"),
+    { type: "retained", topicName: "r", message: 2 },
+    message(4, "s"),
+    { type: "retained", topicName: "s", message: 4 },
+    { type: "retained-clear", topicName: "r" },
+  ],
+  "will-set": [
+    begin(A),
+    { type: "will-set", session: A, clientId: "client-11", will: will(1) },
+    { type: "will-set", session: B, clientId: "without a session", will: will(2) },
+  ],
+  "will-clear": [
+    begin(A),
+    { type: "will-set", session: A, clientId: "client-11", will: will(1) },
+    { type: "will-set", session: B, clientId: "without a session", will: will(2) },
+    { type: "will-clear", session: A },
+    { type: "will-clear", session: B },
+  ],
+};
+
+/** Opens the next process's store. @returns it, with what it gave back. */
+async function open(harness: StoreHarness): Promise<{ store: Store; state: RecoveredState }> {
+  const store = harness.store();
+  const recovery = collectRecovery();
+  await settle(harness, store.open(recovery));
+  return { store, state: recovery.state() };
+}
+
+/** What the model gives for these records. */
+function expected(records: readonly StoreRecord[]): RecoveredState {
+  const model = new RecordState();
+  for (const record of records) model.apply(record);
+  const recovery = collectRecovery();
+  model.recover(recovery);
+  return recovery.state();
+}
+
+/** Appends as one turn. @returns the batch's position. */
+function turn(store: Store, records: readonly StoreRecord[]): Position {
+  let position = 0;
+  for (const record of records) position = store.append(record);
+  store.endTurn();
+  return position;
+}
+
+/** Waits for a promise that the harness's events settle. */
+async function settle<T>(harness: StoreHarness, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const note = (): void => {
+    isSettled = true;
+  };
+  // One of the platform's: the store's own may settle through events only.
+  const settled = Promise.resolve(promise);
+  settled.then(note, note);
+  await harness.until(() => isSettled);
+  return settled;
+}
+
+async function readAll(
+  harness: StoreHarness,
+  store: Store,
+  session: SessionKey,
+  maximumBytes: number,
+): Promise<QueueEntry[]> {
+  const entries: QueueEntry[] = [];
+  let from: number | undefined = 0;
+  while (from !== undefined) {
+    const page: Awaited<ReturnType<Store["readQueue"]>> = await settle(
+      harness,
+      store.readQueue(session, from, maximumBytes),
+    );
+    assert.ok(page.entries.length > 0 || page.next === undefined, "an empty page in the middle");
+    entries.push(...page.entries);
+    assert.ok(page.next === undefined || page.next > from, "reading does not go on");
+    from = page.next;
+  }
+  return entries;
+}
+
+/**
+ * The contract of `Store`, as tests that crash and reopen it. A store that says that it is volatile
+ * is held to having nothing to wait for and giving nothing back.
+ *
+ * @param kind  Its name, for the names of the tests.
+ */
+export function storeContract(
+  kind: string,
+  harness: () => StoreHarness | Promise<StoreHarness>,
+): void {
+  const on = (
+    name: string,
+    run: (harness: StoreHarness, isVolatile: boolean) => Promise<void>,
+  ): void => {
+    test(`${kind} store: ${name}`, async () => {
+      const under = await harness();
+      try {
+        await run(under, under.store().isVolatile);
+      } finally {
+        await under.close();
+      }
+    });
+  };
+
+  on("a new one gives nothing back", async (under) => {
+    const { store, state } = await open(under);
+    assert.deepEqual(state, expected([]));
+    assert.equal(store.state, "ok");
+  });
+
+  on(
+    "records of one turn share a position, and the next turn's is higher",
+    async (under, isVolatile) => {
+      const { store } = await open(under);
+      let last = store.durable;
+      for (let round = 0; round < 5; round += 1) {
+        const first = store.append(begin(100 + round));
+        const second = store.append(message(round + 1));
+        store.endTurn();
+        assert.equal(second, first);
+        if (isVolatile) assert.equal(first, 0);
+        else assert.ok(first > last, `position ${first} after ${last}`);
+        last = first;
+      }
+    },
+  );
+
+  on(
+    "durable rises to each position, only upwards, and onDurable tells after it rose",
+    async (under, isVolatile) => {
+      const { store } = await open(under);
+      const told: Position[] = [];
+      let isCalling = false;
+      store.onDurable = () => {
+        assert.equal(isCalling, false, "onDurable came from inside append or endTurn");
+        told.push(store.durable);
+      };
+      let last = 0;
+      for (let round = 0; round < 5; round += 1) {
+        isCalling = true;
+        last = turn(store, [begin(100 + round), message(round + 1)]);
+        isCalling = false;
+        if (round === 2) await under.until(() => store.durable >= last);
+      }
+      await under.until(() => store.durable >= last && (isVolatile || told.length > 0));
+      assert.deepEqual(
+        told,
+        [...told].sort((a, b) => a - b),
+      );
+      if (!isVolatile) assert.equal(told.at(-1), store.durable);
+    },
+  );
+
+  on("an empty turn is no batch", async (under) => {
+    const { store } = await open(under);
+    store.endTurn();
+    store.endTurn();
+    const position = turn(store, [begin(A)]);
+    await under.until(() => store.durable >= position);
+  });
+
+  for (const [type, records] of Object.entries(SEQUENCES)) {
+    on(`what ${type} says is there after a crash`, async (under, isVolatile) => {
+      const { store } = await open(under);
+      // Each record in a batch of its own, then all of them in one.
+      let position = 0;
+      for (const record of records) position = turn(store, [record]);
+      await under.until(() => store.durable >= position);
+      await under.crash();
+      const { state } = await open(under);
+      assert.deepEqual(state, expected(isVolatile ? [] : records));
+    });
+  }
+
+  on(
+    "all record types in one batch are there after a crash, and after another",
+    async (under, isVolatile) => {
+      const records = Object.values(SEQUENCES)
+        .flat()
+        .map((record, index) =>
+          "session" in record ? { ...record, session: record.session + 100 * index } : record,
+        );
+      const { store } = await open(under);
+      const position = turn(store, records);
+      await under.until(() => store.durable >= position);
+      await under.crash();
+      assert.deepEqual((await open(under)).state, expected(isVolatile ? [] : records));
+      await under.crash();
+      assert.deepEqual((await open(under)).state, expected(isVolatile ? [] : records));
+    },
+  );
+
+  on("a batch that was not closed is not there after a crash", async (under, isVolatile) => {
+    const { store } = await open(under);
+    const position = turn(store, [begin(A)]);
+    store.append(begin(B));
+    store.append({ type: "session-end", session: A });
+    await under.until(() => store.durable >= position);
+    await under.crash();
+    assert.deepEqual((await open(under)).state, expected(isVolatile ? [] : [begin(A)]));
+  });
+
+  on(
+    "a crash keeps whole batches, in order, and all that were durable",
+    async (under, isVolatile) => {
+      for (let round = 0; round < 10; round += 1) {
+        const { store, state: before } = await open(under);
+        const batches: StoreRecord[][] = [];
+        const positions: Position[] = [];
+        for (let count = 0; count < 4; count += 1) {
+          const session = 1000 * round + 10 * count;
+          batches.push([begin(session + 1), begin(session + 2), begin(session + 3)]);
+          positions.push(turn(store, batches[count] as StoreRecord[]));
+          const first = positions[0] as Position;
+          if (count === round % 4) await under.until(() => store.durable >= first);
+        }
+        const { durable } = store;
+        await under.crash();
+        const { state: after } = await open(under);
+        await under.crash();
+        const added = after.sessions.length - before.sessions.length;
+        if (isVolatile) {
+          assert.equal(added, 0);
+          continue;
+        }
+        assert.equal(added % 3, 0, "a part of a batch survived");
+        const kept = batches.slice(0, added / 3).flat();
+        assert.deepEqual(
+          after.sessions.slice(before.sessions.length).map((session) => session.session),
+          kept.map((record) => ("session" in record ? record.session : undefined)),
+        );
+        assert.ok(
+          positions.filter((position) => position <= durable).length <= added / 3,
+          "a durable batch is gone",
+        );
+      }
+    },
+  );
+
+  on("what a closed store took is there when it is opened again", async (under, isVolatile) => {
+    const { store } = await open(under);
+    turn(store, [begin(A), subscribe(A, "a/#")]);
+    await settle(under, store.close());
+    assert.deepEqual(
+      (await open(under)).state,
+      expected(isVolatile ? [] : [begin(A), subscribe(A, "a/#")]),
+    );
+  });
+
+  on(
+    "a queue is read in pages, in order, from unwritten batches too",
+    async (under, isVolatile) => {
+      const { store } = await open(under);
+      const records: StoreRecord[] = [begin(A), begin(B)];
+      for (let number = 1; number <= 40; number += 1) {
+        records.push(message(number), enqueue(A, number, number));
+        if (number % 3 === 0) records.push(enqueue(B, number, number));
+        if (number % 5 === 0) records.push({ type: "settled", session: A, sequence: number - 2 });
+      }
+      const model = new RecordState();
+      for (const [index, record] of records.entries()) {
+        store.append(record);
+        model.apply(record);
+        if (index % 7 === 0) store.endTurn();
+      }
+      for (const maximumBytes of [1, 300, 100_000]) {
+        for (const session of [A, B, 999]) {
+          const entries = await readAll(under, store, session, maximumBytes);
+          assert.deepEqual(entries, isVolatile ? [] : model.queue(session));
+        }
+      }
+      if (isVolatile) return;
+      const page = await settle(under, store.readQueue(A, 0, 1));
+      assert.equal(page.entries.length, 1, "a page has at least one entry");
+      const small = await settle(under, store.readQueue(A, 0, 500));
+      assert.ok(small.entries.length < 40 && small.next !== undefined);
+    },
+  );
+
+  on("a queue is read after a crash as before it", async (under, isVolatile) => {
+    if (isVolatile) return;
+    const { store } = await open(under);
+    const records = [
+      begin(A),
+      ...[1, 2, 3].flatMap((number) => [message(number), enqueue(A, number, number)]),
+    ];
+    const position = turn(store, records);
+    await under.until(() => store.durable >= position);
+    await under.crash();
+    const model = new RecordState();
+    for (const record of records) model.apply(record);
+    assert.deepEqual(await readAll(under, (await open(under)).store, A, 1000), model.queue(A));
+  });
+
+  on(
+    "readMessage gives the message, and refuses one that is not there",
+    async (under, isVolatile) => {
+      const { store } = await open(under);
+      turn(store, [begin(A), message(5), enqueue(A, 0, 5)]);
+      if (!isVolatile)
+        assert.deepEqual(await settle(under, store.readMessage(5)), sampleMessage(5));
+      await assert.rejects(settle(under, store.readMessage(6)));
+    },
+  );
+
+  on(
+    "random records give back what the model gives, crash after crash",
+    async (under, isVolatile) => {
+      const chance = Chance.ofSeed(20);
+      const batches: StoreRecord[][] = [];
+      const maker = new RecordMaker(chance);
+      for (let round = 0; round < 12; round += 1) {
+        const { store, state } = await open(under);
+        if (!isVolatile) assert.deepEqual(state, expected(batches.flat()), `round ${round}`);
+        else assert.deepEqual(state, expected([]));
+        let position = 0;
+        for (let count = chance.integer(1, 10); count > 0; count -= 1) {
+          const batch = maker.batch();
+          batches.push(batch);
+          position = turn(store, batch);
+        }
+        await under.until(() => store.durable >= position);
+        await under.crash();
+      }
+    },
+  );
+}
+
+/** Makes records as an engine could: what they name exists, sequences and numbers rise. */
+class RecordMaker {
+  readonly #chance: Chance;
+  readonly #sessions = new Map<SessionKey, number>();
+  #session = 0;
+  #message = 0;
+
+  constructor(chance: Chance) {
+    this.#chance = chance;
+  }
+
+  batch(): StoreRecord[] {
+    const records: StoreRecord[] = [];
+    for (let count = this.#chance.integer(1, 12); count > 0; count -= 1)
+      records.push(...this.#some());
+    return records;
+  }
+
+  #some(): StoreRecord[] {
+    const chance = this.#chance;
+    const keys = [...this.#sessions.keys()];
+    if (keys.length === 0 || chance.happens(0.05)) {
+      this.#session += 1;
+      this.#sessions.set(this.#session, 0);
+      return [begin(this.#session)];
+    }
+    const session = chance.pick(keys);
+    const topicFilter = `f/${chance.integer(1, 3)}`;
+    const packetIdentifier = chance.integer(1, 5);
+    const sequence = chance.integer(0, this.#sessions.get(session) ?? 0);
+    switch (chance.integer(0, 11)) {
+      case 0:
+        return [subscribe(session, topicFilter)];
+      case 1:
+        return [
+          chance.happens(0.5)
+            ? { type: "unsubscribe", session, topicFilter }
+            : { type: "retained-sent", session, topicFilter },
+        ];
+      case 2:
+        return [{ type: "inbound-begin", session, packetIdentifier, denied: chance.happens(0.3) }];
+      case 3:
+        return [{ type: "inbound-end", session, packetIdentifier }];
+      case 4:
+        return [{ type: "settled", session, sequence }];
+      case 5:
+        return [
+          {
+            type: "session-detach",
+            session,
+            sessionExpiryInterval: 60,
+            detachedAt: chance.integer(0, 1e9),
+          },
+        ];
+      case 6:
+        return [
+          {
+            type: "session-attach",
+            session,
+            epoch: chance.integer(1, 1e6),
+            sessionExpiryInterval: 90,
+          },
+        ];
+      case 7: {
+        this.#message += 1;
+        const topicName = `r/${chance.integer(1, 3)}`;
+        return [
+          message(this.#message, topicName),
+          { type: "retained", topicName, message: this.#message },
+        ];
+      }
+      case 8:
+        return [{ type: "retained-clear", topicName: `r/${chance.integer(1, 3)}` }];
+      case 9:
+        return chance.happens(0.5)
+          ? [
+              {
+                type: "will-set",
+                session,
+                clientId: `client-${session}`,
+                will: will(chance.integer(1, 50)),
+              },
+            ]
+          : [{ type: "will-clear", session }];
+      case 10:
+        if (chance.happens(0.7)) return [];
+        this.#sessions.delete(session);
+        return [
+          { type: "session-end", session },
+          { type: "will-clear", session },
+        ];
+      default: {
+        this.#message += 1;
+        const records = [message(this.#message)];
+        for (const key of keys) {
+          if (!chance.happens(0.6)) continue;
+          const next = (this.#sessions.get(key) ?? 0) + 1;
+          this.#sessions.set(key, next);
+          records.push(enqueue(key, next, this.#message));
+          if (chance.happens(0.2))
+            records.push({ type: "received", session: key, sequence: next, packetIdentifier });
+        }
+        return records;
+      }
+    }
+  }
+}
