@@ -50,6 +50,8 @@ export interface QueuePage {
  * same turn. What must wait for it compares numbers.
  */
 export interface Store {
+  /** true: nothing outlives the process. The engine then makes no records at all. */
+  readonly isVolatile: boolean;
   /** Gives back what was kept, then takes records. Once, first. */
   open(recovery: Recovery): Promise<void>;
   /**

@@ -61,7 +61,12 @@ export type StoreRecord =
       readonly subscriptionIdentifiers: readonly number[];
     }
   | { readonly type: "settled"; readonly session: SessionKey; readonly sequence: number }
-  | { readonly type: "received"; readonly session: SessionKey; readonly sequence: number; readonly packetIdentifier: number }
+  | {
+      readonly type: "received";
+      readonly session: SessionKey;
+      readonly sequence: number;
+      readonly packetIdentifier: number;
+    }
   | {
       readonly type: "inbound-begin";
       readonly session: SessionKey;
@@ -69,10 +74,19 @@ export type StoreRecord =
       /** The PUBLISH was refused (3.x): its PUBREL gets PUBCOMP and nothing else. */
       readonly denied: boolean;
     }
-  | { readonly type: "inbound-end"; readonly session: SessionKey; readonly packetIdentifier: number }
+  | {
+      readonly type: "inbound-end";
+      readonly session: SessionKey;
+      readonly packetIdentifier: number;
+    }
   | { readonly type: "retained"; readonly topicName: string; readonly message: MessageNumber }
   | { readonly type: "retained-clear"; readonly topicName: string }
-  | { readonly type: "will-set"; readonly session: SessionKey; readonly clientId: string; readonly will: StoredWill }
+  | {
+      readonly type: "will-set";
+      readonly session: SessionKey;
+      readonly clientId: string;
+      readonly will: StoredWill;
+    }
   | { readonly type: "will-clear"; readonly session: SessionKey };
 
 /** A session as it is given back at start. */

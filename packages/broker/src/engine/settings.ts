@@ -1,5 +1,13 @@
 /** What a setting holds, and how a text is read into it. */
-export type SettingType = "integer" | "bytes" | "seconds" | "milliseconds" | "boolean" | "string" | "port" | "choice";
+export type SettingType =
+  | "integer"
+  | "bytes"
+  | "seconds"
+  | "milliseconds"
+  | "boolean"
+  | "string"
+  | "port"
+  | "choice";
 
 /** One setting as data: flags, environment names, file keys, help, errors and documentation come from it. */
 export interface SettingRow<V = unknown> {
@@ -26,7 +34,13 @@ export type SettingSection = Readonly<Record<string, SettingRow>>;
 /** Table of a part: its sections by name. */
 export type SettingTable = Readonly<Record<string, SettingSection>>;
 
-type Widen<V> = V extends number ? number : V extends boolean ? boolean : V extends string ? string : V;
+type Widen<V> = V extends number
+  ? number
+  : V extends boolean
+    ? boolean
+    : V extends string
+      ? string
+      : V;
 
 /** The values that a table describes, frozen. */
 export type SettingsOf<T extends SettingTable> = {
@@ -36,36 +50,204 @@ export type SettingsOf<T extends SettingTable> = {
 /** Settings of the engine. A maximum of 0 means that there is none, unless said otherwise. */
 export const engineSettings = {
   mqtt: {
-    maximumPacketSize: { type: "bytes", default: 10 * 1024 * 1024 + 65536, minimum: 1024, maximum: 268_435_460, live: true, text: "Largest packet that a client may send." },
-    maximumQos: { type: "integer", default: 2, minimum: 0, maximum: 2, live: true, text: "Highest QoS that a client may publish with." },
-    retainAvailable: { type: "boolean", default: true, live: true, text: "Whether messages may be retained." },
-    receiveMaximum: { type: "integer", default: 1024, minimum: 1, maximum: 65535, live: true, text: "QoS 1 and 2 messages that a client may have unacknowledged towards the broker." },
-    topicAliasMaximum: { type: "integer", default: 64, minimum: 0, maximum: 65535, live: true, text: "Topic Aliases that a client may use towards the broker." },
-    maximumKeepAlive: { type: "seconds", default: 0, minimum: 0, maximum: 65535, live: true, text: "Longest Keep Alive; a 5.0 client that asks for more or none is told this one. 0: none." },
-    retryInterval: { type: "milliseconds", default: 10_000, minimum: 0, live: true, text: "Time after which an unacknowledged PUBLISH or PUBREL is sent again to a 3.x client. 0: never." },
-    retryMaximum: { type: "integer", default: 5, minimum: 0, live: true, text: "How often a packet is sent again before the connection is closed." },
-    connectTimeout: { type: "milliseconds", default: 10_000, minimum: 100, live: true, text: "Time from accept to CONNECT, after which the connection is closed." },
-    strictClientIdentifier: { type: "boolean", default: false, live: true, text: "Refuse MQTT 3.1 Client Identifiers that are not 1 to 23 characters." },
+    maximumPacketSize: {
+      type: "bytes",
+      default: 10 * 1024 * 1024 + 65536,
+      minimum: 1024,
+      maximum: 268_435_460,
+      live: true,
+      text: "Largest packet that a client may send.",
+    },
+    maximumQos: {
+      type: "integer",
+      default: 2,
+      minimum: 0,
+      maximum: 2,
+      live: true,
+      text: "Highest QoS that a client may publish with.",
+    },
+    retainAvailable: {
+      type: "boolean",
+      default: true,
+      live: true,
+      text: "Whether messages may be retained.",
+    },
+    receiveMaximum: {
+      type: "integer",
+      default: 1024,
+      minimum: 1,
+      maximum: 65535,
+      live: true,
+      text: "QoS 1 and 2 messages that a client may have unacknowledged towards the broker.",
+    },
+    topicAliasMaximum: {
+      type: "integer",
+      default: 64,
+      minimum: 0,
+      maximum: 65535,
+      live: true,
+      text: "Topic Aliases that a client may use towards the broker.",
+    },
+    maximumKeepAlive: {
+      type: "seconds",
+      default: 0,
+      minimum: 0,
+      maximum: 65535,
+      live: true,
+      text: "Longest Keep Alive; a 5.0 client that asks for more or none is told this one. 0: none.",
+    },
+    retryInterval: {
+      type: "milliseconds",
+      default: 10_000,
+      minimum: 0,
+      live: true,
+      text: "Time after which an unacknowledged PUBLISH or PUBREL is sent again to a 3.x client. 0: never.",
+    },
+    retryMaximum: {
+      type: "integer",
+      default: 5,
+      minimum: 0,
+      live: true,
+      text: "How often a packet is sent again before the connection is closed.",
+    },
+    connectTimeout: {
+      type: "milliseconds",
+      default: 10_000,
+      minimum: 100,
+      live: true,
+      text: "Time from accept to CONNECT, after which the connection is closed.",
+    },
+    strictClientIdentifier: {
+      type: "boolean",
+      default: false,
+      live: true,
+      text: "Refuse MQTT 3.1 Client Identifiers that are not 1 to 23 characters.",
+    },
   },
   session: {
-    maximumExpiryInterval: { type: "seconds", default: 604_800, minimum: 0, maximum: 4_294_967_295, live: true, text: "Longest Session Expiry Interval; also that of 3.x sessions with Clean Session 0. 4294967295: they never expire." },
-    queueMaximumMessages: { type: "integer", default: 100_000, minimum: 1, live: true, text: "Messages that wait for one session; when reached, QoS 0 goes first, then what queueFull says." },
-    queueMaximumBytes: { type: "bytes", default: 128 * 1024 * 1024, minimum: 1024, live: true, text: "Bytes of messages that wait for one session." },
-    queueFull: { type: "choice", default: "oldest", choices: ["oldest", "newest"], live: true, text: "Which message goes when a queue is full: the oldest that waits, or the newest." },
-    queueQos0: { type: "boolean", default: false, live: true, text: "Whether QoS 0 messages wait for a session that is not connected." },
-    inflightMaximum: { type: "integer", default: 1024, minimum: 1, maximum: 65535, live: true, text: "QoS 1 and 2 messages sent to a client and not yet acknowledged; a lower Receive Maximum of the client counts." },
-    subscriptionsMaximum: { type: "integer", default: 100_000, minimum: 1, live: true, text: "Subscriptions of one session." },
-    unsentMaximum: { type: "bytes", default: 1024 * 1024, minimum: 1024, live: true, text: "Bytes that the transport of one client may hold; above it nothing more is handed over." },
-    slowConsumerTimeout: { type: "milliseconds", default: 60_000, minimum: 0, live: true, text: "Time that a client may leave its transport full before it is disconnected. 0: for ever." },
+    maximumExpiryInterval: {
+      type: "seconds",
+      default: 604_800,
+      minimum: 0,
+      maximum: 4_294_967_295,
+      live: true,
+      text: "Longest Session Expiry Interval; also that of 3.x sessions with Clean Session 0. 4294967295: they never expire.",
+    },
+    queueMaximumMessages: {
+      type: "integer",
+      default: 100_000,
+      minimum: 1,
+      live: true,
+      text: "Messages that wait for one session; when reached, QoS 0 goes first, then what queueFull says.",
+    },
+    queueMaximumBytes: {
+      type: "bytes",
+      default: 128 * 1024 * 1024,
+      minimum: 1024,
+      live: true,
+      text: "Bytes of messages that wait for one session.",
+    },
+    queueFull: {
+      type: "choice",
+      default: "oldest",
+      choices: ["oldest", "newest"],
+      live: true,
+      text: "Which message goes when a queue is full: the oldest that waits, or the newest.",
+    },
+    queueQos0: {
+      type: "boolean",
+      default: false,
+      live: true,
+      text: "Whether QoS 0 messages wait for a session that is not connected.",
+    },
+    inflightMaximum: {
+      type: "integer",
+      default: 1024,
+      minimum: 1,
+      maximum: 65535,
+      live: true,
+      text: "QoS 1 and 2 messages sent to a client and not yet acknowledged; a lower Receive Maximum of the client counts.",
+    },
+    subscriptionsMaximum: {
+      type: "integer",
+      default: 100_000,
+      minimum: 1,
+      live: true,
+      text: "Subscriptions of one session.",
+    },
+    unsentMaximum: {
+      type: "bytes",
+      default: 1024 * 1024,
+      minimum: 1024,
+      live: true,
+      text: "Bytes that the transport of one client may hold; above it nothing more is handed over.",
+    },
+    slowConsumerTimeout: {
+      type: "milliseconds",
+      default: 60_000,
+      minimum: 0,
+      live: true,
+      text: "Time that a client may leave its transport full before it is disconnected. 0: for ever.",
+    },
   },
   limits: {
-    connections: { type: "integer", default: 0, minimum: 0, live: true, text: "Connections at once. 0: as many as the system allows." },
-    topicLevels: { type: "integer", default: 128, minimum: 1, maximum: 65535, live: true, text: "Levels of a Topic Name or Topic Filter." },
-    retainedMessages: { type: "integer", default: 1_000_000, minimum: 0, live: true, text: "Retained messages; when reached, new topics are not retained." },
-    retainedBytes: { type: "bytes", default: 256 * 1024 * 1024, minimum: 0, live: true, text: "Bytes of retained messages." },
-    hookTimeout: { type: "milliseconds", default: 10_000, minimum: 1, live: true, text: "Time that a hook may take; then its answer counts as refusal." },
-    packetsPerTurn: { type: "integer", default: 1000, minimum: 1, live: true, text: "Packets of one connection handled before the others have their turn." },
-    bytesPerTurn: { type: "bytes", default: 256 * 1024, minimum: 1024, live: true, text: "Bytes sent to one connection before the others have their turn." },
+    connections: {
+      type: "integer",
+      default: 0,
+      minimum: 0,
+      live: true,
+      text: "Connections at once. 0: as many as the system allows.",
+    },
+    topicLevels: {
+      type: "integer",
+      default: 128,
+      minimum: 1,
+      maximum: 65535,
+      live: true,
+      text: "Levels of a Topic Name or Topic Filter.",
+    },
+    retainedMessages: {
+      type: "integer",
+      default: 1_000_000,
+      minimum: 0,
+      live: true,
+      text: "Retained messages; when reached, new topics are not retained.",
+    },
+    retainedBytes: {
+      type: "bytes",
+      default: 256 * 1024 * 1024,
+      minimum: 0,
+      live: true,
+      text: "Bytes of retained messages.",
+    },
+    hookTimeout: {
+      type: "milliseconds",
+      default: 10_000,
+      minimum: 1,
+      live: true,
+      text: "Time that a hook may take; then its answer counts as refusal.",
+    },
+    holdTimeout: {
+      type: "milliseconds",
+      default: 60_000,
+      minimum: 1,
+      live: true,
+      text: "Time that a publisher may be kept waiting for the store; then it is disconnected.",
+    },
+    packetsPerTurn: {
+      type: "integer",
+      default: 1000,
+      minimum: 1,
+      live: true,
+      text: "Packets of one connection handled before the others have their turn.",
+    },
+    bytesPerTurn: {
+      type: "bytes",
+      default: 256 * 1024,
+      minimum: 1024,
+      live: true,
+      text: "Bytes sent to one connection before the others have their turn.",
+    },
   },
 } as const satisfies SettingTable;
 

@@ -1,0 +1,121 @@
+import { OutboundState, PacketType, ReasonCode } from "@sericite/protocol";
+import type { Connection } from "./connection.ts";
+import { recordSettled, unpackDetail } from "./deliver.ts";
+import type { Message } from "./message.ts";
+import type { Session } from "./session.ts";
+
+/** The client has a QoS 1 message (§4.3.2). One that it refuses is settled as well [MQTT5-4.4.0-2]. */
+export function handlePuback(
+  connection: Connection,
+  packetIdentifier: number,
+  _reasonCode: number,
+): void {
+  const session = connection.session!;
+  const outbound = session.outbound;
+  if (outbound === undefined) return;
+  const detail = outbound.detailOf(packetIdentifier);
+  const message = outbound.puback(packetIdentifier);
+  if (message === undefined) return;
+  settle(connection, session, packetIdentifier, message, detail);
+  message.release();
+}
+
+/** The client has a QoS 2 message, or refuses it (§4.3.3). */
+export function handlePubrec(
+  connection: Connection,
+  packetIdentifier: number,
+  reasonCode: number,
+): void {
+  const session = connection.session!;
+  const { engine } = connection;
+  const outbound = session.outbound;
+  const state = outbound === undefined ? OutboundState.free : outbound.stateOf(packetIdentifier);
+  if (state === OutboundState.awaitingPubrec) {
+    const detail = outbound!.detailOf(packetIdentifier);
+    if (reasonCode >= 0x80) {
+      const message = outbound!.fail(packetIdentifier)!; // [MQTT5-4.4.0-2]
+      settle(connection, session, packetIdentifier, message, detail);
+      message.release();
+      return;
+    }
+    const message = outbound!.pubrec(packetIdentifier)!;
+    outbound!.touch(packetIdentifier, engine.now);
+    message.release(); // From here on only the identifier counts [MQTT5-4.3.3-6].
+    session.flightIdentifiers?.delete(packetIdentifier);
+    let position = 0;
+    if (session.isDurable && !engine.store.isVolatile) {
+      position = engine.append({
+        type: "received",
+        session: session.key,
+        sequence: unpackDetail(detail).sequence,
+        packetIdentifier,
+      });
+    }
+    connection.acknowledge(PacketType.pubrel, packetIdentifier, ReasonCode.success, position, 0); // [MQTT5-4.3.3-4]
+    return;
+  }
+  if (reasonCode >= 0x80) return;
+  // A repeat after PUBREL was lost, or an identifier that means nothing here.
+  const known = state === OutboundState.awaitingPubcomp;
+  connection.acknowledge(
+    PacketType.pubrel,
+    packetIdentifier,
+    known ? ReasonCode.success : ReasonCode.packetIdentifierNotFound,
+    engine.newestPosition,
+    0,
+  );
+}
+
+/** The client let a Packet Identifier go: the QoS 2 delivery is complete. */
+export function handlePubcomp(connection: Connection, packetIdentifier: number): void {
+  const session = connection.session!;
+  const outbound = session.outbound;
+  if (outbound === undefined) return;
+  const detail = outbound.detailOf(packetIdentifier);
+  const message = outbound.pubcomp(packetIdentifier);
+  if (message !== undefined) settle(connection, session, packetIdentifier, message, detail);
+}
+
+/** The client releases the Packet Identifier of its QoS 2 PUBLISH [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]. */
+export function handlePubrel(connection: Connection, packetIdentifier: number): void {
+  const session = connection.session!;
+  const { engine } = connection;
+  const known = session.inbound?.end(packetIdentifier) ?? false;
+  let position = engine.newestPosition;
+  if (known && session.isDurable && !engine.store.isVolatile) {
+    position = engine.append({ type: "inbound-end", session: session.key, packetIdentifier });
+  } else if (!session.isDurable) position = 0;
+  connection.acknowledge(
+    PacketType.pubcomp,
+    packetIdentifier,
+    known ? ReasonCode.success : ReasonCode.packetIdentifierNotFound,
+    position,
+    0,
+  );
+}
+
+/** A delivery is over: its quota returns and the next message may go. */
+function settle(
+  connection: Connection,
+  session: Session,
+  packetIdentifier: number,
+  _message: Message,
+  detail: number,
+): void {
+  const { engine } = connection;
+  if (connection.uncounted === undefined || !connection.uncounted.delete(packetIdentifier)) {
+    if (connection.sent > 0) connection.sent--;
+  }
+  session.flightIdentifiers?.delete(packetIdentifier);
+  engine.counters.messagesAcknowledged++;
+  if (session.isDurable && !engine.store.isVolatile) {
+    const { sequence, meta } = unpackDetail(detail);
+    recordSettled(engine, session, sequence, meta);
+  }
+  if (
+    (session.queue !== undefined && session.queue.length > 0) ||
+    session.replays !== undefined ||
+    session.outbound!.resendNext !== 0
+  )
+    engine.ready(connection);
+}

@@ -1,0 +1,306 @@
+import { ReasonCode } from "@sericite/protocol";
+import type { ConnectPacket, Properties } from "@sericite/protocol";
+import { ask } from "./ask.ts";
+import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import type { Authentication, Claim, Position } from "./ports.ts";
+import type { Session } from "./session.ts";
+import { endSession } from "./session-registry.ts";
+import { armWill, dropWill, willFault } from "./will.ts";
+
+const refused: Authentication = { accepted: false };
+
+/** Lets a client in (§3.1): who it is, then whose session it takes, then CONNACK. */
+export function handleConnect(connection: Connection, packet: ConnectPacket): void {
+  const { engine } = connection;
+  connection.protocolVersion = packet.protocolVersion;
+  connection.clientId = packet.clientId;
+  connection.username = packet.username;
+  const fault = clientIdentifierFault(engine, packet);
+  if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
+  const properties = packet.properties;
+  if (properties?.authenticationMethod !== undefined) {
+    return connection.refuse(
+      ReasonCode.badAuthenticationMethod,
+      `Authentication Method ${properties.authenticationMethod} is not supported`,
+    ); // [MQTT5-4.12.0-1]
+  }
+  const will = willFault(engine, packet);
+  if (will !== 0)
+    return connection.refuse(will, "the Will asks for what this broker does not offer");
+  if (engine.isDraining)
+    return connection.refuse(ReasonCode.serverShuttingDown, "the broker is shutting down");
+  if (connection.isTrusted || engine.authenticator === undefined)
+    return authorizeWill(connection, packet);
+  const request = {
+    clientId: packet.clientId,
+    username: packet.username,
+    password: packet.password?.slice(),
+    protocolVersion: packet.protocolVersion,
+    cleanStart: packet.cleanStart,
+    userProperties: properties?.userProperties ?? [],
+    peer: connection.peer,
+  };
+  ask(
+    connection,
+    "authenticate",
+    () => engine.authenticator!.authenticate(request),
+    refused,
+    (answer) => {
+      if (!answer.accepted) {
+        return connection.refuse(
+          answer.reasonCode ?? ReasonCode.badUserNameOrPassword,
+          answer.reason ?? "not let in by the authenticator",
+        ); // [MQTT5-3.1.4-2] [MQTT3-3.1.4-2]
+      }
+      if (answer.clientId !== undefined) connection.clientId = answer.clientId;
+      if (answer.username !== undefined) connection.username = answer.username;
+      authorizeWill(connection, packet);
+    },
+  );
+}
+
+/** Why the Client Identifier cannot be used, or `undefined`. */
+function clientIdentifierFault(engine: Engine, packet: ConnectPacket): string | undefined {
+  const length = packet.clientId.length;
+  if (packet.protocolVersion === 3) {
+    if (length === 0) return "MQTT 3.1 asks for a Client Identifier"; // [X-111]
+    if (engine.settings.mqtt.strictClientIdentifier && length > 23)
+      return `the Client Identifier has ${length} characters, MQTT 3.1 allows 23`;
+  }
+  if (packet.protocolVersion === 4 && length === 0 && !packet.cleanStart)
+    return "an empty Client Identifier needs Clean Session 1"; // [MQTT3-3.1.3-8]
+  return undefined;
+}
+
+/** A Will is a PUBLISH that its client may have to answer for when it is gone: it is checked now. */
+function authorizeWill(connection: Connection, packet: ConnectPacket): void {
+  const { engine } = connection;
+  const will = packet.will;
+  const authorize = engine.hooks.authorizePublish;
+  if (will === undefined || authorize === undefined || connection.isTrusted)
+    return claim(connection, packet);
+  const request = { topicName: will.topicName, qos: will.qos, retain: will.retain, isWill: true };
+  ask(
+    connection,
+    "authorizePublish",
+    () => authorize(connection, request),
+    false,
+    (allowed) => {
+      if (allowed === true) claim(connection, packet);
+      else
+        connection.refuse(
+          ReasonCode.notAuthorized,
+          `the Will may not be published to ${will.topicName}`,
+        );
+    },
+  );
+}
+
+/** Nobody is taken over by a client that was not let in: the session is claimed last. */
+function claim(connection: Connection, packet: ConnectPacket): void {
+  const { engine } = connection;
+  if (connection.clientId === "") connection.clientId = engine.assignClientIdentifier(); // [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
+  ask<Claim | undefined>(
+    connection,
+    "claim",
+    () => engine.ownership.claim(connection.clientId),
+    undefined,
+    (granted) => {
+      if (granted === undefined)
+        return connection.refuse(ReasonCode.serverUnavailable, "the session could not be claimed");
+      open(connection, packet, granted);
+    },
+  );
+}
+
+function open(connection: Connection, packet: ConnectPacket, granted: Claim): void {
+  const { engine } = connection;
+  const before = engine.sessions.get(connection.clientId);
+  if (before?.connection !== undefined) takeOver(connection, before.connection);
+  // A second look: the old connection's end may have ended its session.
+  const known = engine.sessions.get(connection.clientId);
+  const sessionPresent = known !== undefined && !packet.cleanStart; // [MQTT5-3.2.2-2] [MQTT5-3.2.2-3] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2]
+  if (known !== undefined && packet.cleanStart) endSession(engine, known, "Clean Start"); // [MQTT5-3.1.2-4] [MQTT3-3.1.2-6]
+  const expiryInterval = expiryOf(engine, packet);
+  if (engine.store.state === "refusing" && expiryInterval > 0) {
+    return connection.refuse(ReasonCode.quotaExceeded, "the store takes nothing at present");
+  }
+  const session = sessionPresent
+    ? known
+    : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted);
+  const position = attach(engine, session, connection, granted, expiryInterval, sessionPresent);
+  const willPosition = setWill(engine, session, packet);
+  acceptConnection(connection, session, packet, sessionPresent, Math.max(position, willPosition));
+}
+
+/** Ends the older connection with the same Client Identifier [MQTT5-3.1.4-3] [MQTT3-3.1.4-2] [X-115]. */
+function takeOver(connection: Connection, older: Connection): void {
+  const { engine } = connection;
+  engine.counters.takeovers++;
+  engine.log.write("info", "session-taken-over", {
+    clientId: connection.clientId,
+    from: addressOf(older),
+    by: addressOf(connection),
+  });
+  older.close(ReasonCode.sessionTakenOver, `taken over by ${addressOf(connection)}`);
+}
+
+function addressOf(connection: Connection): string {
+  const { address, port, transport } = connection.peer;
+  return address === undefined ? transport : `${address}:${port ?? ""}`;
+}
+
+/** Seconds that the session lives without a connection. */
+function expiryOf(engine: Engine, packet: ConnectPacket): number {
+  const longest = engine.settings.session.maximumExpiryInterval;
+  if (packet.protocolVersion === 5)
+    return Math.min(packet.properties?.sessionExpiryInterval ?? 0, longest); // [X-23] [MQTT5-3.1.2-23]
+  return packet.cleanStart ? 0 : longest;
+}
+
+/** Gives the session its connection. @returns the position that CONNACK waits for. */
+function attach(
+  engine: Engine,
+  session: Session,
+  connection: Connection,
+  granted: Claim,
+  expiryInterval: number,
+  isResumed: boolean,
+): Position {
+  session.claim = granted;
+  session.username = connection.username;
+  session.connection = connection;
+  session.expiryInterval = expiryInterval;
+  connection.session = session;
+  connection.epoch = granted.epoch;
+  if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
+  if (isResumed) {
+    engine.counters.sessionsResumed++;
+    dropWill(engine, session); // [MQTT5-3.1.3-9]
+  } else {
+    engine.counters.sessionsStarted++;
+    engine.events.emit("sessionStarted", { clientId: session.clientId });
+  }
+  if (engine.store.isVolatile || (expiryInterval === 0 && !session.isStored)) return 0;
+  if (session.isStored) {
+    return engine.append({
+      type: "session-attach",
+      session: session.key,
+      epoch: granted.epoch,
+      sessionExpiryInterval: expiryInterval,
+    });
+  }
+  session.isStored = true;
+  return engine.append({
+    type: "session-begin",
+    session: session.key,
+    clientId: session.clientId,
+    epoch: granted.epoch,
+    username: session.username,
+    sessionExpiryInterval: expiryInterval,
+  });
+}
+
+function setWill(engine: Engine, session: Session, packet: ConnectPacket): Position {
+  const will = armWill(engine, packet);
+  session.will = will;
+  if (will === undefined || engine.store.isVolatile) return 0;
+  engine.append({
+    type: "will-set",
+    session: session.key,
+    clientId: session.clientId,
+    will: {
+      delayInterval: will.delayInterval,
+      message: {
+        number: 0,
+        topicName: will.topic.name,
+        payload: will.payload,
+        qos: will.qos,
+        retain: will.retain,
+        properties: will.properties,
+        publisher: session.clientId,
+        expiresAt: Infinity,
+      },
+    },
+  });
+  return 0; // Nobody waits for it: a crash may miss the Will of its last flush's window.
+}
+
+function acceptConnection(
+  connection: Connection,
+  session: Session,
+  packet: ConnectPacket,
+  sessionPresent: boolean,
+  position: Position,
+): void {
+  const { engine } = connection;
+  const properties = packet.properties;
+  const settings = engine.settings;
+  connection.sendMaximum = Math.min(
+    properties?.receiveMaximum ?? 65535,
+    settings.session.inflightMaximum,
+  );
+  connection.maximumPacketSize = properties?.maximumPacketSize ?? 0xffff_ffff;
+  connection.wantsProblemInformation = (properties?.requestProblemInformation ?? 1) === 1;
+  connection.keepAlive = keepAliveOf(engine, packet);
+  connection.open();
+  if (session.outbound !== undefined) session.outbound.rewind();
+  connection.sendConnack(
+    {
+      type: "connack",
+      sessionPresent,
+      reasonCode: ReasonCode.success,
+      properties:
+        packet.protocolVersion === 5 ? connackProperties(connection, session, packet) : undefined,
+    },
+    position,
+  );
+  engine.counters.connectAccepted++;
+  engine.events.emit("clientConnected", {
+    clientId: session.clientId,
+    username: session.username,
+    protocolVersion: packet.protocolVersion,
+    keepAlive: connection.keepAlive,
+    sessionPresent,
+    peer: connection.peer,
+  });
+  if (engine.log.enabled("info")) {
+    engine.log.write("info", "client-connected", {
+      clientId: session.clientId,
+      username: session.username,
+      protocolVersion: packet.protocolVersion,
+      address: connection.peer.address,
+      port: connection.peer.port,
+      sessionPresent,
+    });
+  }
+}
+
+function keepAliveOf(engine: Engine, packet: ConnectPacket): number {
+  const longest = engine.settings.mqtt.maximumKeepAlive;
+  if (longest === 0 || packet.protocolVersion !== 5) return packet.keepAlive; // [MQTT5-3.2.2-22]
+  return packet.keepAlive === 0 ? longest : Math.min(packet.keepAlive, longest);
+}
+
+/** What a 5.0 client is told: only what differs from what it asked for or may assume. */
+function connackProperties(
+  connection: Connection,
+  session: Session,
+  packet: ConnectPacket,
+): Properties {
+  const { mqtt } = connection.engine.settings;
+  const properties: Properties = {
+    sharedSubscriptionAvailable: 0,
+    receiveMaximum: mqtt.receiveMaximum,
+    maximumPacketSize: mqtt.maximumPacketSize,
+    topicAliasMaximum: mqtt.topicAliasMaximum,
+  };
+  if (packet.clientId !== session.clientId) properties.assignedClientIdentifier = session.clientId; // [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]
+  if ((packet.properties?.sessionExpiryInterval ?? 0) !== session.expiryInterval)
+    properties.sessionExpiryInterval = session.expiryInterval; // [X-38]
+  if (connection.keepAlive !== packet.keepAlive) properties.serverKeepAlive = connection.keepAlive;
+  if (mqtt.maximumQos < 2) properties.maximumQoS = mqtt.maximumQos as 0 | 1; // [MQTT5-3.2.2-9]
+  if (!mqtt.retainAvailable) properties.retainAvailable = 0;
+  return properties;
+}

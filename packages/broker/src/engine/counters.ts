@@ -1,0 +1,64 @@
+/** One counter as data: names in metrics and documentation come from it. */
+export interface CounterRow {
+  readonly text: string;
+  readonly unit?: "bytes" | "seconds";
+}
+
+/** Everything that the engine counts. Numbers rise only, from the start of the broker. */
+export const counterTable = {
+  connectionsAccepted: { text: "Connections accepted by listeners." },
+  connectionsRefused: {
+    text: "Connections closed before CONNECT because limits.connections was reached.",
+  },
+  connectionsClosed: { text: "Connections that ended." },
+  connectAccepted: { text: "CONNECTs answered with success." },
+  connectRefused: { text: "CONNECTs answered with a failure." },
+  connectTimeouts: { text: "Connections closed because no CONNECT came in time." },
+  keepAliveTimeouts: {
+    text: "Connections closed because nothing was received for 1.5 times the Keep Alive.",
+  },
+  takeovers: { text: "Connections ended because another one took over their session." },
+  protocolErrors: { text: "Connections ended because the client broke the protocol." },
+  slowConsumers: { text: "Connections ended because the client did not read." },
+  bytesReceived: { text: "Bytes received.", unit: "bytes" },
+  bytesSent: { text: "Bytes sent.", unit: "bytes" },
+  packetsReceived: { text: "Packets received." },
+  publishReceived: { text: "PUBLISH packets received." },
+  publishRefused: { text: "PUBLISH packets refused, by permission, hook or limit." },
+  publishSent: { text: "PUBLISH packets sent, repeats included." },
+  publishResent: { text: "PUBLISH and PUBREL packets sent again." },
+  retriesExhausted: {
+    text: "Connections ended because a packet stayed unacknowledged after all retries.",
+  },
+  messagesRouted: {
+    text: "Messages that entered the engine, from clients, Wills and the embedding program.",
+  },
+  messagesUnmatched: { text: "Messages for which no subscription matched." },
+  messagesQueued: { text: "Messages put into a session's queue." },
+  messagesAcknowledged: { text: "QoS 1 and 2 messages that their receivers acknowledged." },
+  subscriptionsGranted: { text: "Topic Filters granted." },
+  subscriptionsRefused: { text: "Topic Filters refused." },
+  willsPublished: { text: "Will Messages published." },
+  sessionsStarted: { text: "Sessions begun." },
+  sessionsResumed: { text: "Sessions resumed." },
+  sessionsEnded: { text: "Sessions ended." },
+  hookTimeouts: { text: "Hooks that did not answer in time, which counts as refusal." },
+  hookErrors: { text: "Hooks that threw or rejected, which counts as refusal." },
+  internalErrors: {
+    text: "Faults of the broker itself; each ended one connection. Please report them.",
+  },
+  listenerErrors: { text: "Event listeners that threw." },
+} as const satisfies Readonly<Record<string, CounterRow>>;
+
+/** Name of a counter. */
+export type CounterName = keyof typeof counterTable;
+
+/** The counters: plain numbers, added to where things happen. */
+export type Counters = { [N in CounterName]: number };
+
+/** Counters at zero. */
+export function createCounters(): Counters {
+  const counters: Partial<Counters> = {};
+  for (const name of Object.keys(counterTable) as CounterName[]) counters[name] = 0;
+  return counters as Counters;
+}

@@ -1,0 +1,399 @@
+import { OutboundState, TimerEntry } from "@sericite/protocol";
+import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import { encodeForm, formOf, isNative, sharedIdentifier } from "./forms.ts";
+import { isPromise } from "./hooks.ts";
+import type { Message } from "./message.ts";
+import type { Position } from "./ports.ts";
+import { META_QOS, META_RETAIN } from "./queue.ts";
+import type { Dropped } from "./queue.ts";
+import { refill } from "./retained.ts";
+import { armRetry } from "./retry.ts";
+import type { Session } from "./session.ts";
+
+/** Details of what is in flight, packed into one number: its sequence in the queue, then `meta`. */
+const META_BITS = 8;
+
+/** Puts a message into a session's queue. @returns the position of its record; 0 where it needs none. */
+export function enqueue(
+  engine: Engine,
+  session: Session,
+  message: Message,
+  meta: number,
+  identifiers: readonly number[] | undefined,
+): Position {
+  const connection = session.connection;
+  const qos = meta & META_QOS;
+  if (connection === undefined && qos === 0 && !engine.settings.session.queueQos0) {
+    engine.drop("offline-qos0", session.clientId, message, qos); // [X-72] [X-92]
+    return 0;
+  }
+  const queue = session.ensureQueue();
+  const limits = engine.settings.session;
+  if (
+    queue.length >= limits.queueMaximumMessages ||
+    queue.bytes + message.end - message.start > limits.queueMaximumBytes
+  ) {
+    if (!makeRoom(engine, session, message, qos)) return 0;
+  }
+  let position = 0;
+  if (qos !== 0 && session.isDurable && !engine.store.isVolatile) {
+    position = recordEnqueue(engine, session, message, queue.nextSequence, meta, identifiers);
+  }
+  queue.push(message, meta, identifiers, qos === 2 ? position : 0);
+  engine.counters.messagesQueued++;
+  if (connection !== undefined && !connection.isReady) engine.ready(connection);
+  return position;
+}
+
+/** Drops what the setting says until the message fits: QoS 0 first. @returns false where the new one is what goes. */
+function makeRoom(engine: Engine, session: Session, message: Message, qos: number): boolean {
+  const queue = session.queue!;
+  const limits = engine.settings.session;
+  while (
+    queue.length > 0 &&
+    (queue.length >= limits.queueMaximumMessages ||
+      queue.bytes + message.end - message.start > limits.queueMaximumBytes)
+  ) {
+    let dropped: Dropped | undefined;
+    if (limits.queueFull === "oldest" || qos !== 0) dropped = queue.dropQos0();
+    if (dropped === undefined && limits.queueFull === "oldest" && qos !== 0)
+      dropped = queue.dropOldest();
+    if (dropped === undefined) {
+      engine.drop("queue-full", session.clientId, message, qos);
+      return false;
+    }
+    engine.drop("queue-full", session.clientId, dropped.message, dropped.meta & META_QOS);
+    discard(engine, session, dropped.message, dropped.sequence, dropped.meta);
+  }
+  return true;
+}
+
+function recordEnqueue(
+  engine: Engine,
+  session: Session,
+  message: Message,
+  sequence: number,
+  meta: number,
+  identifiers: readonly number[] | undefined,
+): Position {
+  engine.recordMessage(message);
+  return engine.append({
+    type: "enqueue",
+    session: session.key,
+    sequence,
+    message: message.number,
+    qos: (meta & META_QOS) as 0 | 1 | 2,
+    retain: (meta & META_RETAIN) !== 0,
+    subscriptionIdentifiers: identifiers ?? [],
+  });
+}
+
+/** A message that was queued will not be sent, or was settled: its record and its reference go. */
+function discard(
+  engine: Engine,
+  session: Session,
+  message: Message,
+  sequence: number,
+  meta: number,
+): void {
+  recordSettled(engine, session, sequence, meta);
+  message.release();
+}
+
+/** The receiver needs it no more. */
+export function recordSettled(
+  engine: Engine,
+  session: Session,
+  sequence: number,
+  meta: number,
+): void {
+  if ((meta & META_QOS) !== 0 && session.isDurable && !engine.store.isVolatile) {
+    engine.append({ type: "settled", session: session.key, sequence });
+  }
+}
+
+/** Sequence and meta of what is in flight. */
+export function unpackDetail(detail: number): { sequence: number; meta: number } {
+  const sequence = Math.floor(detail / META_BITS);
+  return { sequence, meta: detail - sequence * META_BITS };
+}
+
+/** Fills the connection's output. @returns whether there is more to send that only the turn's bound kept back. */
+export function pump(connection: Connection, session: Session): boolean {
+  const engine = connection.engine;
+  const bound = engine.settings.limits.bytesPerTurn;
+  if (
+    session.outbound !== undefined &&
+    session.outbound.resendNext !== 0 &&
+    !resend(connection, session, bound)
+  ) {
+    return connection.output.size >= bound;
+  }
+  for (;;) {
+    if (session.replays !== undefined) refill(engine, session);
+    if (connection.output.size >= bound)
+      return session.queue !== undefined && session.queue.length > 0;
+    if (!sendNext(connection, session)) break;
+  }
+  return (
+    session.replays !== undefined &&
+    !session.isParked &&
+    (session.queue === undefined || session.queue.length === 0)
+  );
+}
+
+/** Sends again what was in flight, in order, as far as quota and bound allow. @returns whether all of it went. */
+function resend(connection: Connection, session: Session, bound: number): boolean {
+  const engine = connection.engine;
+  const outbound = session.outbound!;
+  for (;;) {
+    const packetIdentifier = outbound.resendNext;
+    if (packetIdentifier === 0) return true;
+    if (connection.output.size >= bound) return false;
+    if (outbound.stateOf(packetIdentifier) !== OutboundState.awaitingPubcomp) {
+      if (connection.sent >= connection.sendMaximum) return false;
+      connection.sent++;
+    } else (connection.uncounted ??= new Set()).add(packetIdentifier);
+    outbound.resent(engine.now);
+    if (sendAgain(connection, session, packetIdentifier)) armRetry(connection);
+  }
+}
+
+/** Sends a PUBLISH with DUP, or a PUBREL, once more. @returns false where it is too large for the client now. */
+export function sendAgain(
+  connection: Connection,
+  session: Session,
+  packetIdentifier: number,
+): boolean {
+  const engine = connection.engine;
+  const outbound = session.outbound!;
+  engine.counters.publishResent++;
+  if (outbound.stateOf(packetIdentifier) === OutboundState.awaitingPubcomp) {
+    connection.resendPubrel(packetIdentifier); // [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]
+    return true;
+  }
+  const message = outbound.valueOf(packetIdentifier)!;
+  const { sequence, meta } = unpackDetail(outbound.detailOf(packetIdentifier));
+  const identifiers = session.flightIdentifiers?.get(packetIdentifier);
+  const form = encodeForm(
+    engine,
+    message,
+    connection.protocolVersion === 5,
+    meta,
+    identifiers,
+    true,
+    packetIdentifier,
+  ); // [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]
+  if (form.end - form.start > connection.maximumPacketSize) {
+    engine.drop("packet-too-large", session.clientId, message, meta & META_QOS);
+    outbound.fail(packetIdentifier);
+    connection.sent--;
+    discard(engine, session, message, sequence, meta);
+    return false;
+  }
+  connection.output.append(form.bytes, form.start, form.end);
+  engine.counters.publishSent++;
+  return true;
+}
+
+/** Takes one message off the queue and sends it, or drops it. @returns false where none may go now. */
+function sendNext(connection: Connection, session: Session): boolean {
+  const queue = session.queue;
+  if (queue === undefined || session.isParked) return false;
+  const message = queue.head();
+  if (message === undefined) return false;
+  const engine = connection.engine;
+  const meta = queue.headMeta;
+  const qos = meta & META_QOS;
+  if (message.expiresAt !== 0 && message.expiresAt <= engine.now) {
+    engine.drop("expired", session.clientId, message, qos); // [MQTT5-3.3.2-5]
+    return dropHead(engine, session);
+  }
+  let packetIdentifier = 0;
+  if (qos !== 0) {
+    if (connection.sent >= connection.sendMaximum) return false; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2]
+    if (qos === 2 && queue.headPosition > engine.store.durable) {
+      engine.waitingSessions.add(session); // A crash must not make a QoS 2 message a new one.
+      return false;
+    }
+    packetIdentifier = identifierFor(engine, session, message, qos);
+    if (packetIdentifier === 0) return false;
+  }
+  if (
+    engine.hooks.authorizeDelivery !== undefined &&
+    !connection.isTrusted &&
+    !isDeliveryAllowed(connection, session, message, meta)
+  )
+    return false;
+  if (!write(connection, message, meta, queue.headIdentifiers, packetIdentifier)) {
+    engine.drop("packet-too-large", session.clientId, message, qos); // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
+    return dropHead(engine, session);
+  }
+  engine.counters.publishSent++;
+  if (qos === 0) {
+    queue.shift();
+    message.release();
+    return true;
+  }
+  connection.sent++;
+  const identifiers = queue.headIdentifiers;
+  if (identifiers !== undefined)
+    (session.flightIdentifiers ??= new Map()).set(packetIdentifier, identifiers);
+  session
+    .ensureOutbound()
+    .begin(
+      packetIdentifier,
+      qos as 1 | 2,
+      message,
+      queue.headSequence * META_BITS + meta,
+      engine.now,
+    );
+  queue.shift();
+  if (connection.protocolVersion !== 5) armRetry(connection);
+  return true;
+}
+
+/** The head will not be sent. @returns true: the next one may. */
+function dropHead(engine: Engine, session: Session): true {
+  const queue = session.queue!;
+  const message = queue.head()!;
+  const meta = queue.headMeta;
+  const sequence = queue.headSequence;
+  queue.shift();
+  discard(engine, session, message, sequence, meta);
+  return true;
+}
+
+/** The shared identifier where it is free; 0 where the message has to wait for it. */
+function identifierFor(engine: Engine, session: Session, message: Message, qos: number): number {
+  const shared = sharedIdentifier(message.number);
+  const outbound = session.outbound;
+  if (outbound === undefined || outbound.stateOf(shared) === 0) return shared;
+  // A stored QoS 2 message keeps its identifier through a crash, so it waits for just that one.
+  if (qos === 2 && session.isDurable && !engine.store.isVolatile) return 0;
+  return outbound.nextFree(shared);
+}
+
+/** Adds a PUBLISH to the output. @returns false, nothing added, where it is above the client's Maximum Packet Size. */
+function write(
+  connection: Connection,
+  message: Message,
+  meta: number,
+  identifiers: readonly number[] | undefined,
+  packetIdentifier: number,
+): boolean {
+  const isVersion5 = connection.protocolVersion === 5;
+  if (identifiers === undefined || !isVersion5) {
+    const shares = packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number);
+    if (shares && isNative(message, isVersion5, meta)) {
+      if (message.end - message.start > connection.maximumPacketSize) return false;
+      connection.output.append(message.bytes, message.start, message.end);
+      return true;
+    }
+    if (shares) {
+      const form = formOf(connection.engine, message, isVersion5, meta);
+      if (form.end - form.start > connection.maximumPacketSize) return false;
+      connection.output.append(form.bytes, form.start, form.end);
+      return true;
+    }
+  }
+  const form = encodeForm(
+    connection.engine,
+    message,
+    isVersion5,
+    meta,
+    isVersion5 ? identifiers : undefined,
+    false,
+    packetIdentifier,
+  );
+  if (form.end - form.start > connection.maximumPacketSize) return false;
+  connection.output.append(form.bytes, form.start, form.end);
+  return true;
+}
+
+/** Asks the delivery hook about the head. @returns false where it may not go, or not yet. */
+function isDeliveryAllowed(
+  connection: Connection,
+  session: Session,
+  message: Message,
+  meta: number,
+): boolean {
+  const engine = connection.engine;
+  if (session.deliveryAllowed === message) {
+    session.deliveryAllowed = undefined;
+    return true;
+  }
+  const request = {
+    topicName: message.topicName,
+    qos: (meta & META_QOS) as 0 | 1 | 2,
+    retain: (meta & META_RETAIN) !== 0,
+    publisher: message.publisher,
+  };
+  let answer: boolean | Promise<boolean>;
+  try {
+    answer = engine.hooks.authorizeDelivery!(connection, request);
+  } catch (error) {
+    engine.hookFailed("authorizeDelivery", error);
+    answer = false;
+  }
+  if (answer === true) return true;
+  const refuse = (): void => {
+    if (session.isEnded || session.queue?.head() !== message) return;
+    engine.drop("delivery-denied", session.clientId, message, meta & META_QOS);
+    dropHead(engine, session);
+  };
+  if (!isPromise(answer)) {
+    refuse();
+    engine.ready(connection);
+    return false;
+  }
+  session.isParked = true;
+  const timer = new TimerEntry(() => {
+    engine.hookTimedOut("authorizeDelivery");
+    settle(false);
+  });
+  let isSettled = false;
+  const settle = (allowed: boolean): void => {
+    if (isSettled) return;
+    isSettled = true;
+    engine.wheel.cancel(timer);
+    engine.enter();
+    session.isParked = false;
+    if (allowed && session.queue?.head() === message) session.deliveryAllowed = message;
+    else if (!allowed) refuse();
+    if (session.connection !== undefined) engine.ready(session.connection);
+  };
+  engine.wheel.schedule(timer, engine.settings.limits.hookTimeout);
+  answer.then(
+    (allowed) => settle(allowed === true),
+    (error: unknown) => {
+      engine.hookFailed("authorizeDelivery", error);
+      settle(false);
+    },
+  );
+  return false;
+}
+
+/** Lets go of everything that waits or is in flight: the session ends. */
+export function releaseAll(engine: Engine, session: Session): void {
+  const queue = session.queue;
+  if (queue !== undefined) {
+    queue.forEach((message, meta) => {
+      engine.drop("session-ended", session.clientId, message, meta & META_QOS);
+      message.release();
+    });
+    session.queue = undefined;
+  }
+  const outbound = session.outbound;
+  if (outbound !== undefined) {
+    outbound.forEach((_packetIdentifier, state, message) => {
+      if (state !== OutboundState.awaitingPubcomp) message.release();
+    });
+    outbound.clear();
+    session.outbound = undefined;
+  }
+  session.replays = undefined;
+  session.flightIdentifiers = undefined;
+  session.inbound = undefined;
+}

@@ -1,0 +1,21 @@
+/**
+ * Why a message was not delivered, or a packet refused: the one list. Logs, counters, metrics and
+ * the documentation use these names.
+ */
+export const dropReasons = {
+  "offline-qos0": "QoS 0, and the receiver is not connected.",
+  "queue-full":
+    "The receiver's queue was full (session.queueMaximumMessages or session.queueMaximumBytes).",
+  expired: "The Message Expiry Interval passed before the message was sent.",
+  "packet-too-large": "The packet is above the receiver's Maximum Packet Size.",
+  "publish-denied": "The publisher may not publish to this Topic Name.",
+  "delivery-denied": "The receiver may not get messages of this Topic Name.",
+  "hook-refused": "A hook refused the message.",
+  "session-ended": "The session ended with the message still waiting.",
+  "retained-full":
+    "The message was not retained: limits.retainedMessages or limits.retainedBytes is reached.",
+  "store-refusing": "The store takes no durable messages at present.",
+} as const;
+
+/** A row of `dropReasons`. */
+export type DropReason = keyof typeof dropReasons;

@@ -1,0 +1,409 @@
+import {
+  MatchCache,
+  ReasonCode,
+  TimerEntry,
+  TimingWheel,
+  TopicNameTable,
+  TopicTree,
+} from "@sericite/protocol";
+import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
+import { Arena } from "./arena.ts";
+import { Connection } from "./connection.ts";
+import { createCounters } from "./counters.ts";
+import type { Counters } from "./counters.ts";
+import { dropReasons } from "./drop-reasons.ts";
+import type { DropReason } from "./drop-reasons.ts";
+import { EventHub } from "./events.ts";
+import type { Hooks } from "./hooks.ts";
+import type { Message } from "./message.ts";
+import { Joiner } from "./output.ts";
+import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
+import type { StoreRecord } from "./records.ts";
+import { Retained } from "./retained.ts";
+import type { Receipt } from "./route.ts";
+import { SessionRegistry } from "./session-registry.ts";
+import type { Session } from "./session.ts";
+import type { EngineSettings } from "./settings.ts";
+import { Slabs } from "./slab.ts";
+import { findTargets } from "./targets.ts";
+import type { Target } from "./targets.ts";
+
+/** Memory that reads are copied into, at a time. Bytes. */
+const SLAB = 256 * 1024;
+/** Topic Names whose receivers are remembered. */
+const TOPIC_NAMES = 65536;
+/** Steps of clearing out ended sessions' subscriptions in one turn. */
+const SWEEP = 2000;
+
+/** A publisher that is not read from until the store keeps up. */
+interface Held {
+  readonly connection: Connection;
+  readonly ticket: object;
+  readonly timer: TimerEntry;
+}
+
+/** Everything an engine asks for. */
+export interface EngineOptions {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly settings: EngineSettings;
+  readonly store: Store;
+  readonly ownership: Ownership;
+  readonly bus: Bus;
+  /** Absent: everybody is let in. */
+  readonly authenticator?: Authenticator | undefined;
+  readonly hooks?: Hooks | undefined;
+  readonly log: Log;
+}
+
+/**
+ * The broker's state and its doors: `accept` for links, `route` for messages (route.ts), and the
+ * turn, at whose end everything that was decided leaves together. It never waits and knows no
+ * platform; time, chance and trouble are its inputs.
+ */
+export class Engine {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  settings: EngineSettings;
+  readonly store: Store;
+  readonly ownership: Ownership;
+  readonly bus: Bus;
+  authenticator: Authenticator | undefined;
+  hooks: Hooks;
+  readonly log: Log;
+
+  readonly events: EventHub;
+  readonly counters: Counters = createCounters();
+  /** Messages dropped, by reason. */
+  readonly drops: Record<DropReason, number>;
+  readonly wheel: TimingWheel;
+  readonly topicNames = new TopicNameTable({ maximumEntries: TOPIC_NAMES });
+  readonly topicTree = new TopicTree();
+  readonly matches: MatchCache<readonly Target[]>;
+  readonly sessions = new SessionRegistry();
+  readonly retained: Retained;
+  readonly connections = new Set<Connection>();
+  /** New connections are refused and old ones told to leave. */
+  isDraining = false;
+
+  /** Engine time: the clock's, read once a turn. Milliseconds. */
+  now: number;
+  /** Number of the turn. */
+  turn = 0;
+  readonly slabs = new Slabs(SLAB);
+  readonly arena = new Arena();
+  readonly joiner: Joiner;
+  readonly receipt: Receipt = { sessions: 0, store: 0, bus: 0 };
+  /** Highest position given out. */
+  newestPosition: Position = 0;
+  /** Connections with acknowledgements that wait for the store or the bus. */
+  readonly waiting = new Set<Connection>();
+  /** Sessions whose next QoS 2 message waits for its record. */
+  readonly waitingSessions = new Set<Session>();
+
+  #isInTurn = false;
+  #ready: Connection[] = [];
+  #readySpare: Connection[] = [];
+  #nextTurn: Connection[] = [];
+  readonly #held = new Set<Held>();
+  #isSweeping = false;
+  #messageNumber = 0;
+  #sessionKey = 0;
+  /** Callbacks that wait for positions, of the embedding program. */
+  #whenDurable: { store: Position; bus: Position; done: () => void }[] = [];
+
+  constructor(options: EngineOptions) {
+    this.clock = options.clock;
+    this.scheduler = options.scheduler;
+    this.random = options.random;
+    this.settings = options.settings;
+    this.store = options.store;
+    this.ownership = options.ownership;
+    this.bus = options.bus;
+    this.authenticator = options.authenticator;
+    this.hooks = options.hooks ?? {};
+    this.log = options.log;
+    this.now = this.clock.now();
+    this.events = new EventHub((name, error) => {
+      this.counters.listenerErrors++;
+      this.log.write("error", "listener-failed", { listener: name, error: messageOf(error) });
+    });
+    this.drops = {} as Record<DropReason, number>;
+    for (const reason of Object.keys(dropReasons) as DropReason[]) this.drops[reason] = 0;
+    this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
+    this.matches = new MatchCache(this.topicTree, this.topicNames, (topicName) =>
+      findTargets(this, topicName),
+    );
+    this.retained = new Retained(this);
+    this.joiner = new Joiner((bytes) => this.#hold(bytes));
+    this.store.onDurable = () => this.#onDurable();
+    this.store.onState = () => this.#onStoreState();
+    this.bus.onDurable = () => this.#onDurable();
+  }
+
+  // --- doors ---
+
+  /**
+   * Takes a link that a listener accepted.
+   *
+   * @param isTrusted  A link of the embedding program: neither authenticator nor hooks are asked.
+   */
+  accept(link: Link, isTrusted = false): LinkHandler {
+    this.enter();
+    this.counters.connectionsAccepted++;
+    const connection = new Connection(this, link, isTrusted);
+    this.connections.add(connection);
+    const most = this.settings.limits.connections;
+    if (most > 0 && this.connections.size > most) {
+      this.counters.connectionsRefused++;
+      this.log.write("warn", "connection-refused", {
+        address: link.peer.address,
+        connections: most,
+        reason: "limits.connections is reached",
+      });
+      connection.abort("too many connections");
+    }
+    return connection;
+  }
+
+  /** A connection is gone. */
+  forget(connection: Connection): void {
+    if (this.connections.delete(connection)) this.counters.connectionsClosed++;
+  }
+
+  /** The session with this number, if it lives. */
+  subscriberAt(subscriber: number): Session | undefined {
+    return this.sessions.at(subscriber);
+  }
+
+  // --- the turn ---
+
+  /** Begins a turn, if none has begun: reads the time and arranges for the end. */
+  enter(): void {
+    if (this.#isInTurn) return;
+    this.#isInTurn = true;
+    this.turn++;
+    this.now = this.clock.now();
+    this.scheduler.endOfTurn(this.#endTurn);
+  }
+
+  /** The connection has something to send at the end of the turn. */
+  ready(connection: Connection): void {
+    if (connection.isReady) return;
+    connection.isReady = true;
+    this.#ready.push(connection);
+    if (!this.#isInTurn) this.enter();
+  }
+
+  /** It has more to send than one turn's share. */
+  readyNextTurn(connection: Connection): void {
+    this.#nextTurn.push(connection);
+  }
+
+  /** Runs `callback` in the next turn. */
+  nextTurn(callback: () => void): void {
+    this.scheduler.nextTurn(() => {
+      this.enter();
+      callback();
+    });
+  }
+
+  readonly #endTurn = (): void => {
+    const ready = this.#ready;
+    this.#ready = this.#readySpare;
+    this.#readySpare = ready;
+    for (let i = 0; i < ready.length; i++) {
+      const connection = ready[i]!;
+      connection.isReady = false;
+      connection.flushTurn();
+    }
+    ready.length = 0;
+    this.store.endTurn();
+    this.joiner.endTurn();
+    this.#isInTurn = false;
+    // What a flush made ready again leaves in a turn of its own; its bytes must stay until then.
+    if (this.#ready.length === 0) {
+      this.slabs.endTurn();
+      this.arena.endTurn();
+    } else this.enter();
+    if (this.#nextTurn.length > 0) {
+      const connections = this.#nextTurn;
+      this.#nextTurn = [];
+      this.scheduler.nextTurn(() => {
+        for (const connection of connections) this.ready(connection);
+      });
+    }
+  };
+
+  #hold(bytes: Uint8Array): void {
+    this.arena.hold(bytes);
+    this.slabs.hold(bytes);
+  }
+
+  // --- store and bus ---
+
+  /** Takes a record into this turn's batch. */
+  append(record: StoreRecord): Position {
+    this.enter();
+    const position = this.store.append(record);
+    if (position > this.newestPosition) this.newestPosition = position;
+    return position;
+  }
+
+  /** Records a message's body, once however many sessions queue it. */
+  recordMessage(message: Message): void {
+    if (message.isStored) return;
+    message.isStored = true;
+    this.append({
+      type: "message",
+      message: {
+        number: message.number,
+        topicName: message.topicName,
+        payload: message.payload().slice(),
+        qos: message.qos,
+        retain: message.retain,
+        properties: message.properties().slice(),
+        publisher: message.publisher,
+        expiresAt:
+          message.expiresAt === 0 ? Infinity : this.storeTime() + message.expiresAt - this.now,
+      },
+    });
+  }
+
+  /** Store time, milliseconds: a clock that goes on across restarts. */
+  storeTime(): number {
+    return this.now + this.storeTimeOffset;
+  }
+  /** Store time at engine time 0. */
+  storeTimeOffset = 0;
+
+  /** Calls `done` once everything up to these positions is durable. */
+  whenDurable(store: Position, bus: Position, done: () => void): void {
+    if (store <= this.store.durable && bus <= this.bus.durable) done();
+    else this.#whenDurable.push({ store, bus, done });
+  }
+
+  #onDurable(): void {
+    this.enter();
+    for (const connection of this.waiting) connection.drainPending();
+    for (const session of this.waitingSessions)
+      if (session.connection !== undefined) this.ready(session.connection);
+    this.waitingSessions.clear();
+    if (this.#whenDurable.length === 0) return;
+    const waiting = this.#whenDurable;
+    this.#whenDurable = [];
+    for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
+  }
+
+  /** Stops reading from a publisher until the store keeps up; for `limits.holdTimeout` at most. */
+  holdPublisher(connection: Connection): void {
+    const ticket = connection.park();
+    const timer = new TimerEntry(() => {
+      this.enter();
+      this.#held.delete(held);
+      if (connection.isWaitingFor(ticket))
+        connection.close(ReasonCode.quotaExceeded, "the store did not keep up");
+    });
+    const held: Held = { connection, ticket, timer };
+    this.#held.add(held);
+    this.wheel.schedule(timer, this.settings.limits.holdTimeout);
+  }
+
+  #onStoreState(): void {
+    this.enter();
+    this.log.write(this.store.state === "ok" ? "info" : "warn", "store-state", {
+      state: this.store.state,
+    });
+    if (this.store.state === "slow") return;
+    for (const { connection, ticket, timer } of this.#held) {
+      this.wheel.cancel(timer);
+      if (!connection.isWaitingFor(ticket)) continue;
+      connection.unpark();
+      connection.handlePackets();
+    }
+    this.#held.clear();
+  }
+
+  /** Goes on counting above what a store gave out before. */
+  continueNumbers(messageNumber: number, sessionKey: number): void {
+    this.#messageNumber = Math.max(this.#messageNumber, messageNumber);
+    this.#sessionKey = Math.max(this.#sessionKey, sessionKey);
+  }
+
+  nextMessageNumber(): number {
+    return this.#messageNumber++;
+  }
+
+  nextSessionKey(): number {
+    return ++this.#sessionKey;
+  }
+
+  /** A Client Identifier that no session uses [MQTT5-3.2.2-16]. */
+  assignClientIdentifier(): string {
+    for (;;) {
+      let clientId = "auto-";
+      for (let i = 0; i < 20; i++)
+        clientId += "0123456789abcdefghijklmnopqrstuvwxyz"[Math.floor(this.random() * 36)]!;
+      if (this.sessions.get(clientId) === undefined) return clientId;
+    }
+  }
+
+  /** Clears out the subscriptions of ended sessions, a slice a turn. */
+  sweep(): void {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    this.nextTurn(this.#sweep);
+  }
+
+  readonly #sweep = (): void => {
+    const isMore = this.topicTree.sweep(SWEEP);
+    this.sessions.reclaim((subscriber) => this.topicTree.isSwept(subscriber));
+    this.#isSweeping = isMore;
+    if (isMore) this.nextTurn(this.#sweep);
+  };
+
+  // --- what is told ---
+
+  /** Every message that is not delivered passes here. */
+  drop(reason: DropReason, clientId: string, message: Message, qos: number): void {
+    this.drops[reason]++;
+    if (this.events.has("messageDropped")) {
+      this.events.emit("messageDropped", {
+        reason,
+        clientId,
+        topicName: message.topicName,
+        qos: qos as 0 | 1 | 2,
+      });
+    }
+  }
+
+  /** Something of our own went wrong while a client was served. */
+  internalError(error: unknown, clientId: string): void {
+    this.counters.internalErrors++;
+    this.log.write("error", "internal-error", {
+      clientId,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  }
+
+  /** A hook or port threw or rejected: refusal. */
+  hookFailed(name: string, error: unknown): void {
+    this.counters.hookErrors++;
+    this.log.write("error", "hook-failed", { hook: name, error: messageOf(error) });
+  }
+
+  /** A hook or port did not answer in time: refusal. */
+  hookTimedOut(name: string): void {
+    this.counters.hookTimeouts++;
+    this.log.write("error", "hook-timed-out", {
+      hook: name,
+      timeoutMs: this.settings.limits.hookTimeout,
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

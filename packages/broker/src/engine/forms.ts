@@ -1,0 +1,209 @@
+import {
+  PacketType,
+  variableByteIntegerLength,
+  writeVariableByteInteger,
+} from "@sericite/protocol";
+import type { QoS, TopicName } from "@sericite/protocol";
+import type { Engine } from "./engine.ts";
+import { Message } from "./message.ts";
+import type { WireForm } from "./message.ts";
+import type { Slab } from "./slab.ts";
+import { META_QOS, META_RETAIN } from "./queue.ts";
+
+const SUBSCRIPTION_IDENTIFIER = 0x0b;
+const MESSAGE_EXPIRY_INTERVAL = 0x02;
+const DUP = 0x08;
+const none = new Uint8Array(0);
+
+/**
+ * Packet Identifier that every receiver of a message gets, so that they can share its bytes. Where
+ * it is taken in a session, that session gets a copy with another one.
+ */
+export function sharedIdentifier(messageNumber: number): number {
+  return 1 + (messageNumber % 65535);
+}
+
+/** What a new message is made of. */
+export interface MessageParts {
+  readonly topic: TopicName;
+  readonly payload: Uint8Array;
+  /** Encoded 5.0 properties as they go out, without Topic Alias and Message Expiry Interval. */
+  readonly properties: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly publisher: string;
+  /** Engine time, milliseconds; 0: never. */
+  readonly expiresAt: number;
+}
+
+/** Makes a message in memory of its own. The parts are copied. */
+export function composeMessage(number: number, parts: MessageParts): Message {
+  return compose(number, parts, undefined);
+}
+
+/** Makes a message in a slab, for the present turn unless something refers to it. The parts are copied. */
+export function composeInSlab(engine: Engine, number: number, parts: MessageParts): Message {
+  return compose(
+    number,
+    parts,
+    engine.slabs.room(
+      parts.topic.bytes.length + parts.properties.length + parts.payload.length + 16,
+    ),
+  );
+}
+
+function compose(number: number, parts: MessageParts, slab: Slab | undefined): Message {
+  const { topic, payload, properties, qos } = parts;
+  const isVersion5 = properties.length > 0;
+  const topicLength = topic.bytes.length;
+  const propertyField = isVersion5
+    ? variableByteIntegerLength(properties.length) + properties.length
+    : 0;
+  const remaining = 2 + topicLength + (qos === 0 ? 0 : 2) + propertyField + payload.length;
+  const header = 1 + variableByteIntegerLength(remaining);
+  const bytes = slab?.bytes ?? new Uint8Array(header + remaining);
+  const start = slab?.used ?? 0;
+  let at = writeHead(bytes, start, (PacketType.publish << 4) | (qos << 1), remaining, topic);
+  const identifierAt = qos === 0 ? 0 : at - start;
+  if (qos !== 0) at = writeIdentifier(bytes, at, sharedIdentifier(number));
+  if (isVersion5) at = writeVariableByteInteger(bytes, at, properties.length);
+  const propertiesStart = at - start;
+  bytes.set(properties, at);
+  at += properties.length;
+  bytes.set(payload, at);
+  const end = at + payload.length;
+  if (slab !== undefined) slab.used = end;
+  return new Message(
+    number,
+    topic,
+    bytes,
+    start,
+    end,
+    identifierAt,
+    propertiesStart,
+    propertiesStart + properties.length,
+    at - start,
+    isVersion5,
+    qos,
+    parts.retain,
+    parts.publisher,
+    parts.expiresAt,
+    slab,
+  );
+}
+
+/**
+ * The range of bytes to send for a delivery: the native form where it fits, else one that is
+ * encoded once for all receivers of that kind and turn. Its Packet Identifier is the shared one.
+ */
+export function formOf(
+  engine: Engine,
+  message: Message,
+  isVersion5: boolean,
+  meta: number,
+): WireForm {
+  const index = (isVersion5 ? 8 : 0) + (meta & (META_QOS | META_RETAIN));
+  if (message.formsTurn !== engine.turn) {
+    message.formsTurn = engine.turn;
+    message.forms = undefined;
+  }
+  const forms = (message.forms ??= new Array<WireForm | undefined>(16).fill(undefined));
+  return (forms[index] ??= encodeForm(
+    engine,
+    message,
+    isVersion5,
+    meta,
+    undefined,
+    false,
+    sharedIdentifier(message.number),
+  ));
+}
+
+/** Whether the native form is what goes out for such a delivery. */
+export function isNative(message: Message, isVersion5: boolean, meta: number): boolean {
+  return message.isVersion5 === isVersion5 && message.qos === meta && message.expiresAt === 0;
+}
+
+/** Encodes a delivery by itself: other identifiers, DUP, or a form to share. */
+export function encodeForm(
+  engine: Engine,
+  message: Message,
+  isVersion5: boolean,
+  meta: number,
+  identifiers: readonly number[] | undefined,
+  isDup: boolean,
+  packetIdentifier: number,
+): WireForm {
+  const qos = meta & META_QOS;
+  const payloadLength = message.payloadLength;
+  const properties = isVersion5 && message.isVersion5 ? message.properties() : none;
+  let propertyLength = 0;
+  if (isVersion5) {
+    propertyLength = properties.length + (message.expiresAt === 0 ? 0 : 5);
+    if (identifiers !== undefined)
+      for (const identifier of identifiers)
+        propertyLength += 1 + variableByteIntegerLength(identifier);
+  }
+  const propertyField = isVersion5 ? variableByteIntegerLength(propertyLength) + propertyLength : 0;
+  const remaining =
+    2 + message.topic.bytes.length + (qos === 0 ? 0 : 2) + propertyField + payloadLength;
+  const size = 1 + variableByteIntegerLength(remaining) + remaining;
+  const start = engine.arena.reserve(size);
+  const bytes = engine.arena.bytes;
+  const first =
+    (PacketType.publish << 4) |
+    (qos << 1) |
+    ((meta & META_RETAIN) === 0 ? 0 : 1) |
+    (isDup ? DUP : 0);
+  let at = writeHead(bytes, start, first, remaining, message.topic);
+  const identifierAt = qos === 0 ? 0 : at;
+  if (qos !== 0) at = writeIdentifier(bytes, at, packetIdentifier);
+  if (isVersion5) {
+    at = writeVariableByteInteger(bytes, at, propertyLength);
+    if (message.expiresAt !== 0) at = writeExpiry(bytes, at, message.expiresAt - engine.now);
+    bytes.set(properties, at);
+    at += properties.length;
+    if (identifiers !== undefined) {
+      // [MQTT5-3.3.4-3] [MQTT5-3.3.4-4]
+      for (const identifier of identifiers) {
+        bytes[at++] = SUBSCRIPTION_IDENTIFIER;
+        at = writeVariableByteInteger(bytes, at, identifier);
+      }
+    }
+  }
+  if (payloadLength > 0) bytes.set(message.payload(), at);
+  return { bytes, start, end: at + payloadLength, identifierAt };
+}
+
+function writeHead(
+  bytes: Uint8Array,
+  start: number,
+  first: number,
+  remaining: number,
+  topic: TopicName,
+): number {
+  bytes[start] = first;
+  let at = writeVariableByteInteger(bytes, start + 1, remaining);
+  const topicLength = topic.bytes.length;
+  at = writeIdentifier(bytes, at, topicLength);
+  bytes.set(topic.bytes, at);
+  return at + topicLength;
+}
+
+/** Writes a two-byte integer. @returns the offset behind it. */
+export function writeIdentifier(bytes: Uint8Array, at: number, value: number): number {
+  bytes[at] = value >> 8;
+  bytes[at + 1] = value & 0xff;
+  return at + 2;
+}
+
+/** The received interval less the time waited in the broker [MQTT5-3.3.2-6]. */
+function writeExpiry(bytes: Uint8Array, at: number, remainingMs: number): number {
+  const seconds = Math.max(1, Math.ceil(remainingMs / 1000));
+  bytes[at] = MESSAGE_EXPIRY_INTERVAL;
+  bytes[at + 1] = (seconds >>> 24) & 0xff;
+  bytes[at + 2] = (seconds >>> 16) & 0xff;
+  bytes[at + 3] = (seconds >>> 8) & 0xff;
+  bytes[at + 4] = seconds & 0xff;
+  return at + 5;
+}

@@ -1,0 +1,170 @@
+import type {
+  Peer,
+  Properties,
+  ProtocolVersion,
+  QoS,
+  SubscriptionRequest,
+} from "@sericite/protocol";
+
+/** Who a hook is asked about. */
+export interface ClientIdentity {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly protocolVersion: ProtocolVersion;
+  readonly peer: Peer;
+}
+
+/** What a client wants to publish, after its Topic Alias was resolved. */
+export interface PublishRequest {
+  readonly topicName: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  /** A Will, checked when its client connects. */
+  readonly isWill: boolean;
+}
+
+/** What a `publish` hook is given. Views are valid during the call only; copy what you keep. */
+export interface IncomingMessage {
+  readonly topicName: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly properties: Properties;
+}
+
+/** What a `publish` hook may change. The Topic Name, QoS and RETAIN stay. */
+export interface MessageChange {
+  readonly payload?: Uint8Array | undefined;
+  readonly properties?: Properties | undefined;
+}
+
+/** A message on its way to one receiver. */
+export interface DeliveryRequest {
+  readonly topicName: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  /** Client Identifier of the publisher; empty where none published it. */
+  readonly publisher: string;
+}
+
+/**
+ * Awaited questions. Each may answer at once or with a promise; a promise parks the connection it
+ * is about (on delivery: the receiving session) until it settles or `limits.hookTimeout` passes,
+ * which counts as refusal, as does an error. A hook that is not given costs one check for null.
+ */
+export interface Hooks {
+  /** May this client publish? false: refused at every QoS, without any effect. */
+  authorizePublish?:
+    | ((client: ClientIdentity, publish: PublishRequest) => boolean | Promise<boolean>)
+    | undefined;
+  /** May this client subscribe? false: that Topic Filter is refused. */
+  authorizeSubscribe?:
+    | ((client: ClientIdentity, subscription: SubscriptionRequest) => boolean | Promise<boolean>)
+    | undefined;
+  /** May this client get this message? Asked when it is about to be sent. false: dropped. */
+  authorizeDelivery?:
+    | ((client: ClientIdentity, delivery: DeliveryRequest) => boolean | Promise<boolean>)
+    | undefined;
+  /** Sees each PUBLISH after authorization. false: refused; an object: what to change; otherwise it goes on as it is. */
+  publish?:
+    | ((
+        client: ClientIdentity,
+        message: IncomingMessage,
+      ) =>
+        | boolean
+        | MessageChange
+        | undefined
+        | void
+        | Promise<boolean | MessageChange | undefined | void>)
+    | undefined;
+}
+
+/** Joins several sets of hooks: each question goes to all in order until one refuses. */
+export function joinHooks(all: readonly Hooks[]): Hooks {
+  if (all.length === 1) return all[0]!;
+  return {
+    authorizePublish: allOf(all.map((hooks) => hooks.authorizePublish)),
+    authorizeSubscribe: allOf(all.map((hooks) => hooks.authorizeSubscribe)),
+    authorizeDelivery: allOf(all.map((hooks) => hooks.authorizeDelivery)),
+    publish: changesOf(all.map((hooks) => hooks.publish)),
+  };
+}
+
+type Question<A extends unknown[]> = (...args: A) => boolean | Promise<boolean>;
+
+function allOf<A extends unknown[]>(
+  questions: readonly (Question<A> | undefined)[],
+): Question<A> | undefined {
+  const asked = questions.filter((question) => question !== undefined);
+  if (asked.length < 2) return asked[0];
+  const ask = (from: number, args: A): boolean | Promise<boolean> => {
+    for (let i = from; i < asked.length; i++) {
+      const answer = asked[i]!(...args);
+      if (typeof answer !== "boolean") return answer.then((allowed) => allowed && ask(i + 1, args));
+      if (!answer) return false;
+    }
+    return true;
+  };
+  return (...args) => ask(0, args);
+}
+
+type PublishHook = NonNullable<Hooks["publish"]>;
+
+function changesOf(hooks: readonly (PublishHook | undefined)[]): PublishHook | undefined {
+  const asked = hooks.filter((hook) => hook !== undefined);
+  if (asked.length < 2) return asked[0];
+  const ask = (
+    from: number,
+    client: ClientIdentity,
+    message: IncomingMessage,
+  ): ReturnType<PublishHook> => {
+    let current = message;
+    let changed: MessageChange | undefined;
+    for (let i = from; i < asked.length; i++) {
+      const answer = asked[i]!(client, current);
+      if (isPromise(answer)) {
+        const before = current;
+        return answer.then((settled) => {
+          if (settled === false) return false;
+          const next = typeof settled === "object" ? applied(before, settled) : before;
+          const rest = ask(i + 1, client, next);
+          const own =
+            next === message ? undefined : { payload: next.payload, properties: next.properties };
+          return isPromise(rest) ? rest.then((later) => merged(later, own)) : merged(rest, own);
+        });
+      }
+      if (answer === false) return false;
+      if (typeof answer === "object") {
+        current = applied(current, answer);
+        changed = { payload: current.payload, properties: current.properties };
+      }
+    }
+    return changed;
+  };
+  return (client, message) => ask(0, client, message);
+}
+
+function applied(message: IncomingMessage, change: MessageChange): IncomingMessage {
+  return {
+    ...message,
+    payload: change.payload ?? message.payload,
+    properties: change.properties ?? message.properties,
+  };
+}
+
+function merged(
+  later: boolean | MessageChange | undefined | void,
+  own: MessageChange | undefined,
+): boolean | MessageChange | undefined {
+  if (later === false) return false;
+  return typeof later === "object" ? later : own;
+}
+
+/** Whether a hook's answer has to be waited for. */
+export function isPromise<V>(value: V | Promise<V>): value is Promise<V> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === "function"
+  );
+}

@@ -1,0 +1,329 @@
+import {
+  decodeProperties,
+  encodeProperties,
+  PacketType,
+  ProtocolError,
+  ReasonCode,
+  TopicAliasInbound,
+} from "@sericite/protocol";
+import type { QoS, TopicName } from "@sericite/protocol";
+import { parkFor } from "./ask.ts";
+import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import { composeInSlab, sharedIdentifier, writeIdentifier } from "./forms.ts";
+import { isPromise } from "./hooks.ts";
+import type { MessageChange } from "./hooks.ts";
+import { Message } from "./message.ts";
+import { route } from "./route.ts";
+
+/** The bits of PUBLISH's first byte that a forwarded one starts without: DUP and RETAIN [MQTT5-3.3.1-3] [MQTT3-3.3.1-3]. */
+const KEPT_BITS = 0xf6;
+
+/**
+ * Takes a PUBLISH (§3.3), in this order: Topic Alias, limits, repeat, permission to the resulting
+ * Topic Name, hooks, effect, acknowledgement.
+ */
+export function handlePublish(connection: Connection): void {
+  const { engine, parser } = connection;
+  engine.counters.publishReceived++;
+  const first = parser.bytes[parser.start]!;
+  const qos = ((first >> 1) & 3) as QoS;
+  const packetIdentifier = parser.packetIdentifier;
+  const topic = topicOf(connection);
+  checkOffers(connection, qos, (first & 1) !== 0, topic);
+  if (qos === 2 && connection.session!.inbound?.has(packetIdentifier) === true) {
+    // A repeat: no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. What it promises waits for the newest position.
+    connection.acknowledge(
+      PacketType.pubrec,
+      packetIdentifier,
+      ReasonCode.success,
+      engine.newestPosition,
+      0,
+    );
+    return;
+  }
+  if (qos !== 0) {
+    if (
+      connection.protocolVersion === 5 &&
+      connection.unanswered >= engine.settings.mqtt.receiveMaximum
+    ) {
+      throw new ProtocolError(
+        "ERR_PROTOCOL",
+        ReasonCode.receiveMaximumExceeded,
+        `more than ${engine.settings.mqtt.receiveMaximum} unanswered PUBLISH packets`,
+      ); // [X-55] [MQTT5-3.3.4-7]
+    }
+    connection.unanswered++;
+  }
+  if (engine.store.state === "slow") engine.holdPublisher(connection);
+  const message = messageOf(connection, topic, qos, (first & 1) !== 0);
+  const authorize = connection.isTrusted ? undefined : engine.hooks.authorizePublish;
+  if (authorize === undefined) return runPublishHook(connection, message, packetIdentifier);
+  const request = { topicName: topic.name, qos, retain: message.retain, isWill: false };
+  let answer: boolean | Promise<boolean>;
+  try {
+    answer = authorize(connection, request);
+  } catch (error) {
+    engine.hookFailed("authorizePublish", error);
+    answer = false;
+  }
+  if (answer === true) return runPublishHook(connection, message, packetIdentifier);
+  if (!isPromise(answer))
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "publish-denied",
+      ReasonCode.notAuthorized,
+    );
+  message.refer();
+  parkFor(connection, "authorizePublish", answer, false, (allowed) => {
+    if (allowed === true) runPublishHook(connection, message, packetIdentifier);
+    else
+      refusePublish(
+        connection,
+        message,
+        packetIdentifier,
+        "publish-denied",
+        ReasonCode.notAuthorized,
+      );
+    message.release();
+  });
+}
+
+/** The Topic Name that is meant: written out, or by its alias. */
+function topicOf(connection: Connection): TopicName {
+  const { parser, engine } = connection;
+  const topic = parser.topic;
+  if (parser.topicAlias === 0) return topic!;
+  const aliases = (connection.aliases ??= new TopicAliasInbound<TopicName>(
+    engine.settings.mqtt.topicAliasMaximum,
+  ));
+  if (topic === undefined) return aliases.resolve(parser.topicAlias); // [MQTT5-3.3.2-12]
+  aliases.set(parser.topicAlias, topic); // [X-54]
+  return topic;
+}
+
+/** Refuses what the broker does not offer. */
+function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: TopicName): void {
+  const { mqtt, limits } = connection.engine.settings;
+  if (qos > mqtt.maximumQos)
+    throw new ProtocolError(
+      "ERR_PROTOCOL",
+      ReasonCode.qosNotSupported,
+      `QoS ${qos}, at most ${mqtt.maximumQos} is offered`,
+    ); // [X-39]
+  if (retain && !mqtt.retainAvailable)
+    throw new ProtocolError("ERR_PROTOCOL", ReasonCode.retainNotSupported, "RETAIN is not offered"); // [X-40]
+  if (topic.levels > limits.topicLevels) {
+    throw new ProtocolError(
+      "ERR_TOPIC_NAME",
+      ReasonCode.topicNameInvalid,
+      `Topic Name with ${topic.levels} levels, at most ${limits.topicLevels} are allowed`,
+    );
+  }
+}
+
+/**
+ * The message of the parser's current packet. Usually the packet's own bytes become its native form:
+ * DUP and RETAIN are cleared and the Packet Identifier replaced by the one for all receivers.
+ */
+function messageOf(connection: Connection, topic: TopicName, qos: QoS, retain: boolean): Message {
+  const { engine, parser } = connection;
+  const { bytes, start, end } = parser;
+  const number = engine.nextMessageNumber();
+  const expiry = parser.messageExpiryInterval;
+  const expiresAt = expiry < 0 ? 0 : engine.now + expiry * 1000;
+  const propertyLength = parser.propertiesEnd - parser.propertiesStart;
+  if (parser.topicAlias !== 0 || expiry >= 0) {
+    return composeInSlab(engine, number, {
+      topic,
+      payload: bytes.subarray(parser.payloadStart, end),
+      properties: withoutAliasAndExpiry(bytes, parser.propertiesStart, parser.propertiesEnd),
+      qos,
+      retain,
+      publisher: connection.clientId,
+      expiresAt,
+    });
+  }
+  const identifierAt = qos === 0 ? 0 : parser.topicStart + 2 + topic.bytes.length;
+  bytes[start] = bytes[start]! & KEPT_BITS;
+  if (qos !== 0) writeIdentifier(bytes, identifierAt, sharedIdentifier(number));
+  return new Message(
+    number,
+    topic,
+    bytes,
+    start,
+    end,
+    identifierAt === 0 ? 0 : identifierAt - start,
+    parser.propertiesStart - start,
+    parser.propertiesStart - start + propertyLength,
+    parser.payloadStart - start,
+    connection.protocolVersion === 5,
+    qos,
+    retain,
+    connection.clientId,
+    0,
+    parser.owned ? undefined : engine.slabs.current,
+  );
+}
+
+/** Copies encoded properties but Topic Alias and Message Expiry Interval, which are the hop's and the clock's. */
+function withoutAliasAndExpiry(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const properties = decodeProperties(bytes, start, end, PacketType.publish);
+  delete properties.topicAlias;
+  delete properties.messageExpiryInterval;
+  return encodeProperties(properties, PacketType.publish);
+}
+
+function runPublishHook(connection: Connection, message: Message, packetIdentifier: number): void {
+  const { engine } = connection;
+  const hook = connection.isTrusted ? undefined : engine.hooks.publish;
+  if (hook === undefined) return accept(connection, message, packetIdentifier);
+  const properties = decodeProperties(
+    message.bytes,
+    message.start + message.propertiesStart,
+    message.start + message.propertiesEnd,
+    PacketType.publish,
+  );
+  let answer: ReturnType<typeof hook>;
+  try {
+    answer = hook(connection, {
+      topicName: message.topicName,
+      payload: message.payload(),
+      qos: message.qos,
+      retain: message.retain,
+      properties,
+    });
+  } catch (error) {
+    engine.hookFailed("publish", error);
+    answer = false;
+  }
+  if (!isPromise(answer)) return applyPublishHook(connection, message, packetIdentifier, answer);
+  message.refer();
+  parkFor<Awaited<typeof answer>>(connection, "publish", answer, false, (change) => {
+    applyPublishHook(connection, message, packetIdentifier, change);
+    message.release();
+  });
+}
+
+function applyPublishHook(
+  connection: Connection,
+  message: Message,
+  packetIdentifier: number,
+  change: boolean | MessageChange | undefined | void,
+): void {
+  if (change === false)
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "hook-refused",
+      ReasonCode.implementationSpecificError,
+    );
+  if (typeof change !== "object") return accept(connection, message, packetIdentifier);
+  const { engine } = connection;
+  const changed = composeInSlab(engine, message.number, {
+    topic: message.topic,
+    payload: change.payload ?? message.payload(),
+    properties:
+      change.properties === undefined
+        ? message.properties()
+        : encodeProperties(change.properties, PacketType.publish),
+    qos: message.qos,
+    retain: message.retain,
+    publisher: message.publisher,
+    expiresAt: message.expiresAt,
+  });
+  accept(connection, changed, packetIdentifier);
+}
+
+/** Everything said yes: the effect, then the acknowledgement behind what it promises. */
+function accept(connection: Connection, message: Message, packetIdentifier: number): void {
+  const { engine } = connection;
+  if (engine.store.state === "refusing" && concernsStore(engine, message)) {
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "store-refusing",
+      ReasonCode.quotaExceeded,
+    );
+  }
+  const receipt = route(engine, message, "client");
+  const qos = message.qos;
+  if (qos === 0) return;
+  // [MQTT5-3.3.4-1] [MQTT5-4.3.2-4] [MQTT5-4.3.3-8] [MQTT3-4.3.2-2] [MQTT3-4.3.3-2]
+  const reasonCode =
+    receipt.sessions === 0 && connection.protocolVersion === 5
+      ? ReasonCode.noMatchingSubscribers
+      : ReasonCode.success;
+  let position = receipt.store;
+  const bus = receipt.bus;
+  if (qos === 2) {
+    const begun = beginInbound(connection, packetIdentifier, false);
+    if (begun > position) position = begun;
+  }
+  connection.acknowledge(
+    qos === 1 ? PacketType.puback : PacketType.pubrec,
+    packetIdentifier,
+    reasonCode,
+    position,
+    bus,
+  );
+}
+
+/** @returns the record's position. */
+function beginInbound(connection: Connection, packetIdentifier: number, denied: boolean): number {
+  const { engine } = connection;
+  const session = connection.session!;
+  session.ensureInbound().begin(packetIdentifier, denied);
+  if (!session.isDurable || engine.store.isVolatile) return 0;
+  return engine.append({ type: "inbound-begin", session: session.key, packetIdentifier, denied });
+}
+
+/** No effect at any QoS; the answer is the version's own. */
+function refusePublish(
+  connection: Connection,
+  message: Message,
+  packetIdentifier: number,
+  reason: "publish-denied" | "hook-refused" | "store-refusing",
+  reasonCode: number,
+): void {
+  const { engine } = connection;
+  engine.counters.publishRefused++;
+  engine.drop(reason, connection.clientId, message, message.qos);
+  const qos = message.qos;
+  if (qos === 0) return; // [X-19]: silence.
+  if (connection.protocolVersion === 5) {
+    // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9].
+    connection.acknowledge(
+      qos === 1 ? PacketType.puback : PacketType.pubrec,
+      packetIdentifier,
+      reasonCode,
+      0,
+      0,
+    );
+    return;
+  }
+  if (reason === "store-refusing")
+    return connection.close(reasonCode, "the store takes nothing at present");
+  // 3.x acknowledges as usual [MQTT3-3.3.5-2] [X-122]; at QoS 2 the refusal is remembered until PUBREL.
+  const position = qos === 2 ? beginInbound(connection, packetIdentifier, true) : 0;
+  connection.acknowledge(
+    qos === 1 ? PacketType.puback : PacketType.pubrec,
+    packetIdentifier,
+    ReasonCode.success,
+    position,
+    0,
+  );
+}
+
+/** Whether the message would have to be kept beyond the process. */
+function concernsStore(engine: Engine, message: Message): boolean {
+  if (message.retain) return true;
+  for (const target of engine.matches.get(message.topic)) {
+    if (target.session.isDurable && message.qos > 0 && target.qos > 0) return true;
+  }
+  return false;
+}

@@ -1,0 +1,170 @@
+import type { Message } from "./message.ts";
+import type { Position } from "./ports.ts";
+
+/** Bits of a queue entry's `meta`: QoS of the delivery, then RETAIN. */
+export const META_QOS = 3;
+export const META_RETAIN = 4;
+
+/** What left a queue without being sent. */
+export interface Dropped {
+  readonly message: Message;
+  readonly meta: number;
+  readonly sequence: number;
+}
+
+/**
+ * Messages that wait for one receiver, in strict order. A ring of columns that grows by doubling.
+ * Entries keep their sequence when one in the middle is dropped: its place stays empty until the
+ * head reaches it.
+ */
+export class Queue {
+  #messages: (Message | undefined)[] = new Array(8).fill(undefined);
+  #meta: number[] = new Array(8).fill(0);
+  /** Subscription Identifiers; made when the first delivery has some. */
+  #identifiers: (readonly number[] | undefined)[] | undefined;
+  /** Position of the record, of QoS 2 entries of durable sessions; made on first need. */
+  #positions: Position[] | undefined;
+  #mask = 7;
+  #head = 0;
+  #places = 0;
+  /** Sequence of the head; rises by one with each place that leaves. */
+  #sequence = 0;
+  #qos0 = 0;
+  /** No QoS 0 message has a lower sequence. */
+  #qos0From = 0;
+
+  /** Messages that wait. */
+  length = 0;
+  /** Their bytes. */
+  bytes = 0;
+
+  /** @returns the sequence given to it. The queue refers to the message until it is shifted or dropped. */
+  push(
+    message: Message,
+    meta: number,
+    identifiers: readonly number[] | undefined,
+    position: Position,
+  ): number {
+    if (this.#places > this.#mask) this.#resize((this.#mask + 1) * 2);
+    const at = (this.#head + this.#places) & this.#mask;
+    this.#messages[at] = message;
+    this.#meta[at] = meta;
+    if (identifiers !== undefined)
+      (this.#identifiers ??= new Array(this.#mask + 1).fill(undefined))[at] = identifiers;
+    else if (this.#identifiers !== undefined) this.#identifiers[at] = undefined;
+    if (position !== 0) (this.#positions ??= new Array(this.#mask + 1).fill(0))[at] = position;
+    else if (this.#positions !== undefined) this.#positions[at] = 0;
+    message.refer();
+    this.length++;
+    this.bytes += message.end - message.start;
+    const sequence = this.#sequence + this.#places++;
+    if ((meta & META_QOS) === 0 && this.#qos0++ === 0) this.#qos0From = sequence;
+    return sequence;
+  }
+
+  /** Sequence that the next message will be given. */
+  get nextSequence(): number {
+    return this.#sequence + this.#places;
+  }
+
+  /** The message at the head, or `undefined` when none waits. */
+  head(): Message | undefined {
+    while (this.#places > 0) {
+      const message = this.#messages[this.#head];
+      if (message !== undefined) return message;
+      this.#advance();
+    }
+    return undefined;
+  }
+
+  /** Of the head, after `head()` gave one. */
+  get headMeta(): number {
+    return this.#meta[this.#head]!;
+  }
+  get headIdentifiers(): readonly number[] | undefined {
+    return this.#identifiers?.[this.#head];
+  }
+  get headPosition(): Position {
+    return this.#positions?.[this.#head] ?? 0;
+  }
+  get headSequence(): number {
+    return this.#sequence;
+  }
+
+  /** Takes the head off, after `head()` gave one. The caller takes over the reference. */
+  shift(): void {
+    this.#take(this.#head);
+    this.#advance();
+  }
+
+  /** Drops the oldest QoS 0 message. @returns it, still referred to, or `undefined` where there is none. */
+  dropQos0(): Dropped | undefined {
+    if (this.#qos0 === 0) return undefined;
+    let at = Math.max(0, this.#qos0From - this.#sequence);
+    while (
+      this.#messages[(this.#head + at) & this.#mask] === undefined ||
+      (this.#meta[(this.#head + at) & this.#mask]! & META_QOS) !== 0
+    )
+      at++;
+    this.#qos0From = this.#sequence + at;
+    return this.#drop(at);
+  }
+
+  /** Drops the oldest message. @returns it, still referred to, or `undefined` where none waits. */
+  dropOldest(): Dropped | undefined {
+    return this.head() === undefined ? undefined : this.#drop(0);
+  }
+
+  #drop(at: number): Dropped {
+    const slot = (this.#head + at) & this.#mask;
+    const meta = this.#meta[slot]!;
+    return { message: this.#take(slot), meta, sequence: this.#sequence + at };
+  }
+
+  #take(slot: number): Message {
+    const message = this.#messages[slot]!;
+    this.#messages[slot] = undefined;
+    this.length--;
+    this.bytes -= message.end - message.start;
+    if ((this.#meta[slot]! & META_QOS) === 0) this.#qos0--;
+    return message;
+  }
+
+  /** Goes on counting sequences at `sequence`; only while the queue is empty. */
+  continueAt(sequence: number): void {
+    this.#sequence = sequence;
+  }
+
+  /** Visits all that wait, in order. */
+  forEach(visit: (message: Message, meta: number, sequence: number) => void): void {
+    for (let i = 0; i < this.#places; i++) {
+      const slot = (this.#head + i) & this.#mask;
+      const message = this.#messages[slot];
+      if (message !== undefined) visit(message, this.#meta[slot]!, this.#sequence + i);
+    }
+  }
+
+  #advance(): void {
+    this.#head = (this.#head + 1) & this.#mask;
+    this.#places--;
+    this.#sequence++;
+    // A queue that was once long gives its memory back.
+    if (this.#places === 0 && this.#mask >= 4096) this.#resize(8);
+  }
+
+  #resize(size: number): void {
+    this.#messages = this.#unrolled(this.#messages, size, undefined);
+    this.#meta = this.#unrolled(this.#meta, size, 0);
+    if (this.#identifiers !== undefined)
+      this.#identifiers = this.#unrolled(this.#identifiers, size, undefined);
+    if (this.#positions !== undefined) this.#positions = this.#unrolled(this.#positions, size, 0);
+    this.#head = 0;
+    this.#mask = size - 1;
+  }
+
+  #unrolled<V>(column: V[], size: number, empty: V): V[] {
+    const next = new Array<V>(size).fill(empty);
+    for (let i = 0; i < this.#places; i++) next[i] = column[(this.#head + i) & this.#mask]!;
+    return next;
+  }
+}

@@ -1,0 +1,144 @@
+import { TopicNameTree } from "@sericite/protocol";
+import type { TopicNameCursor } from "@sericite/protocol";
+import { enqueue } from "./deliver.ts";
+import type { Engine } from "./engine.ts";
+import type { Message } from "./message.ts";
+import type { Position } from "./ports.ts";
+import { META_RETAIN } from "./queue.ts";
+import { OPTION_NO_LOCAL, OPTION_QOS } from "./session.ts";
+import type { Session } from "./session.ts";
+
+/** Waiting messages below which a session takes more of the retained ones that it still has to get. */
+const WINDOW = 64;
+/** Names looked at in one go. */
+const STEPS = 256;
+
+/** Retained messages that one subscription still has to get: a cursor, however many there are. */
+export interface RetainedReplay {
+  readonly topicFilter: string;
+  readonly cursor: TopicNameCursor<Message>;
+  /** Of the subscription, packed. */
+  readonly options: number;
+  readonly identifiers: readonly number[] | undefined;
+}
+
+/** The retained messages: one a Topic Name at most (§3.3.1.3). */
+export class Retained {
+  readonly #engine: Engine;
+  readonly #messages = new TopicNameTree<Message>();
+  /** Of all messages in native form. */
+  bytes = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get count(): number {
+    return this.#messages.size;
+  }
+
+  get(topicName: string): Message | undefined {
+    return this.#messages.get(topicName);
+  }
+
+  /** Keeps a message, or with an empty payload removes the one of its Topic Name. @returns the record's position. */
+  put(message: Message): Position {
+    if (message.payloadLength === 0) return this.clear(message.topicName); // [MQTT5-3.3.1-6] [MQTT5-3.3.1-7] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
+    const engine = this.#engine;
+    const { retainedMessages, retainedBytes } = engine.settings.limits;
+    const before = this.#messages.get(message.topicName);
+    const bytes = this.bytes + message.size - (before?.size ?? 0);
+    if ((before === undefined && this.count >= retainedMessages) || bytes > retainedBytes) {
+      engine.drop("retained-full", "", message, message.qos);
+      return 0;
+    }
+    this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5]
+    if (engine.store.isVolatile) return 0;
+    engine.recordMessage(message);
+    return engine.append({
+      type: "retained",
+      topicName: message.topicName,
+      message: message.number,
+    });
+  }
+
+  /** Takes one back from the store. */
+  restore(message: Message): void {
+    this.#replace(message);
+  }
+
+  #replace(message: Message): void {
+    message.refer();
+    this.bytes += message.size;
+    this.#forget(this.#messages.set(message.topicName, message));
+  }
+
+  #forget(message: Message | undefined): void {
+    if (message === undefined) return;
+    this.bytes -= message.size;
+    message.release();
+  }
+
+  /** Removes the message of a Topic Name. @returns the record's position. */
+  clear(topicName: string): Position {
+    const before = this.#messages.delete(topicName);
+    if (before === undefined) return 0;
+    this.#forget(before);
+    return this.#engine.store.isVolatile
+      ? 0
+      : this.#engine.append({ type: "retained-clear", topicName });
+  }
+
+  /** Begins to give a new subscription what is retained. */
+  replay(session: Session, topicFilter: string, options: number, identifier: number): void {
+    (session.replays ??= []).push({
+      topicFilter,
+      cursor: this.#messages.cursor(topicFilter),
+      options,
+      identifiers: identifier === 0 ? undefined : [identifier],
+    });
+    if (session.connection !== undefined) this.#engine.ready(session.connection);
+  }
+
+  /** A retained message whose time is over is none any more. */
+  expire(message: Message): boolean {
+    if (message.expiresAt === 0 || message.expiresAt > this.#engine.now) return false;
+    if (this.#messages.get(message.topicName) === message) this.clear(message.topicName);
+    return true;
+  }
+}
+
+/** Moves retained messages into the queue while it is short: few come at once, a million never do. */
+export function refill(engine: Engine, session: Session): void {
+  const replays = session.replays!;
+  let steps = STEPS;
+  while (replays.length > 0 && steps > 0) {
+    if ((session.queue?.length ?? 0) >= WINDOW) return;
+    const replay = replays[0]!;
+    const message = replay.cursor.next(STEPS);
+    steps--;
+    if (message === undefined) {
+      if (!replay.cursor.done) return;
+      replays.shift();
+      if (session.isDurable && !engine.store.isVolatile)
+        engine.append({
+          type: "retained-sent",
+          session: session.key,
+          topicFilter: replay.topicFilter,
+        });
+      continue;
+    }
+    if (engine.retained.expire(message)) continue;
+    if ((replay.options & OPTION_NO_LOCAL) !== 0 && message.publisher === session.clientId)
+      continue;
+    // RETAIN 1: it is sent because of the subscription [X-45] [MQTT3-3.3.1-8].
+    enqueue(
+      engine,
+      session,
+      message,
+      Math.min(replay.options & OPTION_QOS, message.qos) | META_RETAIN,
+      replay.identifiers,
+    );
+  }
+  if (replays.length === 0) session.replays = undefined;
+}

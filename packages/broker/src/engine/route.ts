@@ -1,0 +1,52 @@
+import { enqueue } from "./deliver.ts";
+import type { Engine } from "./engine.ts";
+import type { Message } from "./message.ts";
+import type { Position } from "./ports.ts";
+import { META_RETAIN } from "./queue.ts";
+
+/** Where a message came from; a bridge or a cluster must not send it back there. */
+export type Origin = "client" | "will" | "broker" | "cluster";
+
+/** What became of a message. One object for all: read it before the next `route`. */
+export interface Receipt {
+  /** Sessions that took it. */
+  sessions: number;
+  /** What an acknowledgement waits for; 0: nothing. */
+  store: Position;
+  bus: Position;
+}
+
+/**
+ * The one door by which messages enter: clients, Wills, the embedding program, and whatever comes
+ * later. It trusts; who may publish was decided at the door before. It never waits.
+ *
+ * @param target  Client Identifier of the only receiver; absent for everybody who subscribed.
+ */
+export function route(engine: Engine, message: Message, _origin: Origin, target?: string): Receipt {
+  const receipt = engine.receipt;
+  receipt.sessions = 0;
+  receipt.store = 0;
+  receipt.bus = 0;
+  engine.counters.messagesRouted++;
+  // Retained first: a subscription made by a listener of this very message must find it.
+  if (message.retain && target === undefined) receipt.store = engine.retained.put(message);
+  const targets = engine.matches.get(message.topic);
+  const length = targets.length;
+  for (let i = 0; i < length; i++) {
+    let to = targets[i]!;
+    const session = to.session;
+    if (to.own !== undefined && session.clientId === message.publisher) {
+      if (to.own === null) continue; // [MQTT5-3.8.3-3]
+      to = to.own;
+    }
+    if (target !== undefined && session.clientId !== target) continue;
+    const qos = to.qos < message.qos ? to.qos : message.qos; // [MQTT5-3.8.4-8] [MQTT3-3.8.4-6]
+    // [MQTT5-3.3.1-12] [MQTT5-3.3.1-13] [MQTT3-3.3.1-9]
+    const meta = message.retain && to.retainAsPublished ? qos | META_RETAIN : qos;
+    const position = enqueue(engine, session, message, meta, to.identifiers);
+    if (position > receipt.store) receipt.store = position;
+    receipt.sessions++;
+  }
+  if (receipt.sessions === 0) engine.counters.messagesUnmatched++;
+  return receipt;
+}

@@ -1,0 +1,110 @@
+import { TimerEntry } from "@sericite/protocol";
+import { releaseAll } from "./deliver.ts";
+import type { Engine } from "./engine.ts";
+import type { Claim, SessionKey } from "./ports.ts";
+import { NEVER_EXPIRES, Session } from "./session.ts";
+import { publishWill, scheduleWill } from "./will.ts";
+
+/** Longest delay that one timer is asked for. Milliseconds. */
+const LONGEST = 2 ** 52;
+
+/**
+ * The sessions by Client Identifier, and by number. Nothing else holds them by name. Numbers are
+ * small and used again once nothing points to them.
+ */
+export class SessionRegistry {
+  readonly #byClientId = new Map<string, Session>();
+  readonly #bySubscriber: (Session | undefined)[] = [];
+  readonly #free: number[] = [];
+  /** Ended, and their subscriptions not cleared out yet. */
+  readonly #leaving: number[] = [];
+
+  get size(): number {
+    return this.#byClientId.size;
+  }
+
+  get(clientId: string): Session | undefined {
+    return this.#byClientId.get(clientId);
+  }
+
+  /** The session with this number, if it lives. */
+  at(subscriber: number): Session | undefined {
+    return this.#bySubscriber[subscriber];
+  }
+
+  /** One above the highest number in use: for walking all sessions in pieces. */
+  get end(): number {
+    return this.#bySubscriber.length;
+  }
+
+  create(clientId: string, key: SessionKey, claim: Claim): Session {
+    const subscriber = this.#free.pop() ?? this.#bySubscriber.length;
+    const session = new Session(clientId, subscriber, key, claim);
+    this.#bySubscriber[subscriber] = session;
+    this.#byClientId.set(clientId, session);
+    return session;
+  }
+
+  remove(session: Session): void {
+    if (this.#byClientId.get(session.clientId) === session)
+      this.#byClientId.delete(session.clientId);
+    this.#bySubscriber[session.subscriber] = undefined;
+    this.#leaving.push(session.subscriber);
+  }
+
+  /** Gives numbers free whose subscriptions are cleared out. */
+  reclaim(isSwept: (subscriber: number) => boolean): void {
+    let kept = 0;
+    for (const subscriber of this.#leaving) {
+      if (isSwept(subscriber)) this.#free.push(subscriber);
+      else this.#leaving[kept++] = subscriber;
+    }
+    this.#leaving.length = kept;
+  }
+}
+
+/** The session's connection is gone: its Will is decided, and it ends now or when it expires. */
+export function detach(engine: Engine, session: Session): void {
+  session.connection = undefined;
+  session.isParked = false;
+  session.detachedAt = engine.now;
+  session.outbound?.rewind();
+  scheduleWill(engine, session);
+  if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended");
+  if (!engine.store.isVolatile) {
+    engine.append({
+      type: "session-detach",
+      session: session.key,
+      sessionExpiryInterval: session.expiryInterval,
+      detachedAt: engine.storeTime(),
+    });
+  }
+  scheduleExpiry(engine, session, session.expiryInterval * 1000);
+}
+
+/** Ends the session after a time without connection [MQTT5-4.1.0-2]. */
+export function scheduleExpiry(engine: Engine, session: Session, delayMs: number): void {
+  if (session.expiryInterval === NEVER_EXPIRES) return;
+  session.expiryTimer ??= new TimerEntry(() => {
+    engine.enter();
+    endSession(engine, session, "it expired");
+  });
+  engine.wheel.schedule(session.expiryTimer, Math.min(delayMs, LONGEST));
+}
+
+/** Forgets a session and all that belongs to it. Its Will goes now if it still waits. */
+export function endSession(engine: Engine, session: Session, reason: string): void {
+  if (session.isEnded) return;
+  publishWill(engine, session);
+  session.isEnded = true;
+  if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
+  engine.topicTree.removeSubscriber(session.subscriber);
+  releaseAll(engine, session);
+  engine.sessions.remove(session);
+  engine.sweep();
+  engine.ownership.release(session.clientId, session.claim);
+  if (!engine.store.isVolatile && session.isStored)
+    engine.append({ type: "session-end", session: session.key });
+  engine.counters.sessionsEnded++;
+  engine.events.emit("sessionEnded", { clientId: session.clientId, reason });
+}

@@ -1,0 +1,88 @@
+import { Inbound, Outbound, TimerEntry } from "@sericite/protocol";
+import type { QoS } from "@sericite/protocol";
+import type { Connection } from "./connection.ts";
+import type { Message } from "./message.ts";
+import type { Claim, SessionKey } from "./ports.ts";
+import { Queue } from "./queue.ts";
+import type { RetainedReplay } from "./retained.ts";
+import type { ArmedWill } from "./will.ts";
+
+/** Session Expiry Interval of a session that never expires. */
+export const NEVER_EXPIRES = 0xffff_ffff;
+
+/**
+ * One Session (§4.1): what the broker keeps for a Client Identifier, connected or not. Parts that
+ * an idle session does not need are made on first use.
+ */
+export class Session {
+  readonly clientId: string;
+  /** Index in the engine's table of subscribers. */
+  readonly subscriber: number;
+  /** Under which it is stored. */
+  readonly key: SessionKey;
+  claim: Claim;
+  username: string | undefined;
+  /** Seconds; 0: ends with its connection. */
+  expiryInterval = 0;
+  connection: Connection | undefined;
+  isEnded = false;
+  /** The store knows it. */
+  isStored = false;
+  /** A question about its next message is open: nothing is sent until it is answered. */
+  isParked = false;
+  /** Engine time since when it has no connection. */
+  detachedAt = 0;
+
+  queue: Queue | undefined;
+  /** Head of the queue that the delivery hook allowed, after a promise. */
+  deliveryAllowed: Message | undefined;
+  outbound: Outbound<Message> | undefined;
+  /** Subscription Identifiers of what is in flight, by Packet Identifier, for a repeat. */
+  flightIdentifiers: Map<number, readonly number[]> | undefined;
+  /** How often each packet was sent again on this connection. */
+  retries: Map<number, number> | undefined;
+  inbound: Inbound | undefined;
+  /** Retained messages that new subscriptions still have to get. */
+  replays: RetainedReplay[] | undefined;
+  will: ArmedWill | undefined;
+  expiryTimer: TimerEntry | undefined;
+  willTimer: TimerEntry | undefined;
+
+  constructor(clientId: string, subscriber: number, key: SessionKey, claim: Claim) {
+    this.clientId = clientId;
+    this.subscriber = subscriber;
+    this.key = key;
+    this.claim = claim;
+  }
+
+  /** Its state outlives its connection. */
+  get isDurable(): boolean {
+    return this.expiryInterval > 0;
+  }
+
+  ensureQueue(): Queue {
+    return (this.queue ??= new Queue());
+  }
+
+  ensureOutbound(): Outbound<Message> {
+    return (this.outbound ??= new Outbound<Message>());
+  }
+
+  ensureInbound(): Inbound {
+    return (this.inbound ??= new Inbound());
+  }
+}
+
+/** A subscription's options packed into a small number: QoS, No Local, Retain As Published. */
+export const OPTION_QOS = 3;
+export const OPTION_NO_LOCAL = 4;
+export const OPTION_RETAIN_AS_PUBLISHED = 8;
+/** Granted in form (MQTT 3.1 has no failure code): delivers nothing. */
+export const OPTION_MUTE = 16;
+
+/** Packs the options of a subscription. */
+export function packOptions(qos: QoS, noLocal: boolean, retainAsPublished: boolean): number {
+  return (
+    qos | (noLocal ? OPTION_NO_LOCAL : 0) | (retainAsPublished ? OPTION_RETAIN_AS_PUBLISHED : 0)
+  );
+}
