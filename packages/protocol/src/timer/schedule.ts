@@ -24,7 +24,8 @@ export class Schedule {
    * @param intervalMs  Milliseconds, more than 0.
    */
   schedule(task: () => void, intervalMs: number): ScheduledTask {
-    if (!(intervalMs > 0)) throw new UsageError("ERR_USAGE", `intervalMs is ${intervalMs}, expected more than 0`);
+    if (!(intervalMs > 0))
+      throw new UsageError("ERR_USAGE", `intervalMs is ${intervalMs}, expected more than 0`);
     const wheel = this.#wheel;
     let beat = wheel.clock.now() + intervalMs;
     const entry = new TimerEntry(() => {

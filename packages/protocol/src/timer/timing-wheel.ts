@@ -153,8 +153,10 @@ export class TimingWheel {
     readonly onError?: ((error: unknown, entry: TimerEntry) => void) | undefined;
   }) {
     const { tickMs = 10, slots = 256 } = options;
-    if (!(tickMs > 0)) throw new UsageError("ERR_USAGE", `tickMs is ${tickMs}, expected more than 0`);
-    if (!Number.isInteger(slots) || slots < 2) throw new UsageError("ERR_USAGE", `slots is ${slots}, expected a whole number of 2 or more`);
+    if (!(tickMs > 0))
+      throw new UsageError("ERR_USAGE", `tickMs is ${tickMs}, expected more than 0`);
+    if (!Number.isInteger(slots) || slots < 2)
+      throw new UsageError("ERR_USAGE", `slots is ${slots}, expected a whole number of 2 or more`);
     this.#clock = options.clock;
     this.#scheduler = options.scheduler;
     this.#tickMs = tickMs;
@@ -179,7 +181,8 @@ export class TimingWheel {
    * @param delayMs  Milliseconds, 0 or more; never fires from inside this call.
    */
   schedule(entry: TimerEntry, delayMs: number): void {
-    if (!(delayMs >= 0 && delayMs < Number.MAX_SAFE_INTEGER)) throw new UsageError("ERR_USAGE", `delayMs is ${delayMs}, expected 0 or more`);
+    if (!(delayMs >= 0 && delayMs < Number.MAX_SAFE_INTEGER))
+      throw new UsageError("ERR_USAGE", `delayMs is ${delayMs}, expected 0 or more`);
     if (entry.list === undefined) this.#size += 1;
     else entry.list.remove(entry);
     const now = this.#clock.now();
@@ -201,7 +204,8 @@ export class TimingWheel {
   /** Takes every entry back. The wheel can be used again. */
   stop(): void {
     for (const wheel of this.#wheels) {
-      for (let slot = wheel.firstMarked(); slot >= 0; slot = wheel.firstMarked()) this.#empty(wheel.bucket(slot));
+      for (let slot = wheel.firstMarked(); slot >= 0; slot = wheel.firstMarked())
+        this.#empty(wheel.bucket(slot));
     }
     this.#empty(this.#due);
     this.#size = 0;
@@ -300,7 +304,8 @@ export class TimingWheel {
   #firstBucket(): { readonly start: number; readonly list: TimerList } | undefined {
     for (const wheel of this.#wheels) {
       const slot = wheel.firstMarked();
-      if (slot >= 0) return { start: (wheel.turn * this.#slots + slot) * wheel.span, list: wheel.bucket(slot) };
+      if (slot >= 0)
+        return { start: (wheel.turn * this.#slots + slot) * wheel.span, list: wheel.bucket(slot) };
     }
     return undefined;
   }

@@ -1,138 +1,136 @@
 /** Entries from which on a table is divided. */
 const divideAt = 16_384;
-const parts = 256;
-const smallest = 8;
+const partCount = 256;
+const smallestPart = 8;
+const none = -1;
 
 /**
  * Numbers found by a hash: an open-addressed table of integers. What a number stands for is known
- * to the caller alone, who looks at each one with the right hash:
+ * to the caller alone, who looks at each one that has the right hash:
  *
  * ```ts
- * for (let at = table.seek(hash, -1); at >= 0; at = table.seek(hash, at)) {
- *   const id = table.at(hash, at);
- *   if (…) return id;
- * }
+ * for (let id = table.first(hash); id >= 0; id = table.next(hash)) if (…) return id;
  * ```
  *
- * A large table is divided into parts that grow on their own, so that no single call moves more
- * than a small share of it. Deletion closes the gap: there are no tombstones.
+ * A large table is divided into parts that grow on their own, so that no call moves more than a
+ * small share of it. Deletion closes the gap: there are no tombstones.
  */
 export class IntegerTable {
-  #parts: Part[] = [new Part()];
-  /** Which of the hash's high bits tell the part. */
+  /** Each a ring of pairs: hash and number + 1, 0 where it is free. An entry stands at the low bits of its hash or behind. */
+  #parts = [emptyPart()];
+  #sizes = [0];
+  /** Which of the high bits of a hash tell its part. */
   #partMask = 0;
   #size = 0;
+  /** Where `first` or `next` last found something: index of the pair. */
+  #place = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  /** Place of the first entry with this hash after the place `after`; -1 where there is none. -1 begins. */
-  seek(hash: number, after: number): number {
-    return (this.#parts[(hash >>> 24) & this.#partMask] as Part).seek(hash, after);
+  /** A number with this hash, or -1. */
+  first(hash: number): number {
+    const part = this.#parts[(hash >>> 24) & this.#partMask] as Int32Array;
+    return this.#find(part, hash, (hash << 1) & (part.length - 1));
   }
 
-  /** The number at a place that `seek` gave. */
-  at(hash: number, place: number): number {
-    return (this.#parts[(hash >>> 24) & this.#partMask] as Part).at(place);
+  /** The number with this hash that follows the one that `first` or `next` gave last, or -1. */
+  next(hash: number): number {
+    const part = this.#parts[(hash >>> 24) & this.#partMask] as Int32Array;
+    return this.#find(part, hash, (this.#place + 2) & (part.length - 1));
   }
 
-  /** @param id  0…2 147 483 646. Twice the same is kept twice. */
+  /** @param id  0…2 147 483 646. What is inserted twice is there twice. */
   insert(hash: number, id: number): void {
     if (this.#size === divideAt && this.#partMask === 0) this.#divide();
-    (this.#parts[(hash >>> 24) & this.#partMask] as Part).insert(hash, id);
+    const index = (hash >>> 24) & this.#partMask;
+    const part = this.#parts[index] as Int32Array;
+    // One pair in six is free: there a search ends.
+    if ((this.#sizes[index]! += 1) * 12 > part.length * 5) this.#resize(index, part.length * 2);
+    put(this.#parts[index] as Int32Array, hash, id + 1);
     this.#size += 1;
   }
 
-  /** Takes out an entry that is there. */
+  /** Takes out a number that was inserted with this hash. */
   remove(hash: number, id: number): void {
-    (this.#parts[(hash >>> 24) & this.#partMask] as Part).remove(hash, id);
+    const index = (hash >>> 24) & this.#partMask;
+    const part = this.#parts[index] as Int32Array;
+    let found = this.first(hash);
+    while (found >= 0 && found !== id) found = this.next(hash);
+    if (found < 0) return;
+    closeGap(part, this.#place);
     this.#size -= 1;
-    if (this.#size === 0) {
-      this.#parts = [new Part()];
-      this.#partMask = 0;
+    const size = (this.#sizes[index]! -= 1);
+    if (size * 16 < part.length && part.length > smallestPart * 2)
+      this.#resize(index, part.length / 2);
+    if (this.#size === 0) this.#join();
+  }
+
+  #find(part: Int32Array, hash: number, from: number): number {
+    for (let place = from; ; place = (place + 2) & (part.length - 1)) {
+      const entry = part[place + 1] as number;
+      if (entry === 0) return none;
+      if (part[place] === hash) {
+        this.#place = place;
+        return entry - 1;
+      }
     }
+  }
+
+  #resize(index: number, length: number): void {
+    const resized = new Int32Array(length);
+    forEachPair(this.#parts[index] as Int32Array, (hash, entry) => put(resized, hash, entry));
+    this.#parts[index] = resized;
   }
 
   #divide(): void {
-    const whole = this.#parts[0] as Part;
-    this.#partMask = parts - 1;
-    this.#parts = Array.from({ length: parts }, () => new Part());
-    whole.forEach((hash, id) => (this.#parts[hash >>> 24] as Part).insert(hash, id));
+    const whole = this.#parts[0] as Int32Array;
+    const sizes = Array.from({ length: partCount }, () => 0);
+    forEachPair(whole, (hash) => (sizes[hash >>> 24]! += 1));
+    const parts = sizes.map(
+      (size) => new Int32Array(smallestPart * 2 * 2 ** Math.ceil(Math.log2(Math.max(1, size / 6)))),
+    );
+    forEachPair(whole, (hash, entry) => put(parts[hash >>> 24] as Int32Array, hash, entry));
+    this.#parts = parts;
+    this.#sizes = sizes;
+    this.#partMask = partCount - 1;
+  }
+
+  #join(): void {
+    this.#parts = [emptyPart()];
+    this.#sizes = [0];
+    this.#partMask = 0;
   }
 }
 
-/** Pairs of hash and number + 1; 0 where there is none. The place is the low bits of the hash, or the next free one. */
-class Part {
-  #slots = new Int32Array(smallest * 2);
-  #mask = smallest - 1;
-  #size = 0;
+function emptyPart(): Int32Array {
+  return new Int32Array(smallestPart * 2);
+}
 
-  seek(hash: number, after: number): number {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    let place = (after < 0 ? hash : after + 1) & mask;
-    for (;;) {
-      if (slots[place * 2 + 1] === 0) return -1;
-      if (slots[place * 2] === hash) return place;
-      place = (place + 1) & mask;
-    }
+function put(part: Int32Array, hash: number, entry: number): void {
+  let place = (hash << 1) & (part.length - 1);
+  while (part[place + 1] !== 0) place = (place + 2) & (part.length - 1);
+  part[place] = hash;
+  part[place + 1] = entry;
+}
+
+/** Frees a place, and moves back what would no longer be found behind it. */
+function closeGap(part: Int32Array, place: number): void {
+  const mask = part.length - 1;
+  let gap = place;
+  for (let at = (gap + 2) & mask; part[at + 1] !== 0; at = (at + 2) & mask) {
+    const home = ((part[at] as number) << 1) & mask;
+    if (((at - home) & mask) < ((at - gap) & mask)) continue;
+    part[gap] = part[at] as number;
+    part[gap + 1] = part[at + 1] as number;
+    gap = at;
   }
+  part[gap + 1] = 0;
+}
 
-  at(place: number): number {
-    return (this.#slots[place * 2 + 1] as number) - 1;
-  }
-
-  insert(hash: number, id: number): void {
-    // At least one place stays free, which is where `seek` ends.
-    if ((this.#size + 1) * 6 > this.#slots.length / 2 * 5) this.#resize(this.#slots.length);
-    this.#put(hash, id);
-    this.#size += 1;
-  }
-
-  remove(hash: number, id: number): void {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    let gap = this.seek(hash, -1);
-    while (gap >= 0 && this.at(gap) !== id) gap = this.seek(hash, gap);
-    if (gap < 0) return;
-    // Moves back what would no longer be found behind the gap.
-    for (let place = (gap + 1) & mask; slots[place * 2 + 1] !== 0; place = (place + 1) & mask) {
-      const home = (slots[place * 2] as number) & mask;
-      if (((place - home) & mask) >= ((place - gap) & mask)) {
-        slots[gap * 2] = slots[place * 2] as number;
-        slots[gap * 2 + 1] = slots[place * 2 + 1] as number;
-        gap = place;
-      }
-    }
-    slots[gap * 2 + 1] = 0;
-    this.#size -= 1;
-    if (this.#size * 8 < mask && mask >= smallest * 2) this.#resize(slots.length / 4);
-  }
-
-  forEach(each: (hash: number, id: number) => void): void {
-    const slots = this.#slots;
-    for (let index = 0; index < slots.length; index += 2) {
-      if (slots[index + 1] !== 0) each(slots[index] as number, (slots[index + 1] as number) - 1);
-    }
-  }
-
-  #put(hash: number, id: number): void {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    let place = hash & mask;
-    while (slots[place * 2 + 1] !== 0) place = (place + 1) & mask;
-    slots[place * 2] = hash;
-    slots[place * 2 + 1] = id + 1;
-  }
-
-  /** @param places  How many there are to be: a power of two. */
-  #resize(places: number): void {
-    const old = this.#slots;
-    this.#slots = new Int32Array(places * 2);
-    this.#mask = places - 1;
-    for (let index = 0; index < old.length; index += 2) {
-      if (old[index + 1] !== 0) this.#put(old[index] as number, (old[index + 1] as number) - 1);
-    }
+function forEachPair(part: Int32Array, each: (hash: number, entry: number) => void): void {
+  for (let place = 0; place < part.length; place += 2) {
+    if (part[place + 1] !== 0) each(part[place] as number, part[place + 1] as number);
   }
 }

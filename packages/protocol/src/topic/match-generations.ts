@@ -1,4 +1,4 @@
-import { mixHash } from "./topic-hash.ts";
+import { beginHash, mixHash, stepHash } from "./topic-hash.ts";
 
 /** Levels of a Topic Filter before its first wildcard that are told apart; deeper ones count as one. */
 const prefixDepth = 3;
@@ -12,8 +12,6 @@ export interface MatchHashes {
 }
 
 const slash = 0x2f;
-const prime = 0x0100_0193;
-const emptyHash = 0x811c_9dc5 | 0;
 
 /**
  * When a subscription last came, went or changed that could match a Topic Name. What was made from
@@ -32,7 +30,7 @@ export class MatchGenerations {
   /** A subscription with this Topic Filter came, went or changed. */
   raise(topicFilter: string): void {
     const now = ++this.current;
-    let hash = emptyHash;
+    let hash = beginHash(0);
     let levels = 0;
     let prefix = 0;
     let start = 0;
@@ -48,7 +46,7 @@ export class MatchGenerations {
         start = index + 1;
         if (levels <= prefixDepth) prefix = prefixHash(hash, levels);
       }
-      hash = Math.imul(hash ^ unit, prime);
+      hash = stepHash(hash, unit);
     }
     this.#set(mixHash(hash), now);
   }
@@ -85,7 +83,7 @@ export class MatchGenerations {
 
 /** The hashes of a Topic Name that `MatchGenerations.isCurrent` asks for. */
 export function matchHashes(topicName: string): MatchHashes {
-  let hash = emptyHash;
+  let hash = beginHash(0);
   let levels = 0;
   const prefixes: number[] = [];
   for (let index = 0; index < topicName.length; index++) {
@@ -94,7 +92,7 @@ export function matchHashes(topicName: string): MatchHashes {
       levels += 1;
       if (levels <= prefixDepth) prefixes.push(prefixHash(hash, levels));
     }
-    hash = Math.imul(hash ^ unit, prime);
+    hash = stepHash(hash, unit);
   }
   // The whole name is the last prefix: `a/b/#` matches `a/b`.
   if (levels < prefixDepth) prefixes.push(prefixHash(hash, levels + 1));

@@ -33,7 +33,8 @@ export function parseTopicFilter(text: string, maximumLevels?: number): TopicFil
     if (end < 0) throw invalid(text, "is a Shared Subscription without a Topic Filter"); // [MQTT5-4.8.2-2]
     if (end === sharePrefix.length) throw invalid(text, "has an empty ShareName"); // [MQTT5-4.8.2-1]
     shareName = text.slice(sharePrefix.length, end);
-    if (shareName.includes("+") || shareName.includes("#")) throw invalid(text, "has a wildcard in its ShareName"); // [MQTT5-4.8.2-2]
+    if (shareName.includes("+") || shareName.includes("#"))
+      throw invalid(text, "has a wildcard in its ShareName"); // [MQTT5-4.8.2-2]
     start = end + 1;
   } else if (text.startsWith(queuePrefix)) {
     shareName = "$queue";
@@ -56,9 +57,12 @@ export function parseTopicFilter(text: string, maximumLevels?: number): TopicFil
       if (unit === 0x2f) levels += 1;
       else if (unit === 0x2b || unit === 0x23) {
         hasWildcard = true;
-        const alone = (index === start || text.charCodeAt(index - 1) === 0x2f) && (index + 1 === text.length || text.charCodeAt(index + 1) === 0x2f);
+        const alone =
+          (index === start || text.charCodeAt(index - 1) === 0x2f) &&
+          (index + 1 === text.length || text.charCodeAt(index + 1) === 0x2f);
         if (!alone) throw invalid(text, `has a ${text.charAt(index)} that does not fill a level`); // [MQTT5-4.7.1-1] [MQTT5-4.7.1-2] [MQTT3-4.7.1-2] [MQTT3-4.7.1-3]
-        if (unit === 0x23 && index + 1 !== text.length) throw invalid(text, "has a # before its last level"); // [MQTT5-4.7.1-1] [MQTT3-4.7.1-2]
+        if (unit === 0x23 && index + 1 !== text.length)
+          throw invalid(text, "has a # before its last level"); // [MQTT5-4.7.1-1] [MQTT3-4.7.1-2]
       }
     }
     if (width === 4) index += 1;
@@ -88,5 +92,9 @@ export function topicFilterMatches(topicFilter: string, topicName: string): bool
 
 function invalid(text: string, fault: string): ProtocolError {
   const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return new ProtocolError("ERR_TOPIC_FILTER", ReasonCode.topicFilterInvalid, `Topic Filter ${JSON.stringify(shown)} ${fault}`);
+  return new ProtocolError(
+    "ERR_TOPIC_FILTER",
+    ReasonCode.topicFilterInvalid,
+    `Topic Filter ${JSON.stringify(shown)} ${fault}`,
+  );
 }

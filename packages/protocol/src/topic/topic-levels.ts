@@ -1,87 +1,94 @@
+import { IntegerRows } from "./integer-rows.ts";
 import { IntegerTable } from "./integer-table.ts";
-import { hashText } from "./topic-hash.ts";
+import { beginHash, mixHash, stepHash } from "./topic-hash.ts";
 
 /** Number of the level `+`. */
 export const plusLevel = 0;
 /** Number of the level `#`. */
 export const hashLevel = 1;
 
-/** The texts between the slashes, each kept once and known by a number. */
+const usesColumn = 0;
+const slash = 0x2f;
+const none = -1;
+
+/**
+ * The texts between the slashes of topics, each kept once and known by a number. Looking one up
+ * takes it from where it stands in the topic: no string is made.
+ */
 export class TopicLevels {
+  /** Where the level that was last looked up ends in its topic: at the next slash, or the topic's end. */
+  end = 0;
   readonly #seed: number;
-  #table = new IntegerTable();
-  #texts: string[] = [];
-  #uses = new Int32Array(16);
-  /** Numbers that are free again. */
-  #free: number[] = [];
+  readonly #table = new IntegerTable();
+  readonly #rows = new IntegerRows(1);
+  readonly #texts: string[] = [];
+  /** Hash of the level that was last looked up. */
+  #hash = 0;
 
   constructor(seed: number) {
     this.#seed = seed;
-    this.use("+", 0, 1);
-    this.use("#", 0, 1);
+    this.use("+", 0);
+    this.use("#", 0);
   }
 
   /** Levels known, `+` and `#` not counted. */
   get size(): number {
-    return this.#table.size - 2;
+    return this.#rows.size - 2;
   }
 
   text(level: number): string {
     return this.#texts[level] as string;
   }
 
-  /** The number of the level that stands in `topic` from `start` to `end`, or -1. */
-  find(topic: string, start: number, end: number): number {
-    const hash = hashText(topic, start, end, this.#seed);
-    for (let at = this.#table.seek(hash, -1); at >= 0; at = this.#table.seek(hash, at)) {
-      const level = this.#table.at(hash, at);
+  /** The number of the level that begins at `start`, or -1; `end` is where it ends. */
+  find(topic: string, start: number): number {
+    let hash = beginHash(this.#seed);
+    let end = start;
+    for (; end < topic.length; end++) {
+      const unit = topic.charCodeAt(end);
+      if (unit === slash) break;
+      hash = stepHash(hash, unit);
+    }
+    hash = mixHash(hash);
+    this.end = end;
+    this.#hash = hash;
+    for (let level = this.#table.first(hash); level >= 0; level = this.#table.next(hash)) {
       if (isText(this.#texts[level] as string, topic, start, end)) return level;
     }
-    return -1;
+    return none;
   }
 
-  /** The number of the level, which is kept until it was released as often as it was used. */
-  use(topic: string, start: number, end: number): number {
-    let level = this.find(topic, start, end);
+  /** As `find`, but the level is known from now on, until it was released as often as it was used. */
+  use(topic: string, start: number): number {
+    let level = this.find(topic, start);
     if (level < 0) {
-      level = this.#free.pop() ?? this.#texts.length;
-      this.#texts[level] = copyText(topic, start, end);
-      this.#table.insert(hashText(topic, start, end, this.#seed), level);
-      if (level >= this.#uses.length) this.#uses = grown(this.#uses, level + 1);
+      level = this.#rows.allocate();
+      this.#rows.set(level, usesColumn, 0);
+      this.#texts[level] = copyText(topic, start, this.end);
+      this.#table.insert(this.#hash, level);
     }
-    this.#uses[level]! += 1;
+    this.#rows.add(level, usesColumn, 1);
     return level;
   }
 
   release(level: number): void {
-    this.#uses[level]! -= 1;
-    if (this.#uses[level] !== 0) return;
-    const text = this.#texts[level] as string;
-    this.#table.remove(hashText(text, 0, text.length, this.#seed), level);
+    if (this.#rows.add(level, usesColumn, -1) > 0) return;
+    this.find(this.text(level), 0);
+    this.#table.remove(this.#hash, level);
     this.#texts[level] = "";
-    this.#free.push(level);
-    if (this.size === 0) {
-      this.#texts.length = 2;
-      this.#free = [];
-      this.#uses = this.#uses.slice(0, 2);
-    }
+    this.#rows.free(level);
+    if (this.size === 0) this.#texts.length = 2;
   }
-}
-
-/** A longer copy: half as long again, or as long as is needed. */
-export function grown(column: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const longer = new Int32Array(Math.max(length, Math.ceil(column.length * 1.5)));
-  longer.set(column);
-  return longer;
 }
 
 function isText(text: string, topic: string, start: number, end: number): boolean {
   if (text.length !== end - start) return false;
-  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) !== topic.charCodeAt(start + index)) return false;
+  for (let index = 0; index < text.length; index++)
+    if (text.charCodeAt(index) !== topic.charCodeAt(start + index)) return false;
   return true;
 }
 
-/** A part of `topic` that does not keep all of it in memory, as `slice` may. */
+/** A part of `topic` that does not keep all of it in memory, as `slice` does from 13 characters on. */
 function copyText(topic: string, start: number, end: number): string {
   if (end - start < 13 || end - start > 1024) return topic.slice(start, end);
   const units: number[] = [];

@@ -1,6 +1,7 @@
 import { ProtocolError, UsageError } from "../errors.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { matchHashes, type MatchHashes } from "./match-generations.ts";
+import { beginHash, mixHash, stepHash } from "./topic-hash.ts";
 import { topicNameFault } from "./topic-name.ts";
 
 /** Both are in Node and in browsers; the pure layer has no types of a platform. */
@@ -8,7 +9,9 @@ declare const TextDecoder: new (
   label: "utf-8",
   options: { fatal: true; ignoreBOM: true },
 ) => { decode(bytes: Uint8Array): string };
-declare const TextEncoder: new () => { encodeInto(text: string, into: Uint8Array): { read: number; written: number } };
+declare const TextEncoder: new () => {
+  encodeInto(text: string, into: Uint8Array): { read: number; written: number };
+};
 
 /**
  * A Topic Name that a `TopicNameTable` knows. Made by the table only; valid for ever, also after
@@ -71,7 +74,11 @@ export class TopicNameTable {
 
   /** @param options.maximumEntries  Names that are kept, 1 or more. */
   constructor(options: { readonly maximumEntries: number }) {
-    if (!(options.maximumEntries >= 1)) throw new UsageError("ERR_USAGE", `maximumEntries is ${options.maximumEntries}, expected 1 or more`);
+    if (!(options.maximumEntries >= 1))
+      throw new UsageError(
+        "ERR_USAGE",
+        `maximumEntries is ${options.maximumEntries}, expected 1 or more`,
+      );
     this.#maximumEntries = Math.floor(options.maximumEntries);
   }
 
@@ -92,7 +99,11 @@ export class TopicNameTable {
     const length = end - start;
     let entry = this.#buckets[hash & (this.#buckets.length - 1)];
     while (entry !== undefined) {
-      if (entry.hash === hash && entry.bytes.length === length && equalBytes(entry.bytes, bytes, start)) {
+      if (
+        entry.hash === hash &&
+        entry.bytes.length === length &&
+        equalBytes(entry.bytes, bytes, start)
+      ) {
         if (!entry.used) entry.used = true;
         return entry;
       }
@@ -201,13 +212,14 @@ export class TopicNameTable {
 }
 
 function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c_9dc5 | 0;
-  for (let index = start; index < end; index++) hash = Math.imul(hash ^ (bytes[index] as number), 0x0100_0193);
-  return hash ^ (hash >>> 15);
+  let hash = beginHash(0);
+  for (let index = start; index < end; index++) hash = stepHash(hash, bytes[index] as number);
+  return mixHash(hash);
 }
 
 function equalBytes(own: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  for (let index = 0; index < own.length; index++) if (own[index] !== bytes[start + index]) return false;
+  for (let index = 0; index < own.length; index++)
+    if (own[index] !== bytes[start + index]) return false;
   return true;
 }
 
@@ -217,5 +229,9 @@ function malformed(message: string): ProtocolError {
 
 function invalid(name: string, fault: string): ProtocolError {
   const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-  return new ProtocolError("ERR_TOPIC_NAME", ReasonCode.topicNameInvalid, `Topic Name ${JSON.stringify(shown)} ${fault}`);
+  return new ProtocolError(
+    "ERR_TOPIC_NAME",
+    ReasonCode.topicNameInvalid,
+    `Topic Name ${JSON.stringify(shown)} ${fault}`,
+  );
 }

@@ -84,7 +84,11 @@ export class TopicNameTree<T> {
     if (level === undefined || previous === undefined) return undefined;
     level.value = undefined;
     this.#size -= 1;
-    while (level.value === undefined && level.children === undefined && level.parent !== undefined) {
+    while (
+      level.value === undefined &&
+      level.children === undefined &&
+      level.parent !== undefined
+    ) {
       level.parent.remove(level);
       level = level.parent;
     }
@@ -150,7 +154,8 @@ class Cursor<T> implements TopicNameCursor<T> {
 
   /** Looks at a level that matches the filter's level `depth`; gives its value where it is a match. */
   #look(level: Level<T>, depth: number): T | undefined {
-    if (depth === 0 && level.text.startsWith("$") && this.#filter[0] !== level.text) return undefined; // [MQTT5-4.7.2-1] [MQTT3-4.7.2-1]
+    if (depth === 0 && level.text.startsWith("$") && this.#filter[0] !== level.text)
+      return undefined; // [MQTT5-4.7.2-1] [MQTT3-4.7.2-1]
     if (this.#filter[depth] === "#") {
       this.#enter(level, depth);
       return level.value;
@@ -158,7 +163,9 @@ class Cursor<T> implements TopicNameCursor<T> {
     const last = this.#filter.length - 1;
     if (depth < last) this.#enter(level, depth + 1);
     // [X-73]: `a/#` matches `a`.
-    return depth === last || (depth === last - 1 && this.#filter[last] === "#") ? level.value : undefined;
+    return depth === last || (depth === last - 1 && this.#filter[last] === "#")
+      ? level.value
+      : undefined;
   }
 
   #enter(level: Level<T>, depth: number): void {
@@ -169,7 +176,10 @@ class Cursor<T> implements TopicNameCursor<T> {
       const child = level.child(text);
       if (child !== undefined) this.#frames.push({ rest: [child].values(), depth });
     } else {
-      this.#frames.push({ rest: children instanceof Map ? children.values() : [children].values(), depth });
+      this.#frames.push({
+        rest: children instanceof Map ? children.values() : [children].values(),
+        depth,
+      });
     }
   }
 }

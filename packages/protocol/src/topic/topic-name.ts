@@ -32,9 +32,14 @@ export function topicNameFault(topicName: string, maximumLevels?: number): strin
 }
 
 /** What `topicNameFault` and `parseTopicFilter` say of a text that is too long or too deep. */
-export function sizeFault(bytes: number, levels: number, maximumLevels: number | undefined): string | undefined {
+export function sizeFault(
+  bytes: number,
+  levels: number,
+  maximumLevels: number | undefined,
+): string | undefined {
   if (bytes > maximumTopicBytes) return `has ${bytes} bytes, more than ${maximumTopicBytes}`; // [MQTT5-4.7.3-3] [MQTT3-4.7.3-3]
-  if (maximumLevels !== undefined && levels > maximumLevels) return `has ${levels} levels, more than ${maximumLevels}`;
+  if (maximumLevels !== undefined && levels > maximumLevels)
+    return `has ${levels} levels, more than ${maximumLevels}`;
   return undefined;
 }
 

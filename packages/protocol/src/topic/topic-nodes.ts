@@ -1,17 +1,18 @@
+import { IntegerRows } from "./integer-rows.ts";
 import { IntegerTable } from "./integer-table.ts";
 import { hashPair } from "./topic-hash.ts";
-import { grown, hashLevel, plusLevel, TopicLevels } from "./topic-levels.ts";
+import { hashLevel, plusLevel, TopicLevels } from "./topic-levels.ts";
 
 /** The node that all others are below. It has no level. */
 export const rootNode = 0;
 
-// Columns of a node. They stand beside each other, so that a node is one line of the cache.
-const width = 4;
+// Columns of a node. 16 bytes: it never needs two lines of the processor's cache.
 const parentColumn = 0;
 const levelColumn = 1;
 /** Times 4: how many. Bit 0: one of them is `+`; bit 1: one of them is `#`. */
 const childrenColumn = 2;
 const firstColumn = 3;
+const columns = 4;
 
 const hasPlus = 1;
 const hasHash = 2;
@@ -19,21 +20,21 @@ const oneChild = 4;
 const none = -1;
 
 /**
- * A tree of topic levels whose nodes are numbers. Nodes are integer columns and edges one
- * open-addressed table: a million of them are a handful of arrays.
+ * A tree of topic levels whose nodes are numbers: rows of integers, and one table of the edges. A
+ * node has a place for one number of the tree's user.
  */
 export class TopicNodes {
-  readonly #seed: number;
   readonly levels: TopicLevels;
-  #edges = new IntegerTable();
-  #columns = Int32Array.of(none, none, 0, none);
-  #length = 1;
-  /** Nodes that are free again, linked by their parent column. */
-  #free = none;
+  readonly #seed: number;
+  readonly #edges = new IntegerTable();
+  readonly #rows = new IntegerRows(columns);
 
   constructor(seed: number) {
     this.#seed = seed;
     this.levels = new TopicLevels(seed);
+    const root = this.#rows.allocate();
+    this.#rows.set(root, childrenColumn, 0);
+    this.#rows.set(root, firstColumn, none);
   }
 
   /** Nodes below the root. */
@@ -41,113 +42,108 @@ export class TopicNodes {
     return this.#edges.size;
   }
 
-  /** What the user of the tree keeps at a node: a number, -1 where there is none. */
+  /** What the tree's user keeps at a node; -1 where there is nothing. */
   first(node: number): number {
-    return this.#columns[node * width + firstColumn] as number;
+    return this.#rows.get(node, firstColumn);
   }
 
   setFirst(node: number, first: number): void {
-    this.#columns[node * width + firstColumn] = first;
+    this.#rows.set(node, firstColumn, first);
   }
 
   /** The node below `node` by a level, or -1. */
   child(node: number, level: number): number {
     const hash = hashPair(node, level, this.#seed);
-    const columns = this.#columns;
-    for (let at = this.#edges.seek(hash, -1); at >= 0; at = this.#edges.seek(hash, at)) {
-      const child = this.#edges.at(hash, at);
-      if (columns[child * width + parentColumn] === node && columns[child * width + levelColumn] === level) return child;
+    for (let child = this.#edges.first(hash); child >= 0; child = this.#edges.next(hash)) {
+      if (
+        this.#rows.get(child, parentColumn) === node &&
+        this.#rows.get(child, levelColumn) === level
+      )
+        return child;
     }
     return none;
   }
 
   /** The node below `node` by `+`, or -1. */
   plusChild(node: number): number {
-    return ((this.#columns[node * width + childrenColumn] as number) & hasPlus) === 0 ? none : this.child(node, plusLevel);
+    return (this.#rows.get(node, childrenColumn) & hasPlus) === 0
+      ? none
+      : this.child(node, plusLevel);
   }
 
   /** The node below `node` by `#`, or -1. */
   hashChild(node: number): number {
-    return ((this.#columns[node * width + childrenColumn] as number) & hasHash) === 0 ? none : this.child(node, hashLevel);
+    return (this.#rows.get(node, childrenColumn) & hasHash) === 0
+      ? none
+      : this.child(node, hashLevel);
   }
 
   /** Whether a node has children other than `+` and `#`. */
   hasExactChild(node: number): boolean {
-    const children = this.#columns[node * width + childrenColumn] as number;
+    const children = this.#rows.get(node, childrenColumn);
     return children >>> 2 > (children & hasPlus) + ((children & hasHash) >>> 1);
   }
 
   /** The node of a topic, or -1. */
   find(topic: string): number {
     let node: number = rootNode;
-    for (let start = 0; ; ) {
-      const end = levelEnd(topic, start);
-      const level = this.levels.find(topic, start, end);
-      if (level < 0) return none;
-      node = this.child(node, level);
-      if (node < 0 || end === topic.length) return node;
-      start = end + 1;
+    for (let start = 0; start <= topic.length; start = this.levels.end + 1) {
+      const level = this.levels.find(topic, start);
+      node = level < 0 ? none : this.child(node, level);
+      if (node < 0) return none;
     }
+    return node;
   }
 
   /** The node of a topic, made where it was not there. */
   open(topic: string): number {
     let node: number = rootNode;
-    for (let start = 0; ; ) {
-      const end = levelEnd(topic, start);
-      const known = this.levels.find(topic, start, end);
-      const child = known < 0 ? none : this.child(node, known);
-      node = child < 0 ? this.#add(node, this.levels.use(topic, start, end)) : child;
-      if (end === topic.length) return node;
-      start = end + 1;
+    for (let start = 0; start <= topic.length; start = this.levels.end + 1) {
+      const level = this.levels.find(topic, start);
+      const child = level < 0 ? none : this.child(node, level);
+      node = child < 0 ? this.#add(node, this.levels.use(topic, start)) : child;
     }
+    return node;
   }
 
   /** Prunes `node`, where nothing is kept at it nor below, and all above that are empty then. */
   prune(node: number): void {
     let at = node;
-    while (at !== rootNode) {
-      const columns = this.#columns;
-      if (columns[at * width + firstColumn] !== none || columns[at * width + childrenColumn] !== 0) return;
-      const parent = columns[at * width + parentColumn] as number;
-      const level = columns[at * width + levelColumn] as number;
+    while (
+      at !== rootNode &&
+      this.#rows.get(at, firstColumn) === none &&
+      this.#rows.get(at, childrenColumn) === 0
+    ) {
+      const parent = this.#rows.get(at, parentColumn);
+      const level = this.#rows.get(at, levelColumn);
       this.#edges.remove(hashPair(parent, level, this.#seed), at);
-      columns[parent * width + childrenColumn]! -= oneChild + flag(level);
+      this.#rows.add(parent, childrenColumn, -oneChild - flag(level));
       this.levels.release(level);
-      columns[at * width + parentColumn] = this.#free;
-      columns[at * width + levelColumn] = none;
-      this.#free = at;
+      this.#rows.free(at);
       at = parent;
-    }
-    if (this.#edges.size === 0) {
-      // Nothing is left: give back what the most that ever was needed.
-      this.#columns = this.#columns.slice(0, width);
-      this.#length = 1;
-      this.#free = none;
     }
   }
 
   /** The topic of a node. */
   topic(node: number): string {
-    let text = this.levels.text(this.#columns[node * width + levelColumn] as number);
-    for (let at = this.#columns[node * width + parentColumn] as number; at !== rootNode; at = this.#columns[at * width + parentColumn] as number) {
-      text = `${this.levels.text(this.#columns[at * width + levelColumn] as number)}/${text}`;
+    let text = this.levels.text(this.#rows.get(node, levelColumn));
+    for (
+      let at = this.#rows.get(node, parentColumn);
+      at !== rootNode;
+      at = this.#rows.get(at, parentColumn)
+    ) {
+      text = `${this.levels.text(this.#rows.get(at, levelColumn))}/${text}`;
     }
     return text;
   }
 
   #add(parent: number, level: number): number {
-    let node = this.#free;
-    if (node < 0) {
-      node = this.#length++;
-      if (this.#length * width > this.#columns.length) this.#columns = grown(this.#columns, this.#length * width);
-    } else this.#free = this.#columns[node * width + parentColumn] as number;
-    const columns = this.#columns;
-    columns[node * width + parentColumn] = parent;
-    columns[node * width + levelColumn] = level;
-    columns[node * width + childrenColumn] = 0;
-    columns[node * width + firstColumn] = none;
-    columns[parent * width + childrenColumn]! += oneChild + flag(level);
+    const node = this.#rows.allocate();
+    this.#rows.set(node, parentColumn, parent);
+    this.#rows.set(node, levelColumn, level);
+    this.#rows.set(node, childrenColumn, 0);
+    this.#rows.set(node, firstColumn, none);
+    this.#rows.add(parent, childrenColumn, oneChild + flag(level));
     this.#edges.insert(hashPair(parent, level, this.#seed), node);
     return node;
   }
@@ -155,10 +151,4 @@ export class TopicNodes {
 
 function flag(level: number): number {
   return level === plusLevel ? hasPlus : level === hashLevel ? hasHash : 0;
-}
-
-/** Where the level that begins at `start` ends: the next slash, or the end. */
-export function levelEnd(topic: string, start: number): number {
-  const end = topic.indexOf("/", start);
-  return end < 0 ? topic.length : end;
 }
