@@ -1,1 +1,49 @@
-export {};
+export { Broker, createBroker } from "./broker.ts";
+export type {
+  BrokerOptions,
+  ListenOptions,
+  LocalSubscribeOptions,
+  PublishOptions,
+  PublishResult,
+  Reconfiguration,
+} from "./broker.ts";
+export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
+export { brokerErrorCodes } from "./error-codes.ts";
+export { counterTable } from "./engine/counters.ts";
+export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
+export { dropReasons } from "./engine/drop-reasons.ts";
+export type { DropReason } from "./engine/drop-reasons.ts";
+export type { EventListener, EventName, Events } from "./engine/events.ts";
+export type {
+  ClientIdentity,
+  DeliveryRequest,
+  Hooks,
+  IncomingMessage,
+  MessageChange,
+  PublishRequest,
+} from "./engine/hooks.ts";
+export type {
+  Authentication,
+  Authenticator,
+  Bus,
+  Claim,
+  ConnectRequest,
+  Envelope,
+  Log,
+  LogLevel,
+  MessageNumber,
+  Ownership,
+  Position,
+  QueueEntry,
+  QueuePage,
+  SessionKey,
+  Store,
+  StoredMessage,
+  StoreState,
+} from "./engine/ports.ts";
+export type { RecoveredSession, Recovery, StoredWill, StoreRecord } from "./engine/records.ts";
+export type { SettingRow, SettingSection, SettingsOf, SettingTable, SettingType } from "./engine/settings.ts";
+export type { Listener } from "./listeners/tcp.ts";
+export type { LoggerLike } from "./log.ts";
+export { brokerSettings, createSettings, settingFault } from "./settings.ts";
+export type { PartialSettings, Settings } from "./settings.ts";

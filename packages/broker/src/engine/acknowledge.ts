@@ -1,6 +1,7 @@
 import { OutboundState, PacketType, ReasonCode } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { recordSettled, unpackDetail } from "./deliver.ts";
+import { recordSettled } from "./enqueue.ts";
+import { metaOf, sequenceOf } from "./flight.ts";
 import type { Message } from "./message.ts";
 import type { Session } from "./session.ts";
 
@@ -47,7 +48,7 @@ export function handlePubrec(
       position = engine.append({
         type: "received",
         session: session.key,
-        sequence: unpackDetail(detail).sequence,
+        sequence: sequenceOf(detail),
         packetIdentifier,
       });
     }
@@ -109,8 +110,7 @@ function settle(
   session.flightIdentifiers?.delete(packetIdentifier);
   engine.counters.messagesAcknowledged++;
   if (session.isDurable && !engine.store.isVolatile) {
-    const { sequence, meta } = unpackDetail(detail);
-    recordSettled(engine, session, sequence, meta);
+    recordSettled(engine, session, sequenceOf(detail), metaOf(detail));
   }
   if (
     (session.queue !== undefined && session.queue.length > 0) ||

@@ -5,7 +5,6 @@ import {
   ProtocolError,
   ReasonCode,
   TimerEntry,
-  TopicAliasInbound,
   writeAcknowledgement,
 } from "@sericite/protocol";
 import type {
@@ -14,6 +13,7 @@ import type {
   Packet,
   Peer,
   ProtocolVersion,
+  TopicAliasInbound,
   TopicName,
 } from "@sericite/protocol";
 import { dispatch } from "./dispatch.ts";

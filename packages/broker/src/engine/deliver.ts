@@ -1,123 +1,16 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import { discard } from "./enqueue.ts";
+import { packDetail } from "./flight.ts";
 import { encodeForm, formOf, isNative, sharedIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
 import type { Message } from "./message.ts";
-import type { Position } from "./ports.ts";
 import { META_QOS, META_RETAIN } from "./queue.ts";
-import type { Dropped } from "./queue.ts";
+import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
 import type { Session } from "./session.ts";
-
-/** Details of what is in flight, packed into one number: its sequence in the queue, then `meta`. */
-const META_BITS = 8;
-
-/** Puts a message into a session's queue. @returns the position of its record; 0 where it needs none. */
-export function enqueue(
-  engine: Engine,
-  session: Session,
-  message: Message,
-  meta: number,
-  identifiers: readonly number[] | undefined,
-): Position {
-  const connection = session.connection;
-  const qos = meta & META_QOS;
-  if (connection === undefined && qos === 0 && !engine.settings.session.queueQos0) {
-    engine.drop("offline-qos0", session.clientId, message, qos); // [X-72] [X-92]
-    return 0;
-  }
-  const queue = session.ensureQueue();
-  const limits = engine.settings.session;
-  if (
-    queue.length >= limits.queueMaximumMessages ||
-    queue.bytes + message.end - message.start > limits.queueMaximumBytes
-  ) {
-    if (!makeRoom(engine, session, message, qos)) return 0;
-  }
-  let position = 0;
-  if (qos !== 0 && session.isDurable && !engine.store.isVolatile) {
-    position = recordEnqueue(engine, session, message, queue.nextSequence, meta, identifiers);
-  }
-  queue.push(message, meta, identifiers, qos === 2 ? position : 0);
-  engine.counters.messagesQueued++;
-  if (connection !== undefined && !connection.isReady) engine.ready(connection);
-  return position;
-}
-
-/** Drops what the setting says until the message fits: QoS 0 first. @returns false where the new one is what goes. */
-function makeRoom(engine: Engine, session: Session, message: Message, qos: number): boolean {
-  const queue = session.queue!;
-  const limits = engine.settings.session;
-  while (
-    queue.length > 0 &&
-    (queue.length >= limits.queueMaximumMessages ||
-      queue.bytes + message.end - message.start > limits.queueMaximumBytes)
-  ) {
-    let dropped: Dropped | undefined;
-    if (limits.queueFull === "oldest" || qos !== 0) dropped = queue.dropQos0();
-    if (dropped === undefined && limits.queueFull === "oldest" && qos !== 0)
-      dropped = queue.dropOldest();
-    if (dropped === undefined) {
-      engine.drop("queue-full", session.clientId, message, qos);
-      return false;
-    }
-    engine.drop("queue-full", session.clientId, dropped.message, dropped.meta & META_QOS);
-    discard(engine, session, dropped.message, dropped.sequence, dropped.meta);
-  }
-  return true;
-}
-
-function recordEnqueue(
-  engine: Engine,
-  session: Session,
-  message: Message,
-  sequence: number,
-  meta: number,
-  identifiers: readonly number[] | undefined,
-): Position {
-  engine.recordMessage(message);
-  return engine.append({
-    type: "enqueue",
-    session: session.key,
-    sequence,
-    message: message.number,
-    qos: (meta & META_QOS) as 0 | 1 | 2,
-    retain: (meta & META_RETAIN) !== 0,
-    subscriptionIdentifiers: identifiers ?? [],
-  });
-}
-
-/** A message that was queued will not be sent, or was settled: its record and its reference go. */
-function discard(
-  engine: Engine,
-  session: Session,
-  message: Message,
-  sequence: number,
-  meta: number,
-): void {
-  recordSettled(engine, session, sequence, meta);
-  message.release();
-}
-
-/** The receiver needs it no more. */
-export function recordSettled(
-  engine: Engine,
-  session: Session,
-  sequence: number,
-  meta: number,
-): void {
-  if ((meta & META_QOS) !== 0 && session.isDurable && !engine.store.isVolatile) {
-    engine.append({ type: "settled", session: session.key, sequence });
-  }
-}
-
-/** Sequence and meta of what is in flight. */
-export function unpackDetail(detail: number): { sequence: number; meta: number } {
-  const sequence = Math.floor(detail / META_BITS);
-  return { sequence, meta: detail - sequence * META_BITS };
-}
 
 /** Fills the connection's output. @returns whether there is more to send that only the turn's bound kept back. */
 export function pump(connection: Connection, session: Session): boolean {
@@ -158,43 +51,6 @@ function resend(connection: Connection, session: Session, bound: number): boolea
     outbound.resent(engine.now);
     if (sendAgain(connection, session, packetIdentifier)) armRetry(connection);
   }
-}
-
-/** Sends a PUBLISH with DUP, or a PUBREL, once more. @returns false where it is too large for the client now. */
-export function sendAgain(
-  connection: Connection,
-  session: Session,
-  packetIdentifier: number,
-): boolean {
-  const engine = connection.engine;
-  const outbound = session.outbound!;
-  engine.counters.publishResent++;
-  if (outbound.stateOf(packetIdentifier) === OutboundState.awaitingPubcomp) {
-    connection.resendPubrel(packetIdentifier); // [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]
-    return true;
-  }
-  const message = outbound.valueOf(packetIdentifier)!;
-  const { sequence, meta } = unpackDetail(outbound.detailOf(packetIdentifier));
-  const identifiers = session.flightIdentifiers?.get(packetIdentifier);
-  const form = encodeForm(
-    engine,
-    message,
-    connection.protocolVersion === 5,
-    meta,
-    identifiers,
-    true,
-    packetIdentifier,
-  ); // [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]
-  if (form.end - form.start > connection.maximumPacketSize) {
-    engine.drop("packet-too-large", session.clientId, message, meta & META_QOS);
-    outbound.fail(packetIdentifier);
-    connection.sent--;
-    discard(engine, session, message, sequence, meta);
-    return false;
-  }
-  connection.output.append(form.bytes, form.start, form.end);
-  engine.counters.publishSent++;
-  return true;
 }
 
 /** Takes one message off the queue and sends it, or drops it. @returns false where none may go now. */
@@ -246,7 +102,7 @@ function sendNext(connection: Connection, session: Session): boolean {
       packetIdentifier,
       qos as 1 | 2,
       message,
-      queue.headSequence * META_BITS + meta,
+      packDetail(queue.headSequence, meta),
       engine.now,
     );
   queue.shift();
@@ -373,27 +229,4 @@ function isDeliveryAllowed(
     },
   );
   return false;
-}
-
-/** Lets go of everything that waits or is in flight: the session ends. */
-export function releaseAll(engine: Engine, session: Session): void {
-  const queue = session.queue;
-  if (queue !== undefined) {
-    queue.forEach((message, meta) => {
-      engine.drop("session-ended", session.clientId, message, meta & META_QOS);
-      message.release();
-    });
-    session.queue = undefined;
-  }
-  const outbound = session.outbound;
-  if (outbound !== undefined) {
-    outbound.forEach((_packetIdentifier, state, message) => {
-      if (state !== OutboundState.awaitingPubcomp) message.release();
-    });
-    outbound.clear();
-    session.outbound = undefined;
-  }
-  session.replays = undefined;
-  session.flightIdentifiers = undefined;
-  session.inbound = undefined;
 }

@@ -109,6 +109,8 @@ export class Engine {
   #nextTurn: Connection[] = [];
   readonly #held = new Set<Held>();
   #isSweeping = false;
+  /** Waits for the last connection to be gone. */
+  #onEmpty: (() => void) | undefined;
   #messageNumber = 0;
   #sessionKey = 0;
   /** Callbacks that wait for positions, of the embedding program. */
@@ -171,6 +173,7 @@ export class Engine {
   /** A connection is gone. */
   forget(connection: Connection): void {
     if (this.connections.delete(connection)) this.counters.connectionsClosed++;
+    if (this.connections.size === 0) this.#onEmpty?.();
   }
 
   /** The session with this number, if it lives. */
@@ -363,6 +366,33 @@ export class Engine {
     this.#isSweeping = isMore;
     if (isMore) this.nextTurn(this.#sweep);
   };
+
+  // --- the end ---
+
+  /**
+   * Tells all clients to leave and settles when they are gone, or after `timeoutMs`, when those that
+   * stay are cut off.
+   */
+  drain(timeoutMs: number): Promise<void> {
+    this.enter();
+    this.isDraining = true;
+    return new Promise((resolve) => {
+      const timer = new TimerEntry(() => {
+        this.enter();
+        for (const connection of [...this.connections]) connection.abort("the broker is shutting down");
+        done();
+      });
+      const done = (): void => {
+        this.wheel.cancel(timer);
+        this.#onEmpty = undefined;
+        resolve();
+      };
+      if (this.connections.size === 0) return done();
+      this.#onEmpty = done;
+      this.wheel.schedule(timer, timeoutMs);
+      for (const connection of [...this.connections]) connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
+    });
+  }
 
   // --- what is told ---
 

@@ -107,7 +107,7 @@ export function formOf(
     message.formsTurn = engine.turn;
     message.forms = undefined;
   }
-  const forms = (message.forms ??= new Array<WireForm | undefined>(16).fill(undefined));
+  const forms = (message.forms ??= []);
   return (forms[index] ??= encodeForm(
     engine,
     message,

@@ -18,8 +18,8 @@ export interface Dropped {
  * head reaches it.
  */
 export class Queue {
-  #messages: (Message | undefined)[] = new Array(8).fill(undefined);
-  #meta: number[] = new Array(8).fill(0);
+  #messages: (Message | undefined)[] = filled(8, undefined);
+  #meta: number[] = filled(8, 0);
   /** Subscription Identifiers; made when the first delivery has some. */
   #identifiers: (readonly number[] | undefined)[] | undefined;
   /** Position of the record, of QoS 2 entries of durable sessions; made on first need. */
@@ -50,9 +50,9 @@ export class Queue {
     this.#messages[at] = message;
     this.#meta[at] = meta;
     if (identifiers !== undefined)
-      (this.#identifiers ??= new Array(this.#mask + 1).fill(undefined))[at] = identifiers;
+      (this.#identifiers ??= filled(this.#mask + 1, undefined))[at] = identifiers;
     else if (this.#identifiers !== undefined) this.#identifiers[at] = undefined;
-    if (position !== 0) (this.#positions ??= new Array(this.#mask + 1).fill(0))[at] = position;
+    if (position !== 0) (this.#positions ??= filled(this.#mask + 1, 0))[at] = position;
     else if (this.#positions !== undefined) this.#positions[at] = 0;
     message.refer();
     this.length++;
@@ -163,8 +163,13 @@ export class Queue {
   }
 
   #unrolled<V>(column: V[], size: number, empty: V): V[] {
-    const next = new Array<V>(size).fill(empty);
+    const next = filled(size, empty);
     for (let i = 0; i < this.#places; i++) next[i] = column[(this.#head + i) & this.#mask]!;
     return next;
   }
+}
+
+/** A column of `size` places, without holes. */
+function filled<V>(size: number, value: V): V[] {
+  return Array.from<unknown, V>({ length: size }, () => value);
 }

@@ -1,6 +1,6 @@
 import { TopicNameTree } from "@sericite/protocol";
 import type { TopicNameCursor } from "@sericite/protocol";
-import { enqueue } from "./deliver.ts";
+import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";

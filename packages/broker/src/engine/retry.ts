@@ -1,6 +1,6 @@
 import { TimerEntry } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { sendAgain } from "./deliver.ts";
+import { sendAgain } from "./resend.ts";
 
 /**
  * Ack retry of 3.x: an unacknowledged PUBLISH or PUBREL is sent again after `mqtt.retryInterval`, at

@@ -1,4 +1,4 @@
-import { enqueue } from "./deliver.ts";
+import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";

@@ -1,5 +1,5 @@
 import { TimerEntry } from "@sericite/protocol";
-import { releaseAll } from "./deliver.ts";
+import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";

@@ -1,5 +1,5 @@
-import { Inbound, Outbound, TimerEntry } from "@sericite/protocol";
-import type { QoS } from "@sericite/protocol";
+import { Inbound, Outbound } from "@sericite/protocol";
+import type { QoS, TimerEntry } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { Message } from "./message.ts";
 import type { Claim, SessionKey } from "./ports.ts";

@@ -1,10 +1,9 @@
-import { encodeProperties, PacketType, ReasonCode } from "@sericite/protocol";
+import { encodeProperties, PacketType, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
-import { TimerEntry } from "@sericite/protocol";
 
 /** A Will Message that its client left with the broker [MQTT5-3.1.2-7] [MQTT3-3.1.2-8]. */
 export interface ArmedWill {

@@ -1,1 +1,3 @@
-export {};
+export { listenerSettings } from "./settings.ts";
+export { listenTcp, serveTcp } from "./tcp.ts";
+export type { Listener, TcpListenerOptions } from "./tcp.ts";

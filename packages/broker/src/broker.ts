@@ -1,0 +1,345 @@
+import { randomInt } from "node:crypto";
+import type { Server } from "node:net";
+import { connectMemory, ConnectionError, encodeProperties, PacketType, ReasonCode, topicNameFault, UsageError } from "@sericite/protocol";
+import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
+import type { Client, MessageHandler, SubscribeOptions, Subscription } from "@sericite/client";
+import { UserAuthenticator } from "./auth/user.ts";
+import { describeClient, listClients } from "./client-list.ts";
+import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
+import type { Counters } from "./engine/counters.ts";
+import type { DropReason } from "./engine/drop-reasons.ts";
+import { Engine } from "./engine/engine.ts";
+import type { EventListener, EventName } from "./engine/events.ts";
+import { composeMessage } from "./engine/forms.ts";
+import { joinHooks } from "./engine/hooks.ts";
+import type { Hooks } from "./engine/hooks.ts";
+import type { Authentication, Authenticator, Bus, ConnectRequest, Log, Ownership, Store } from "./engine/ports.ts";
+import { recoveryOf } from "./engine/recovery.ts";
+import { route } from "./engine/route.ts";
+import { listenTcp, serveTcp } from "./listeners/tcp.ts";
+import type { Listener } from "./listeners/tcp.ts";
+import { adaptLog, silentLog } from "./log.ts";
+import type { LoggerLike } from "./log.ts";
+import { WheelScheduler } from "./wheel-scheduler.ts";
+import { NodeScheduler, nodeClock } from "./platform.ts";
+import { brokerSettings, createSettings } from "./settings.ts";
+import type { PartialSettings, Settings } from "./settings.ts";
+import { MemoryStore } from "./store/memory.ts";
+import { LocalOwnership, NullBus } from "./store/single-node.ts";
+
+/** What a broker is made with. Everything has a default. */
+export interface BrokerOptions {
+  /** Some of the settings (`brokerSettings` lists them). */
+  readonly settings?: PartialSettings;
+  /** Who is let in. Default: the user of `auth.username`, or everybody while only loopback is listened on. */
+  readonly authenticator?: Authenticator | ((request: ConnectRequest) => Authentication | boolean | Promise<Authentication | boolean>);
+  /** Awaited questions that may refuse; several sets are asked in order. */
+  readonly hooks?: Hooks | readonly Hooks[];
+  /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
+  readonly log?: Log | LoggerLike;
+  /** What outlives the process. Default: memory, nothing does. */
+  readonly store?: Store;
+  readonly ownership?: Ownership;
+  readonly bus?: Bus;
+  /** Time and chance, for tests and simulations. */
+  readonly clock?: Clock;
+  readonly scheduler?: Scheduler;
+  readonly random?: Random;
+}
+
+/** Where to listen: an address of one's own, or a server that is there already. */
+export type ListenOptions = { readonly host?: string; readonly port?: number } | { readonly server: Server };
+
+/** How a message is published by the embedding program. */
+export interface PublishOptions {
+  /** Default 0. */
+  readonly qos?: QoS;
+  /** Default false. */
+  readonly retain?: boolean;
+  readonly properties?: Properties;
+  /** Client Identifier of the only receiver: it gets the message if it subscribed to it. */
+  readonly to?: string;
+}
+
+/** What became of a published message. */
+export interface PublishResult {
+  /** Sessions that took it. */
+  readonly sessions: number;
+}
+
+/** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
+export interface Reconfiguration {
+  readonly changed: readonly string[];
+  /** Set, but without effect until the broker is made anew. */
+  readonly needRestart: readonly string[];
+}
+
+/** How a subscription of the embedding program is made. */
+export interface LocalSubscribeOptions extends SubscribeOptions {
+  /** Names the session, so that it can outlive the subscription. Default: one of its own. */
+  readonly clientId?: string;
+  /** Seconds; with `clientId`, messages wait while nobody is subscribed. Default 0. */
+  readonly sessionExpiryInterval?: number;
+}
+
+/** An MQTT broker in this process. Several may live in one. */
+export class Broker implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #hasAuthenticator: boolean;
+  readonly #listeners = new Set<Listener>();
+  readonly #locals = new Set<Client>();
+  #settings: Settings;
+  #isClosed = false;
+
+  /** @internal Use `createBroker`. */
+  constructor(engine: Engine, settings: Settings, hasAuthenticator: boolean) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#hasAuthenticator = hasAuthenticator;
+  }
+
+  /** The engine, for the testing door. @internal */
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** The settings in force, frozen. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get listeners(): readonly Listener[] {
+    return [...this.#listeners];
+  }
+
+  /** What the broker counted since it was made. */
+  get counters(): Readonly<Counters> {
+    return this.#engine.counters;
+  }
+
+  /** Messages that were not delivered, by reason. */
+  get drops(): Readonly<Record<DropReason, number>> {
+    return this.#engine.drops;
+  }
+
+  /** What there is now. */
+  get gauges(): { connections: number; sessions: number; subscriptions: number; retainedMessages: number; retainedBytes: number } {
+    const engine = this.#engine;
+    return {
+      connections: engine.connections.size,
+      sessions: engine.sessions.size,
+      subscriptions: engine.topicTree.size,
+      retainedMessages: engine.retained.count,
+      retainedBytes: engine.retained.bytes,
+    };
+  }
+
+  /**
+   * Opens a listener, or takes the connections of a server that is given (which its owner closes).
+   *
+   * @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK where everybody could come in unasked.
+   * @throws ConnectionError ERR_LISTEN where the port cannot be had.
+   */
+  async listen(options: ListenOptions = {}): Promise<Listener> {
+    this.#checkOpen();
+    const accept = this.#engine.accept.bind(this.#engine);
+    if ("server" in options) {
+      const listener = serveTcp(options.server, (link) => accept(link));
+      this.#listeners.add(listener);
+      return listener;
+    }
+    const host = options.host ?? this.#settings.listen.host;
+    const port = options.port ?? this.#settings.listen.port;
+    if (!isLoopback(host) && !this.#hasAuthenticator && !this.#settings.auth.allowAnonymous) {
+      throw new UsageError(
+        "ERR_ANONYMOUS_BEYOND_LOOPBACK",
+        `${host} can be reached from other machines, and everybody would be let in. Configure authentication, or set auth.allowAnonymous.`,
+      );
+    }
+    let listener: Listener;
+    try {
+      listener = await listenTcp((link) => accept(link), { host, port, backlog: this.#settings.listen.backlog });
+    } catch (cause) {
+      throw new ConnectionError("ERR_LISTEN", `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /**
+   * Publishes a message. Settles when it is kept as its receivers ask: for durable sessions, when it
+   * survives a crash.
+   *
+   * @param payload  Copied.
+   * @throws UsageError ERR_TOPIC_NAME for a Topic Name that is none.
+   */
+  publish(topicName: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
+    this.#checkOpen();
+    const engine = this.#engine;
+    const fault = topicNameFault(topicName, engine.settings.limits.topicLevels);
+    if (fault !== undefined) throw new UsageError("ERR_TOPIC_NAME", fault);
+    const { messageExpiryInterval, topicAlias: _hop, ...properties } = options.properties ?? {};
+    engine.enter();
+    if (engine.store.state === "refusing") {
+      return Promise.reject(new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present"));
+    }
+    const message = composeMessage(engine.nextMessageNumber(), {
+      topic: engine.topicNames.intern(topicName),
+      payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+      properties: encodeProperties(properties, PacketType.publish),
+      qos: options.qos ?? 0,
+      retain: options.retain ?? false,
+      publisher: "",
+      expiresAt: messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
+    });
+    const { sessions, store, bus } = route(engine, message, "broker", options.to);
+    return new Promise((resolve) => engine.whenDurable(store, bus, () => resolve({ sessions })));
+  }
+
+  /**
+   * Subscribes within the process: a session like any other, on a link in memory. At QoS 1 and 2 a
+   * message is acknowledged when the handler's promise settles.
+   *
+   * ```ts
+   * await using subscription = await broker.subscribe("sensors/#", (message) => store(message.payload), { qos: 1 });
+   * ```
+   */
+  async subscribe(topicFilter: string | readonly string[], handler: MessageHandler, options: LocalSubscribeOptions = {}): Promise<Subscription> {
+    this.#checkOpen();
+    const { clientId, sessionExpiryInterval, ...subscribeOptions } = options;
+    const engine = this.#engine;
+    const { connect } = await import("@sericite/client");
+    const client = await connect("memory://local", {
+      clientId: clientId ?? `$local/${engine.assignClientIdentifier()}`,
+      cleanStart: clientId === undefined,
+      sessionExpiryInterval: sessionExpiryInterval ?? 0,
+      keepAlive: 0,
+      reconnect: false,
+      clock: engine.clock,
+      scheduler: new WheelScheduler(engine.scheduler, engine.wheel),
+      random: engine.random,
+      dial: connectMemory((link) => engine.accept(link, true), engine.scheduler),
+    });
+    this.#locals.add(client);
+    const subscription = await client.subscribe(topicFilter, handler, subscribeOptions);
+    return subscription;
+  }
+
+  /** A page of the clients: all sessions, connected or not. */
+  async clients(options: ClientListOptions = {}): Promise<ClientPage> {
+    return listClients(this.#engine, options);
+  }
+
+  /** What is known of one client, or `undefined`. */
+  async client(clientId: string): Promise<ClientInfo | undefined> {
+    const session = this.#engine.sessions.get(clientId);
+    return session === undefined ? undefined : describeClient(this.#engine, session);
+  }
+
+  /** Ends a client's connection. Its session stays as it asked for. @returns whether it was connected. */
+  async disconnectClient(clientId: string, reasonCode: number = ReasonCode.administrativeAction): Promise<boolean> {
+    const connection = this.#engine.sessions.get(clientId)?.connection;
+    if (connection === undefined) return false;
+    this.#engine.enter();
+    connection.close(reasonCode, "disconnected by the administrator");
+    return true;
+  }
+
+  /** Listens to an event. Events only tell; a listener that throws is logged and counted. @returns what ends it. */
+  on<N extends EventName>(name: N, listener: EventListener<N>): Disposable & { remove(): void } {
+    const remove = this.#engine.events.on(name, listener);
+    return { remove, [Symbol.dispose]: remove };
+  }
+
+  /** Puts other settings in force: all of them are checked, then all or none taken. */
+  async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
+    const next = createSettings(given, this.#settings);
+    const changed: string[] = [];
+    const needRestart: string[] = [];
+    for (const [section, rows] of Object.entries(brokerSettings)) {
+      for (const [key, row] of Object.entries(rows)) {
+        if (valueAt(next, section, key) === valueAt(this.#settings, section, key)) continue;
+        (row.live ? changed : needRestart).push(`${section}.${key}`);
+      }
+    }
+    this.#settings = next;
+    this.#engine.settings = next;
+    return { changed, needRestart };
+  }
+
+  /**
+   * Drains: stops listening, tells the clients to leave (0x8B), waits until what was sent is out, and
+   * flushes the store. Settles in any case after `timeoutMs` (default 5000).
+   */
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const engine = this.#engine;
+    engine.isDraining = true;
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    await Promise.all([...this.#locals].map((client) => client.close()));
+    await engine.drain(options.timeoutMs ?? 5000);
+    engine.wheel.stop();
+    await engine.bus.close();
+    await engine.store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new UsageError("ERR_BROKER_CLOSED", "the broker was closed");
+  }
+}
+
+/** Makes a broker. It listens nowhere until `listen` is called. */
+export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
+  const settings = createSettings(options.settings);
+  const authenticator = authenticatorOf(options, settings);
+  const engine = new Engine({
+    clock: options.clock ?? nodeClock,
+    scheduler: options.scheduler ?? new NodeScheduler(),
+    random: options.random ?? secureRandom,
+    settings,
+    store: options.store ?? new MemoryStore(),
+    ownership: options.ownership ?? new LocalOwnership(),
+    bus: options.bus ?? new NullBus(),
+    authenticator,
+    hooks: options.hooks === undefined ? undefined : joinHooks([options.hooks].flat()),
+    log: options.log === undefined ? silentLog : adaptLog(options.log),
+  });
+  await engine.store.open(recoveryOf(engine));
+  return new Broker(engine, settings, authenticator !== undefined);
+}
+
+function authenticatorOf(options: BrokerOptions, settings: Settings): Authenticator | undefined {
+  const given = options.authenticator;
+  if (typeof given === "function") {
+    return {
+      authenticate: (request) => {
+        const answer = given(request);
+        return answer instanceof Promise ? answer.then(authenticationOf) : authenticationOf(answer);
+      },
+    };
+  }
+  if (given !== undefined) return given;
+  return settings.auth.username === "" ? undefined : new UserAuthenticator(settings.auth);
+}
+
+function authenticationOf(answer: Authentication | boolean): Authentication {
+  return typeof answer === "boolean" ? (answer ? { accepted: true } : { accepted: false }) : answer;
+}
+
+/** Client Identifiers that are assigned should not be guessed. */
+function secureRandom(): number {
+  return randomInt(2 ** 47) / 2 ** 47;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
+function valueAt(settings: Settings, section: string, key: string): unknown {
+  return (settings as unknown as Record<string, Record<string, unknown>>)[section]![key];
+}

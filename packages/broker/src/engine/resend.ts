@@ -1,0 +1,45 @@
+import { OutboundState } from "@sericite/protocol";
+import type { Connection } from "./connection.ts";
+import { discard } from "./enqueue.ts";
+import { metaOf, sequenceOf } from "./flight.ts";
+import { encodeForm } from "./forms.ts";
+import { META_QOS } from "./queue.ts";
+import type { Session } from "./session.ts";
+
+/** Sends a PUBLISH with DUP, or a PUBREL, once more. @returns false where it is too large for the client now. */
+export function sendAgain(
+  connection: Connection,
+  session: Session,
+  packetIdentifier: number,
+): boolean {
+  const engine = connection.engine;
+  const outbound = session.outbound!;
+  engine.counters.publishResent++;
+  if (outbound.stateOf(packetIdentifier) === OutboundState.awaitingPubcomp) {
+    connection.resendPubrel(packetIdentifier); // [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]
+    return true;
+  }
+  const message = outbound.valueOf(packetIdentifier)!;
+  const detail = outbound.detailOf(packetIdentifier);
+  const meta = metaOf(detail);
+  const identifiers = session.flightIdentifiers?.get(packetIdentifier);
+  const form = encodeForm(
+    engine,
+    message,
+    connection.protocolVersion === 5,
+    meta,
+    identifiers,
+    true,
+    packetIdentifier,
+  ); // [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]
+  if (form.end - form.start > connection.maximumPacketSize) {
+    engine.drop("packet-too-large", session.clientId, message, meta & META_QOS);
+    outbound.fail(packetIdentifier);
+    connection.sent--;
+    discard(engine, session, message, sequenceOf(detail), meta);
+    return false;
+  }
+  connection.output.append(form.bytes, form.start, form.end);
+  engine.counters.publishSent++;
+  return true;
+}

@@ -1,0 +1,69 @@
+import { UsageError } from "@sericite/protocol";
+import { authSettings } from "./auth/settings.ts";
+import { engineSettings } from "./engine/settings.ts";
+import type { SettingRow, SettingsOf, SettingTable } from "./engine/settings.ts";
+import { listenerSettings } from "./listeners/settings.ts";
+
+/** Every setting of the broker, of all its parts. */
+export const brokerSettings = {
+  ...listenerSettings,
+  ...authSettings,
+  ...engineSettings,
+} as const satisfies SettingTable;
+
+/** The values of all settings, frozen. */
+export type Settings = SettingsOf<typeof brokerSettings>;
+
+/** Some of the settings: what is left out has its default. */
+export type PartialSettings = { readonly [S in keyof Settings]?: Partial<Settings[S]> };
+
+/** Settings from defaults and what is given; checked. @throws UsageError ERR_SETTING names the key and what it takes. */
+export function createSettings(given: PartialSettings = {}, base?: Settings): Settings {
+  const table: SettingTable = brokerSettings;
+  for (const section of Object.keys(given)) {
+    if (table[section] === undefined) throw unknown(section);
+  }
+  const settings: Record<string, Record<string, unknown>> = {};
+  for (const [section, rows] of Object.entries(table)) {
+    const values = (given as Record<string, Record<string, unknown> | undefined>)[section] ?? {};
+    for (const key of Object.keys(values)) if (rows[key] === undefined) throw unknown(`${section}.${key}`);
+    const result: Record<string, unknown> = {};
+    for (const [key, row] of Object.entries(rows)) {
+      const value = values[key];
+      if (value === undefined) result[key] = (base as typeof settings | undefined)?.[section]?.[key] ?? row.default;
+      else {
+        const fault = settingFault(row, value);
+        if (fault !== undefined) throw new UsageError("ERR_SETTING", `${section}.${key}: ${fault}`);
+        result[key] = value;
+      }
+    }
+    settings[section] = Object.freeze(result) as Record<string, unknown>;
+  }
+  return Object.freeze(settings) as unknown as Settings;
+}
+
+function unknown(path: string): UsageError {
+  return new UsageError("ERR_SETTING", `${path}: there is no such setting`);
+}
+
+/** Why a value does not fit a setting, or `undefined`. */
+export function settingFault(row: SettingRow, value: unknown): string | undefined {
+  const shown = row.secret === true ? "a value of another type" : JSON.stringify(value);
+  switch (row.type) {
+    case "boolean":
+      return typeof value === "boolean" ? undefined : `expected true or false, got ${shown}`;
+    case "string":
+      return typeof value === "string" ? undefined : `expected a text, got ${shown}`;
+    case "choice":
+      return row.choices?.includes(value as string) === true ? undefined : `expected one of ${row.choices?.join(", ")}, got ${shown}`;
+    case "port":
+      if (value === -1) return undefined;
+      return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535 ? undefined : `expected a port 0…65535 or off, got ${shown}`;
+    default: {
+      const minimum = row.minimum ?? 0;
+      const maximum = row.maximum ?? Number.MAX_SAFE_INTEGER;
+      if (Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum) return undefined;
+      return `expected a whole number ${minimum}…${maximum === Number.MAX_SAFE_INTEGER ? "" : maximum}, got ${shown}`;
+    }
+  }
+}
