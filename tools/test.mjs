@@ -160,7 +160,7 @@ async function runSuite(suite) {
         total.skipped++;
         const reason =
           typeof test.skip === "string" && test.skip !== "" ? test.skip : "no reason given";
-        skips.push({ file, name: test.name, reason });
+        skips.push({ file, reason });
         if (flags["require-all"]) total.failed++;
       } else if (test.passed) {
         total.passed++;
@@ -235,10 +235,14 @@ if (skips.length > 0) {
     `\nSkipped${flags["require-all"] ? " (counted as failed: everything is required)" : ""}:`,
   );
   const byReason = new Map();
-  for (const { reason, file, name } of skips) {
-    byReason.set(reason, [...(byReason.get(reason) ?? []), `${file}: ${name}`]);
+  for (const { reason, file } of skips) {
+    const byFile = byReason.get(reason) ?? new Map();
+    byReason.set(reason, byFile.set(file, (byFile.get(file) ?? 0) + 1));
   }
-  for (const [reason, tests] of byReason) console.log(`  ${reason}\n${indent(tests.join("\n"))}`);
+  for (const [reason, byFile] of byReason) {
+    console.log(`  ${reason}`);
+    for (const [file, count] of byFile) console.log(`    ${count} in ${file}`);
+  }
 }
 if (suites.length === 0) {
   console.error("no test file was found; build first (npm run build)");
