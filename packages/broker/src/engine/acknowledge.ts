@@ -52,13 +52,19 @@ export function handlePubrec(
         packetIdentifier,
       });
     }
-    connection.acknowledge(PacketType.pubrel, packetIdentifier, ReasonCode.success, position, 0); // [MQTT5-4.3.3-4]
+    connection.sender.acknowledge(
+      PacketType.pubrel,
+      packetIdentifier,
+      ReasonCode.success,
+      position,
+      0,
+    ); // [MQTT5-4.3.3-4]
     return;
   }
   if (reasonCode >= 0x80) return;
   // A repeat after PUBREL was lost, or an identifier that means nothing here.
   const known = state === OutboundState.awaitingPubcomp;
-  connection.acknowledge(
+  connection.sender.acknowledge(
     PacketType.pubrel,
     packetIdentifier,
     known ? ReasonCode.success : ReasonCode.packetIdentifierNotFound,
@@ -86,7 +92,7 @@ export function handlePubrel(connection: Connection, packetIdentifier: number): 
   if (known && session.isDurable && !engine.store.isVolatile) {
     position = engine.append({ type: "inbound-end", session: session.key, packetIdentifier });
   } else if (!session.isDurable) position = 0;
-  connection.acknowledge(
+  connection.sender.acknowledge(
     PacketType.pubcomp,
     packetIdentifier,
     known ? ReasonCode.success : ReasonCode.packetIdentifierNotFound,

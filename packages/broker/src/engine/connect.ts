@@ -246,7 +246,7 @@ function acceptConnection(
   connection.keepAlive = keepAliveOf(engine, packet);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
-  connection.sendConnack(
+  connection.sender.sendConnack(
     {
       type: "connack",
       sessionPresent,

@@ -1,16 +1,7 @@
-import {
-  encodePacket,
-  PacketType,
-  Parser,
-  ProtocolError,
-  ReasonCode,
-  TimerEntry,
-  writeAcknowledgement,
-} from "@sericite/protocol";
+import { encodePacket, Parser, ProtocolError, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type {
   Link,
   LinkHandler,
-  Packet,
   Peer,
   ProtocolVersion,
   TopicAliasInbound,
@@ -19,10 +10,8 @@ import type {
 import { dispatch } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
-import { Output } from "./output.ts";
-import { packAcknowledgement, PendingLine } from "./pending.ts";
-import type { PendingItem } from "./pending.ts";
-import type { Position } from "./ports.ts";
+import { connackFailure } from "./refusal.ts";
+import { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import { pump } from "./deliver.ts";
 import { detach } from "./session-registry.ts";
@@ -34,10 +23,6 @@ export type ConnectionState = "new" | "connecting" | "open" | "closing" | "close
 const OUTPUT_PAUSE = 64 * 1024;
 /** Time that a closing link has to end by itself. Milliseconds. */
 const CLOSE_TIMEOUT = 5000;
-/** Flags of PUBREL's first byte are 0010 [MQTT5-3.6.1-1]. */
-const ACKNOWLEDGEMENT_FIRST_BYTE = [0, 0, 0, 0, 0x40, 0x50, 0x62, 0x70];
-const pingresp = Uint8Array.of(PacketType.pingresp << 4, 0);
-
 /**
  * One network connection: bytes in, packets to `dispatch` one at a time, bytes out once per turn.
  * It knows the connection's own limits; what outlives it is its `session`.
@@ -46,7 +31,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly engine: Engine;
   readonly link: Link;
   readonly parser: Parser;
-  readonly output = new Output();
+  readonly sender: Sender;
   /** Came in by the embedding program: nobody is asked who it is and what it may. */
   readonly isTrusted: boolean;
   state: ConnectionState = "new";
@@ -66,14 +51,9 @@ export class Connection implements LinkHandler, ClientIdentity {
   sent = 0;
   /** PUBRELs resent after resumption: their PUBCOMP gives no quota back that was not taken here. */
   uncounted: Set<number> | undefined;
-  /** QoS 1 and 2 PUBLISHes of the client that were not answered for good yet. */
-  unanswered = 0;
   /** Reason Strings and User Properties may go out in any packet [MQTT5-3.1.2-29]. */
   wantsProblemInformation = true;
   aliases: TopicAliasInbound<TopicName> | undefined;
-  pending: PendingLine | undefined;
-  /** CONNACK still waits for the store: nothing goes before it [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]. */
-  awaitsConnack = false;
 
   isReady = false;
   isWritable = true;
@@ -98,6 +78,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       maximumPacketSize: engine.settings.mqtt.maximumPacketSize,
       topicNames: engine.topicNames,
     });
+    this.sender = new Sender(this);
     this.#lastReceivedAt = engine.now;
     this.#timer = new TimerEntry(() => this.#onTimer());
     engine.wheel.schedule(this.#timer, engine.settings.mqtt.connectTimeout); // [X-34] [X-96]
@@ -171,7 +152,9 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #updatePause(): void {
     const wantsPause =
-      this.#isParked || this.#hasBacklog || (!this.isWritable && this.output.size > OUTPUT_PAUSE);
+      this.#isParked ||
+      this.#hasBacklog ||
+      (!this.isWritable && this.sender.output.size > OUTPUT_PAUSE);
     if (wantsPause === this.#isPaused || this.state === "closing" || this.state === "closed")
       return;
     this.#isPaused = wantsPause;
@@ -219,134 +202,26 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   // --- bytes out ---
 
-  /** Sends a packet at the end of the turn, behind everything sent before. */
-  send(packet: Packet): void {
-    const bytes = encodePacket(packet, this.protocolVersion);
-    this.output.append(bytes, 0, bytes.length);
-    this.engine.ready(this);
-  }
-
-  sendPingresp(): void {
-    if (this.awaitsConnack) return this.#wait(pingresp, 0, 0);
-    this.output.append(pingresp, 0, 2); // [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]
-    this.engine.ready(this);
-  }
-
-  /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP once the positions are durable, in line. */
-  acknowledge(
-    packetType: number,
-    packetIdentifier: number,
-    reasonCode: number,
-    store: Position,
-    bus: Position,
-  ): void {
-    if (
-      this.pending === undefined &&
-      store <= this.engine.store.durable &&
-      bus <= this.engine.bus.durable
-    ) {
-      this.#writeAcknowledgement(packetType, packetIdentifier, reasonCode);
-      this.engine.ready(this);
-    } else this.#wait(packAcknowledgement(packetType, packetIdentifier, reasonCode), store, bus);
-  }
-
-  /** Sends a PUBREL again: its record may still be on its way, so it waits for the newest position. */
-  resendPubrel(packetIdentifier: number): void {
-    const newest = this.engine.newestPosition;
-    if (this.pending === undefined && newest <= this.engine.store.durable)
-      this.#writeAcknowledgement(PacketType.pubrel, packetIdentifier, 0);
-    else this.#wait(packAcknowledgement(PacketType.pubrel, packetIdentifier, 0), newest, 0);
-  }
-
-  /** Sends CONNACK once the position is durable. Nothing else leaves before it. */
-  sendConnack(packet: Packet, store: Position): void {
-    this.awaitsConnack = store > this.engine.store.durable;
-    this.sendWhenDurable(packet, store, 0);
-  }
-
-  /** Sends any other answer once the positions are durable, in line. */
-  sendWhenDurable(packet: Packet, store: Position, bus: Position): void {
-    if (
-      this.pending === undefined &&
-      store <= this.engine.store.durable &&
-      bus <= this.engine.bus.durable
-    )
-      this.send(packet);
-    else this.#wait(encodePacket(packet, this.protocolVersion), store, bus);
-  }
-
-  #wait(item: PendingItem, store: Position, bus: Position): void {
-    if (this.pending === undefined) {
-      this.pending = new PendingLine();
-      this.engine.waiting.add(this);
-    }
-    this.pending.push(item, store, bus);
-  }
-
-  /** Something became durable: sends what waited for it. */
-  drainPending(): void {
-    const pending = this.pending;
-    if (pending === undefined) return;
-    pending.drain(this.engine.store.durable, this.engine.bus.durable, this.#sendItem);
-    if (pending.isEmpty) {
-      this.pending = undefined;
-      this.engine.waiting.delete(this);
-    }
-    if (this.output.size > 0) this.engine.ready(this);
-  }
-
-  readonly #sendItem = (item: PendingItem): void => {
-    this.awaitsConnack = false;
-    if (typeof item === "number")
-      this.#writeAcknowledgement(item >>> 24, item & 0xffff, (item >>> 16) & 0xff);
-    else this.output.append(item, 0, item.length);
-  };
-
-  #writeAcknowledgement(packetType: number, packetIdentifier: number, reasonCode: number): void {
-    const arena = this.engine.arena;
-    const isLong = reasonCode !== 0 && this.protocolVersion === 5;
-    const at = arena.reserve(isLong ? 5 : 4);
-    const bytes = arena.bytes;
-    const first = ACKNOWLEDGEMENT_FIRST_BYTE[packetType]!;
-    if (isLong) {
-      bytes[at] = first;
-      bytes[at + 1] = 3;
-      bytes[at + 2] = packetIdentifier >> 8;
-      bytes[at + 3] = packetIdentifier & 0xff;
-      bytes[at + 4] = reasonCode;
-      this.output.append(bytes, at, at + 5);
-    } else {
-      writeAcknowledgement(bytes, at, first, packetIdentifier);
-      this.output.append(bytes, at, at + 4);
-    }
-    if (
-      packetType !== PacketType.pubrel &&
-      (packetType !== PacketType.pubrec || reasonCode >= 0x80) &&
-      this.unanswered > 0
-    )
-      this.unanswered--;
-  }
-
   /** End of the turn: fills the output from the session's queue and writes it, once. */
   flushTurn(): void {
     if (this.state === "closed") return;
     const hasMore =
       this.state === "open" &&
       this.isWritable &&
-      !this.awaitsConnack &&
+      !this.sender.awaitsConnack &&
       this.session !== undefined &&
       pump(this, this.session);
-    if (this.output.size > 0) {
+    if (this.sender.output.size > 0) {
       if (this.isWritable) this.#flush();
-      else this.output.keep();
+      else this.sender.output.keep();
     }
     if (hasMore && this.isWritable) this.engine.readyNextTurn(this);
     this.#updatePause();
   }
 
   #flush(): void {
-    this.engine.counters.bytesSent += this.output.size;
-    if (this.output.flush(this.link, this.engine.joiner)) return;
+    this.engine.counters.bytesSent += this.sender.output.size;
+    if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
     const timeout = this.engine.settings.session.slowConsumerTimeout;
     if (timeout > 0)
@@ -445,7 +320,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       reason,
       this.state === "connecting" || reasonCode === ReasonCode.unsupportedProtocolVersion,
     );
-    if (answer !== undefined) this.send(answer);
+    if (answer !== undefined) this.sender.send(answer);
     this.#shut(reasonCode, reason);
   }
 
@@ -457,7 +332,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     if (this.state === "closing" || this.state === "closed") return;
     if (
       this.state === "open" &&
-      !this.awaitsConnack &&
+      !this.sender.awaitsConnack &&
       this.protocolVersion === 5 &&
       reasonCode !== ReasonCode.success
     ) {
@@ -468,7 +343,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       // [MQTT5-3.14.2-3]: the Reason String is left out where the packet would be too large.
       if (bytes.length > this.maximumPacketSize)
         bytes = encodePacket({ type: "disconnect", reasonCode }, 5);
-      this.output.append(bytes, 0, bytes.length);
+      this.sender.output.append(bytes, 0, bytes.length);
     }
     this.#shut(reasonCode, reason);
   }
@@ -486,7 +361,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   /** Ends the connection without another word. */
   #abandon(reasonCode: number, reason: string): void {
-    this.output.clear();
+    this.sender.output.clear();
     this.#leave(reasonCode, reason);
     this.state = "closing";
     this.link.destroy();
@@ -495,7 +370,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   #shut(reasonCode: number, reason: string): void {
     this.#leave(reasonCode, reason);
     this.state = "closing";
-    if (this.output.size > 0 && this.isWritable) this.#flush();
+    if (this.sender.output.size > 0 && this.isWritable) this.#flush();
     if (this.#isPaused) this.link.resume(); // Reads on and discards, so that a reset does not overtake the last packet.
     this.link.end();
     this.engine.wheel.schedule(this.#timer, CLOSE_TIMEOUT);
@@ -508,10 +383,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.#ticket = undefined;
     this.#isParked = false;
     this.#hasBacklog = false;
-    if (this.pending !== undefined) {
-      this.pending = undefined;
-      engine.waiting.delete(this);
-    }
+    this.sender.dropPending();
     if (this.#stallTimer !== undefined) engine.wheel.cancel(this.#stallTimer);
     if (this.retryTimer !== undefined) engine.wheel.cancel(this.retryTimer);
     engine.wheel.cancel(this.#timer);
@@ -545,42 +417,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       );
     engine.wheel.cancel(this.#timer);
     this.state = "closed";
-    this.output.clear();
+    this.sender.output.clear();
     engine.forget(this);
   }
 }
-
-function connackFailure(
-  protocolVersion: ProtocolVersion,
-  reasonCode: number,
-  reason: string,
-  isAnswerable: boolean,
-): Packet | undefined {
-  if (!isAnswerable) return undefined;
-  if (protocolVersion === 5)
-    return {
-      type: "connack",
-      sessionPresent: false,
-      reasonCode,
-      properties: { reasonString: reason },
-    };
-  const returnCode = RETURN_CODE_OF[reasonCode];
-  return returnCode === undefined
-    ? undefined
-    : { type: "connack", sessionPresent: false, reasonCode: returnCode };
-}
-
-/** What 3.1 and 3.1.1 have for a 5.0 Reason Code; what is missing closes without an answer [X-101]. */
-const RETURN_CODE_OF: Readonly<Record<number, number>> = {
-  [ReasonCode.unsupportedProtocolVersion]: 1,
-  [ReasonCode.clientIdentifierNotValid]: 2,
-  [ReasonCode.serverUnavailable]: 3,
-  [ReasonCode.serverBusy]: 3,
-  [ReasonCode.quotaExceeded]: 3,
-  [ReasonCode.connectionRateExceeded]: 3,
-  [ReasonCode.unspecifiedError]: 3,
-  [ReasonCode.badUserNameOrPassword]: 4,
-  [ReasonCode.notAuthorized]: 5,
-  [ReasonCode.banned]: 5,
-  [ReasonCode.badAuthenticationMethod]: 5,
-};

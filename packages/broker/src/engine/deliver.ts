@@ -21,11 +21,11 @@ export function pump(connection: Connection, session: Session): boolean {
     session.outbound.resendNext !== 0 &&
     !resend(connection, session, bound)
   ) {
-    return connection.output.size >= bound;
+    return connection.sender.output.size >= bound;
   }
   for (;;) {
     if (session.replays !== undefined) refill(engine, session);
-    if (connection.output.size >= bound)
+    if (connection.sender.output.size >= bound)
       return session.queue !== undefined && session.queue.length > 0;
     if (!sendNext(connection, session)) break;
   }
@@ -43,7 +43,7 @@ function resend(connection: Connection, session: Session, bound: number): boolea
   for (;;) {
     const packetIdentifier = outbound.resendNext;
     if (packetIdentifier === 0) return true;
-    if (connection.output.size >= bound) return false;
+    if (connection.sender.output.size >= bound) return false;
     if (outbound.stateOf(packetIdentifier) !== OutboundState.awaitingPubcomp) {
       if (connection.sent >= connection.sendMaximum) return false;
       connection.sent++;
@@ -144,13 +144,13 @@ function write(
     const shares = packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number);
     if (shares && isNative(message, isVersion5, meta)) {
       if (message.end - message.start > connection.maximumPacketSize) return false;
-      connection.output.append(message.bytes, message.start, message.end);
+      connection.sender.output.append(message.bytes, message.start, message.end);
       return true;
     }
     if (shares) {
       const form = formOf(connection.engine, message, isVersion5, meta);
       if (form.end - form.start > connection.maximumPacketSize) return false;
-      connection.output.append(form.bytes, form.start, form.end);
+      connection.sender.output.append(form.bytes, form.start, form.end);
       return true;
     }
   }
@@ -164,7 +164,7 @@ function write(
     packetIdentifier,
   );
   if (form.end - form.start > connection.maximumPacketSize) return false;
-  connection.output.append(form.bytes, form.start, form.end);
+  connection.sender.output.append(form.bytes, form.start, form.end);
   return true;
 }
 

@@ -34,7 +34,7 @@ export function dispatch(connection: Connection, packetType: number): void {
       return handleUnsubscribe(connection, parser.packet() as UnsubscribePacket);
     case PacketType.pingreq:
       parser.packet();
-      return connection.sendPingresp();
+      return connection.sender.sendPingresp();
     case PacketType.disconnect:
       return handleDisconnect(connection, parser.packet() as DisconnectPacket);
     case PacketType.connect:

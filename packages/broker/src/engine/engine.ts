@@ -22,6 +22,7 @@ import type { StoreRecord } from "./records.ts";
 import { Retained } from "./retained.ts";
 import type { Receipt } from "./route.ts";
 import { SessionRegistry } from "./session-registry.ts";
+import type { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import type { EngineSettings } from "./settings.ts";
 import { Slabs } from "./slab.ts";
@@ -99,7 +100,7 @@ export class Engine {
   /** Highest position given out. */
   newestPosition: Position = 0;
   /** Connections with acknowledgements that wait for the store or the bus. */
-  readonly waiting = new Set<Connection>();
+  readonly waiting = new Set<Sender>();
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
@@ -290,7 +291,7 @@ export class Engine {
 
   #onDurable(): void {
     this.enter();
-    for (const connection of this.waiting) connection.drainPending();
+    for (const sender of this.waiting) sender.drainPending();
     for (const session of this.waitingSessions)
       if (session.connection !== undefined) this.ready(session.connection);
     this.waitingSessions.clear();
@@ -379,7 +380,8 @@ export class Engine {
     return new Promise((resolve) => {
       const timer = new TimerEntry(() => {
         this.enter();
-        for (const connection of [...this.connections]) connection.abort("the broker is shutting down");
+        for (const connection of [...this.connections])
+          connection.abort("the broker is shutting down");
         done();
       });
       const done = (): void => {
@@ -390,7 +392,8 @@ export class Engine {
       if (this.connections.size === 0) return done();
       this.#onEmpty = done;
       this.wheel.schedule(timer, timeoutMs);
-      for (const connection of [...this.connections]) connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
+      for (const connection of [...this.connections])
+        connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
     });
   }
 

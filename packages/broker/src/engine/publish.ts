@@ -33,7 +33,7 @@ export function handlePublish(connection: Connection): void {
   checkOffers(connection, qos, (first & 1) !== 0, topic);
   if (qos === 2 && connection.session!.inbound?.has(packetIdentifier) === true) {
     // A repeat: no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. What it promises waits for the newest position.
-    connection.acknowledge(
+    connection.sender.acknowledge(
       PacketType.pubrec,
       packetIdentifier,
       ReasonCode.success,
@@ -45,7 +45,7 @@ export function handlePublish(connection: Connection): void {
   if (qos !== 0) {
     if (
       connection.protocolVersion === 5 &&
-      connection.unanswered >= engine.settings.mqtt.receiveMaximum
+      connection.sender.unanswered >= engine.settings.mqtt.receiveMaximum
     ) {
       throw new ProtocolError(
         "ERR_PROTOCOL",
@@ -53,7 +53,7 @@ export function handlePublish(connection: Connection): void {
         `more than ${engine.settings.mqtt.receiveMaximum} unanswered PUBLISH packets`,
       ); // [X-55] [MQTT5-3.3.4-7]
     }
-    connection.unanswered++;
+    connection.sender.unanswered++;
   }
   if (engine.store.state === "slow") engine.holdPublisher(connection);
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
@@ -264,7 +264,7 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
     const begun = beginInbound(connection, packetIdentifier, false);
     if (begun > position) position = begun;
   }
-  connection.acknowledge(
+  connection.sender.acknowledge(
     qos === 1 ? PacketType.puback : PacketType.pubrec,
     packetIdentifier,
     reasonCode,
@@ -297,7 +297,7 @@ function refusePublish(
   if (qos === 0) return; // [X-19]: silence.
   if (connection.protocolVersion === 5) {
     // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9].
-    connection.acknowledge(
+    connection.sender.acknowledge(
       qos === 1 ? PacketType.puback : PacketType.pubrec,
       packetIdentifier,
       reasonCode,
@@ -310,7 +310,7 @@ function refusePublish(
     return connection.close(reasonCode, "the store takes nothing at present");
   // 3.x acknowledges as usual [MQTT3-3.3.5-2] [X-122]; at QoS 2 the refusal is remembered until PUBREL.
   const position = qos === 2 ? beginInbound(connection, packetIdentifier, true) : 0;
-  connection.acknowledge(
+  connection.sender.acknowledge(
     qos === 1 ? PacketType.puback : PacketType.pubrec,
     packetIdentifier,
     ReasonCode.success,

@@ -16,7 +16,7 @@ export function sendAgain(
   const outbound = session.outbound!;
   engine.counters.publishResent++;
   if (outbound.stateOf(packetIdentifier) === OutboundState.awaitingPubcomp) {
-    connection.resendPubrel(packetIdentifier); // [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]
+    connection.sender.resendPubrel(packetIdentifier); // [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]
     return true;
   }
   const message = outbound.valueOf(packetIdentifier)!;
@@ -39,7 +39,7 @@ export function sendAgain(
     discard(engine, session, message, sequenceOf(detail), meta);
     return false;
   }
-  connection.output.append(form.bytes, form.start, form.end);
+  connection.sender.output.append(form.bytes, form.start, form.end);
   engine.counters.publishSent++;
   return true;
 }

@@ -127,7 +127,7 @@ function finish(connection: Connection, { packet, reasonCodes, position }: Progr
       else if (connection.protocolVersion === 3) reasonCodes[i] = packet.subscriptions[i]!.qos;
     }
   }
-  connection.sendWhenDurable(
+  connection.sender.sendWhenDurable(
     { type: "suback", packetIdentifier: packet.packetIdentifier, reasonCodes },
     position,
     0,

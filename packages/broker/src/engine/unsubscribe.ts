@@ -15,7 +15,7 @@ export function handleUnsubscribe(connection: Connection, packet: UnsubscribePac
     if (removed !== undefined && removed > position) position = removed;
   }
   // Sent even when nothing was deleted [MQTT5-3.10.4-5] [MQTT3-3.10.4-5]; one for all filters [MQTT5-3.10.4-6].
-  connection.sendWhenDurable(
+  connection.sender.sendWhenDurable(
     { type: "unsuback", packetIdentifier: packet.packetIdentifier, reasonCodes },
     position,
     0,

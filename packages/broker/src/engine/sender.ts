@@ -1,0 +1,147 @@
+import { encodePacket, PacketType, writeAcknowledgement } from "@sericite/protocol";
+import type { Packet } from "@sericite/protocol";
+import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import { Output } from "./output.ts";
+import { packAcknowledgement, PendingLine } from "./pending.ts";
+import type { PendingItem } from "./pending.ts";
+import type { Position } from "./ports.ts";
+
+/** Flags of PUBREL's first byte are 0010 [MQTT5-3.6.1-1]. */
+const ACKNOWLEDGEMENT_FIRST_BYTE = [0, 0, 0, 0, 0x40, 0x50, 0x62, 0x70];
+const pingresp = Uint8Array.of(PacketType.pingresp << 4, 0);
+
+/**
+ * What leaves one connection: answers at once, or in line behind what the store and the bus still
+ * have to make durable. Everything is written together at the end of the turn.
+ */
+export class Sender {
+  readonly output = new Output();
+  /** QoS 1 and 2 PUBLISHes of the client that were not answered for good yet. */
+  unanswered = 0;
+  /** CONNACK still waits for the store: nothing goes before it [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]. */
+  awaitsConnack = false;
+  #pending: PendingLine | undefined;
+  readonly #connection: Connection;
+  readonly #engine: Engine;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#engine = connection.engine;
+  }
+
+  /** Sends a packet at the end of the turn, behind everything sent before. */
+  send(packet: Packet): void {
+    const bytes = encodePacket(packet, this.#connection.protocolVersion);
+    this.output.append(bytes, 0, bytes.length);
+    this.#engine.ready(this.#connection);
+  }
+
+  sendPingresp(): void {
+    if (this.awaitsConnack) return this.#wait(pingresp, 0, 0);
+    this.output.append(pingresp, 0, 2); // [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]
+    this.#engine.ready(this.#connection);
+  }
+
+  /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP once the positions are durable, in line. */
+  acknowledge(
+    packetType: number,
+    packetIdentifier: number,
+    reasonCode: number,
+    store: Position,
+    bus: Position,
+  ): void {
+    if (
+      this.#pending === undefined &&
+      store <= this.#engine.store.durable &&
+      bus <= this.#engine.bus.durable
+    ) {
+      this.#writeAcknowledgement(packetType, packetIdentifier, reasonCode);
+      this.#engine.ready(this.#connection);
+    } else this.#wait(packAcknowledgement(packetType, packetIdentifier, reasonCode), store, bus);
+  }
+
+  /** Sends a PUBREL again: its record may still be on its way, so it waits for the newest position. */
+  resendPubrel(packetIdentifier: number): void {
+    const newest = this.#engine.newestPosition;
+    if (this.#pending === undefined && newest <= this.#engine.store.durable)
+      this.#writeAcknowledgement(PacketType.pubrel, packetIdentifier, 0);
+    else this.#wait(packAcknowledgement(PacketType.pubrel, packetIdentifier, 0), newest, 0);
+  }
+
+  /** Sends CONNACK once the position is durable. Nothing else leaves before it. */
+  sendConnack(packet: Packet, store: Position): void {
+    this.awaitsConnack = store > this.#engine.store.durable;
+    this.sendWhenDurable(packet, store, 0);
+  }
+
+  /** Sends any other answer once the positions are durable, in line. */
+  sendWhenDurable(packet: Packet, store: Position, bus: Position): void {
+    if (
+      this.#pending === undefined &&
+      store <= this.#engine.store.durable &&
+      bus <= this.#engine.bus.durable
+    )
+      this.send(packet);
+    else this.#wait(encodePacket(packet, this.#connection.protocolVersion), store, bus);
+  }
+
+  #wait(item: PendingItem, store: Position, bus: Position): void {
+    if (this.#pending === undefined) {
+      this.#pending = new PendingLine();
+      this.#engine.waiting.add(this);
+    }
+    this.#pending.push(item, store, bus);
+  }
+
+  /** Something became durable: sends what waited for it. */
+  drainPending(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    pending.drain(this.#engine.store.durable, this.#engine.bus.durable, this.#sendItem);
+    if (pending.isEmpty) {
+      this.#pending = undefined;
+      this.#engine.waiting.delete(this);
+    }
+    if (this.output.size > 0) this.#engine.ready(this.#connection);
+  }
+
+  readonly #sendItem = (item: PendingItem): void => {
+    this.awaitsConnack = false;
+    if (typeof item === "number")
+      this.#writeAcknowledgement(item >>> 24, item & 0xffff, (item >>> 16) & 0xff);
+    else this.output.append(item, 0, item.length);
+  };
+
+  #writeAcknowledgement(packetType: number, packetIdentifier: number, reasonCode: number): void {
+    const arena = this.#engine.arena;
+    const isLong = reasonCode !== 0 && this.#connection.protocolVersion === 5;
+    const at = arena.reserve(isLong ? 5 : 4);
+    const bytes = arena.bytes;
+    const first = ACKNOWLEDGEMENT_FIRST_BYTE[packetType]!;
+    if (isLong) {
+      bytes[at] = first;
+      bytes[at + 1] = 3;
+      bytes[at + 2] = packetIdentifier >> 8;
+      bytes[at + 3] = packetIdentifier & 0xff;
+      bytes[at + 4] = reasonCode;
+      this.output.append(bytes, at, at + 5);
+    } else {
+      writeAcknowledgement(bytes, at, first, packetIdentifier);
+      this.output.append(bytes, at, at + 4);
+    }
+    if (
+      packetType !== PacketType.pubrel &&
+      (packetType !== PacketType.pubrec || reasonCode >= 0x80) &&
+      this.unanswered > 0
+    )
+      this.unanswered--;
+  }
+
+  /** Forgets what still waits: what was not acknowledged will be sent again. */
+  dropPending(): void {
+    if (this.#pending === undefined) return;
+    this.#pending = undefined;
+    this.#engine.waiting.delete(this);
+  }
+}
