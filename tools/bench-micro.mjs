@@ -22,7 +22,7 @@ if (unknown.length > 0 || all.length === 0) {
 
 for (const name of wanted.length > 0 ? wanted : all) {
   if (!flags.includes("--json")) {
-    console.log(`\n${name}${" ".repeat(Math.max(1, 57 - name.length))}min     median        max`);
+    console.log(`\n${name}${" ".repeat(Math.max(1, 77 - name.length))}min     median        max`);
   }
   const { status } = spawnSync(
     process.execPath,

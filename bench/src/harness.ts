@@ -185,7 +185,7 @@ function print(result: BenchResult, first: BenchResult): void {
     value.toFixed(value < 10 ? 2 : value < 1000 ? 1 : 0).padStart(10);
   const ratio = result === first ? "" : `  ${(result.medianNs / first.medianNs).toFixed(2)} x`;
   console.log(
-    `${result.name.padEnd(52)} ${ns(result.minNs)} ${ns(result.medianNs)} ${ns(result.maxNs)}  ns/op${ratio}`,
+    `${result.name.padEnd(72)} ${ns(result.minNs)} ${ns(result.medianNs)} ${ns(result.maxNs)}  ns/op${ratio}`,
   );
 }
 
