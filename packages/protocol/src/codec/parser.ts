@@ -185,11 +185,12 @@ export class Parser implements PublishFields, AcknowledgementFields {
     const bytes = this.#input;
     const start = this.#position;
     const inputEnd = this.#inputEnd;
-    let offset = start + 1;
-    if (offset >= inputEnd) return this.#wait(0);
+    if (start === inputEnd) return this.#wait(0);
     const firstByte = bytes[start]!;
     const fault = this.#firstByteFaults[firstByte]!;
     if (fault !== 0) throw firstByteError(fault, firstByte);
+    let offset = start + 1;
+    if (offset === inputEnd) return this.#wait(0);
     let remainingLength = bytes[offset++]!;
     if (remainingLength > 127) {
       remainingLength &= 127;

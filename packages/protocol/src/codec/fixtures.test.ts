@@ -1,0 +1,68 @@
+/** What the tests of the codec share; it has no tests of its own. */
+import type { ProtocolError } from "../errors.ts";
+import type { Packet, ProtocolVersion } from "../packet.ts";
+import { TopicNameTable } from "../topic/topic-name-table.ts";
+import type { Sender } from "./fixed-header.ts";
+import { Parser } from "./parser.ts";
+
+/** Bytes from hexadecimal digits and 'text' in quotes, such as `30 07 0003'a/b' 'hi'`. */
+export function bytesOf(spelled: string): Uint8Array {
+  const hex = spelled.replace(/'([^']*)'/g, (_, text: string) =>
+    Buffer.from(text, "utf8").toString("hex"),
+  );
+  const digits = hex.replace(/\s/g, "");
+  const bytes = Buffer.from(digits, "hex");
+  if (bytes.length * 2 !== digits.length) throw new Error(`not hexadecimal: ${spelled}`);
+  return new Uint8Array(bytes);
+}
+
+/** How a parser is made in tests; `version` absent: CONNECT has to say it. */
+export interface Expected {
+  readonly from?: Sender | undefined;
+  readonly version?: ProtocolVersion | undefined;
+  readonly maximumPacketSize?: number | undefined;
+}
+
+export function parserFor({ from = "client", version, maximumPacketSize }: Expected = {}): Parser {
+  return new Parser({
+    from,
+    protocolVersion: version,
+    maximumPacketSize: maximumPacketSize ?? 268_435_460,
+    topicNames: new TopicNameTable({ maximumEntries: 100 }),
+  });
+}
+
+/** Every packet of the chunks, as objects that keep nothing of the chunks. */
+export function packetsOf(parser: Parser, ...chunks: readonly Uint8Array[]): Packet[] {
+  const packets: Packet[] = [];
+  for (const chunk of chunks) {
+    // A copy that is spoilt afterwards: nobody may rely on pushed bytes any longer.
+    const pushed = new Uint8Array(chunk.length + 6).fill(0xee);
+    pushed.set(chunk, 3);
+    parser.push(pushed, 3, 3 + chunk.length);
+    while (parser.next() !== 0) packets.push(plain(parser.packet()));
+    pushed.fill(0xdd);
+  }
+  return packets;
+}
+
+/** The packet with views copied and without keys whose value is `undefined`. */
+export function plain<T>(value: T): T {
+  if (value instanceof Uint8Array) return Uint8Array.from(value) as T;
+  if (Array.isArray(value)) return value.map(plain) as T;
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
+  return Object.fromEntries(entries.map(([key, field]) => [key, plain(field)])) as T;
+}
+
+/** What the parser finds wrong with the bytes; throws where it finds nothing. */
+export function faultOf(bytes: Uint8Array, expected: Expected): ProtocolError {
+  const parser = parserFor(expected);
+  let packets: Packet[];
+  try {
+    packets = packetsOf(parser, bytes);
+  } catch (error) {
+    return error as ProtocolError;
+  }
+  throw new Error(`no fault in ${Buffer.from(bytes).toString("hex")}: ${JSON.stringify(packets)}`);
+}
