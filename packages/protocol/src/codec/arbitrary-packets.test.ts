@@ -1,9 +1,12 @@
-/** Packets at random, for property tests; it has no tests of its own. */
+/** Packets at random, for property tests. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import fc from "fast-check";
 import type { Packet, Properties, ProtocolVersion, QoS } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import type { PropertyDefinition } from "../property.ts";
 import { propertyDefinitions, willProperties } from "../property.ts";
+import { reasonCodesOf } from "./fixtures.test.ts";
 import type { Sender } from "./fixed-header.ts";
 
 export const anyVersion = fc.constantFrom<ProtocolVersion>(3, 4, 5);
@@ -24,28 +27,6 @@ const anyPayload = fc.oneof(
 const anyIdentifier = fc.integer({ min: 1, max: 65_535 });
 const anyUint16 = fc.integer({ min: 0, max: 65_535 });
 const anyQoS = fc.constantFrom<QoS>(0, 1, 2);
-
-/** Codes that each packet may have, 5.0: from the tables of the standard, not from the code. */
-export const reasonCodesOf: Readonly<Record<string, readonly number[]>> = {
-  connack: [0, ...range(0x80, 0x8a), 0x8c, 0x90, 0x95, 0x97, ...range(0x99, 0x9d), 0x9f],
-  "puback from client": [0, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99],
-  "puback from server": [0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99],
-  pubrel: [0, 0x92],
-  suback: [0, 1, 2, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2],
-  unsuback: [0, 0x11, 0x80, 0x83, 0x87, 0x8f, 0x91],
-  // Table 3-10, with 0x8C of table 2-6 and 0x9B of §3.3.4.
-  "disconnect from client": [0, 4, ...range(0x80, 0x83), 0x8c, 0x90, ...range(0x93, 0x99), 0x9b],
-  "disconnect from server": [
-    ...[0, ...range(0x80, 0x83), 0x87, 0x89, 0x8b],
-    ...[...range(0x8c, 0x90), ...range(0x93, 0xa2)],
-  ],
-  "auth from client": [0x18, 0x19],
-  "auth from server": [0, 0x18],
-};
-
-function range(first: number, last: number): number[] {
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-}
 
 function anyCode(packet: string): fc.Arbitrary<number> {
   return fc.constantFrom(...reasonCodesOf[packet]!);
@@ -309,3 +290,14 @@ export const anyConversation: fc.Arbitrary<{
       packets: from === "client" ? [connect, ...others] : others,
     })),
 );
+
+test("packets at random are of every type that a side has in a version", () => {
+  const kinds = new Set<string>();
+  for (const { version, from, packets } of fc.sample(anyConversation, { numRuns: 600, seed: 1 })) {
+    for (const { type } of packets) kinds.add(`${type} ${version} ${from}`);
+  }
+  // A Client has ten, a Server nine; 5.0 adds AUTH for both and DISCONNECT for the Server.
+  const ofClients = 10 + 10 + 11;
+  const ofServers = 9 + 9 + 11;
+  assert.equal(kinds.size, ofClients + ofServers);
+});

@@ -1,4 +1,6 @@
-/** What the tests of the codec share; it has no tests of its own. */
+/** What the tests of the codec share. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import type { ProtocolError } from "../errors.ts";
 import type { Packet, ProtocolVersion } from "../packet.ts";
 import { TopicNameTable } from "../topic/topic-name-table.ts";
@@ -66,3 +68,33 @@ export function faultOf(bytes: Uint8Array, expected: Expected): ProtocolError {
   }
   throw new Error(`no fault in ${Buffer.from(bytes).toString("hex")}: ${JSON.stringify(packets)}`);
 }
+
+/** Codes that each packet may have, 5.0: from the tables of the standard, not from the code. */
+export const reasonCodesOf: Readonly<Record<string, readonly number[]>> = {
+  connack: [0, ...range(0x80, 0x8a), 0x8c, 0x90, 0x95, 0x97, ...range(0x99, 0x9d), 0x9f],
+  "puback from client": [0, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99],
+  "puback from server": [0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99],
+  pubrel: [0, 0x92],
+  suback: [0, 1, 2, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2],
+  unsuback: [0, 0x11, 0x80, 0x83, 0x87, 0x8f, 0x91],
+  // Table 3-10, with 0x8C of table 2-6 and 0x9B of §3.3.4.
+  "disconnect from client": [0, 4, ...range(0x80, 0x83), 0x8c, 0x90, ...range(0x93, 0x99), 0x9b],
+  "disconnect from server": [
+    ...[0, ...range(0x80, 0x83), 0x87, 0x89, 0x8b],
+    ...[...range(0x8c, 0x90), ...range(0x93, 0xa2)],
+  ],
+  "auth from client": [0x18, 0x19],
+  "auth from server": [0, 0x18],
+};
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+test("bytes are spelled in hexadecimal digits and in text between quotes", () => {
+  assert.deepEqual(
+    bytesOf("00 1fFF 'a b' 20"),
+    Uint8Array.of(0, 0x1f, 0xff, 0x61, 0x20, 0x62, 0x20),
+  );
+  assert.throws(() => bytesOf("0"), /not hexadecimal/);
+});

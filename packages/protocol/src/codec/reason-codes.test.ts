@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProtocolVersion } from "../packet.ts";
-import { reasonCodesOf } from "./arbitrary-packets.test.ts";
-import { bytesOf, faultOf, packetsOf, parserFor } from "./fixtures.test.ts";
+import { bytesOf, faultOf, packetsOf, parserFor, reasonCodesOf } from "./fixtures.test.ts";
 import type { Sender } from "./fixed-header.ts";
 
 type Case = readonly [
