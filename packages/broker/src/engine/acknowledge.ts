@@ -42,7 +42,7 @@ export function handlePubrec(
     const message = outbound!.pubrec(packetIdentifier)!;
     outbound!.touch(packetIdentifier, engine.now);
     message.release(); // From here on only the identifier counts [MQTT5-4.3.3-6].
-    session.flightIdentifiers?.delete(packetIdentifier);
+    session.flightExtras?.delete(packetIdentifier);
     let position = 0;
     if (session.isDurable && !engine.store.isVolatile) {
       position = engine.append({
@@ -113,7 +113,7 @@ function settle(
   if (connection.uncounted === undefined || !connection.uncounted.delete(packetIdentifier)) {
     if (connection.sent > 0) connection.sent--;
   }
-  session.flightIdentifiers?.delete(packetIdentifier);
+  session.flightExtras?.delete(packetIdentifier);
   engine.counters.messagesAcknowledged++;
   if (session.isDurable && !engine.store.isVolatile) {
     recordSettled(engine, session, sequenceOf(detail), metaOf(detail));

@@ -291,7 +291,6 @@ function connackProperties(
 ): Properties {
   const { mqtt } = connection.engine.settings;
   const properties: Properties = {
-    sharedSubscriptionAvailable: 0,
     receiveMaximum: mqtt.receiveMaximum,
     maximumPacketSize: mqtt.maximumPacketSize,
     topicAliasMaximum: mqtt.topicAliasMaximum,
@@ -301,6 +300,9 @@ function connackProperties(
     properties.sessionExpiryInterval = session.expiryInterval;
   if (connection.keepAlive !== packet.keepAlive) properties.serverKeepAlive = connection.keepAlive;
   if (mqtt.maximumQos < 2) properties.maximumQoS = mqtt.maximumQos as 0 | 1; // [MQTT5-3.2.2-9]
+  if (!mqtt.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
+  if (!mqtt.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
+  if (!mqtt.subscriptionIdentifiersAvailable) properties.subscriptionIdentifiersAvailable = 0;
   if (!mqtt.retainAvailable) properties.retainAvailable = 0;
   return properties;
 }

@@ -2,6 +2,7 @@ import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { discard } from "./enqueue.ts";
+import type { Extras } from "./extras.ts";
 import { packDetail } from "./flight.ts";
 import { encodeForm, formOf, isNative, sharedIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
@@ -82,7 +83,7 @@ function sendNext(connection: Connection, session: Session): boolean {
     !isDeliveryAllowed(connection, session, message, meta)
   )
     return false;
-  if (!write(connection, message, meta, queue.headIdentifiers, packetIdentifier)) {
+  if (!write(connection, message, meta, queue.headExtras, packetIdentifier)) {
     engine.drop("packet-too-large", session.clientId, message, qos); // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
     return dropHead(engine, session);
   }
@@ -93,9 +94,8 @@ function sendNext(connection: Connection, session: Session): boolean {
     return true;
   }
   connection.sent++;
-  const identifiers = queue.headIdentifiers;
-  if (identifiers !== undefined)
-    (session.flightIdentifiers ??= new Map()).set(packetIdentifier, identifiers);
+  const extras = queue.headExtras;
+  if (extras !== undefined) (session.flightExtras ??= new Map()).set(packetIdentifier, extras);
   session
     .ensureOutbound()
     .begin(
@@ -136,11 +136,11 @@ function write(
   connection: Connection,
   message: Message,
   meta: number,
-  identifiers: readonly number[] | undefined,
+  extras: Extras | undefined,
   packetIdentifier: number,
 ): boolean {
   const isVersion5 = connection.protocolVersion === 5;
-  if (identifiers === undefined || !isVersion5) {
+  if (extras === undefined || extras.identifiers.length === 0 || !isVersion5) {
     const shares = packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number);
     if (shares && isNative(message, isVersion5, meta)) {
       if (message.end - message.start > connection.maximumPacketSize) return false;
@@ -159,7 +159,7 @@ function write(
     message,
     isVersion5,
     meta,
-    isVersion5 ? identifiers : undefined,
+    extras?.identifiers,
     false,
     packetIdentifier,
   );

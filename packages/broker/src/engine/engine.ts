@@ -26,8 +26,10 @@ import type { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import type { EngineSettings } from "./settings.ts";
 import { Slabs } from "./slab.ts";
-import { findTargets } from "./targets.ts";
-import type { Target } from "./targets.ts";
+import { deliverShared, SharedGroups } from "./shared.ts";
+import type { SharedGroup } from "./shared.ts";
+import { findReceivers } from "./targets.ts";
+import type { Receivers } from "./targets.ts";
 
 /** Memory that reads are copied into, at a time. Bytes. */
 const SLAB = 256 * 1024;
@@ -82,9 +84,10 @@ export class Engine {
   readonly wheel: TimingWheel;
   readonly topicNames = new TopicNameTable({ maximumEntries: TOPIC_NAMES });
   readonly topicTree = new TopicTree();
-  readonly matches: MatchCache<readonly Target[]>;
+  readonly matches: MatchCache<Receivers>;
   readonly sessions = new SessionRegistry();
   readonly retained: Retained;
+  readonly shared = new SharedGroups(this);
   readonly connections = new Set<Connection>();
   /** New connections are refused and old ones told to leave. */
   isDraining = false;
@@ -137,7 +140,7 @@ export class Engine {
     for (const reason of Object.keys(dropReasons) as DropReason[]) this.drops[reason] = 0;
     this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
     this.matches = new MatchCache(this.topicTree, this.topicNames, (topicName) =>
-      findTargets(this, topicName),
+      findReceivers(this, topicName),
     );
     this.retained = new Retained(this);
     this.joiner = new Joiner((bytes) => this.#hold(bytes));
@@ -180,6 +183,11 @@ export class Engine {
   /** The session with this number, if it lives. */
   subscriberAt(subscriber: number): Session | undefined {
     return this.sessions.at(subscriber);
+  }
+
+  /** A member of a Shared Subscription is gone: another one gets its message. @returns false where there is none. */
+  passOn(group: SharedGroup, message: Message): boolean {
+    return deliverShared(this, group, message) >= 0;
   }
 
   // --- the turn ---

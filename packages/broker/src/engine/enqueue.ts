@@ -1,5 +1,6 @@
 import { OutboundState } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
+import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import { META_QOS, META_RETAIN } from "./queue.ts";
@@ -12,7 +13,7 @@ export function enqueue(
   session: Session,
   message: Message,
   meta: number,
-  identifiers: readonly number[] | undefined,
+  extras: Extras | undefined,
 ): Position {
   const connection = session.connection;
   const qos = meta & META_QOS;
@@ -30,9 +31,9 @@ export function enqueue(
   }
   let position = 0;
   if (qos !== 0 && session.isDurable && !engine.store.isVolatile) {
-    position = recordEnqueue(engine, session, message, queue.nextSequence, meta, identifiers);
+    position = recordEnqueue(engine, session, message, queue.nextSequence, meta, extras);
   }
-  queue.push(message, meta, identifiers, qos === 2 ? position : 0);
+  queue.push(message, meta, extras, qos === 2 ? position : 0);
   engine.counters.messagesQueued++;
   if (connection !== undefined && !connection.isReady) engine.ready(connection);
   return position;
@@ -67,7 +68,7 @@ function recordEnqueue(
   message: Message,
   sequence: number,
   meta: number,
-  identifiers: readonly number[] | undefined,
+  extras: Extras | undefined,
 ): Position {
   engine.recordMessage(message);
   return engine.append({
@@ -77,7 +78,7 @@ function recordEnqueue(
     message: message.number,
     qos: (meta & META_QOS) as 0 | 1 | 2,
     retain: (meta & META_RETAIN) !== 0,
-    subscriptionIdentifiers: identifiers ?? [],
+    subscriptionIdentifiers: extras?.identifiers ?? [],
   });
 }
 
@@ -109,21 +110,27 @@ export function recordSettled(
 export function releaseAll(engine: Engine, session: Session): void {
   const queue = session.queue;
   if (queue !== undefined) {
-    queue.forEach((message, meta) => {
-      engine.drop("session-ended", session.clientId, message, meta & META_QOS);
+    session.queue = undefined;
+    queue.forEach((message, meta, _sequence, extras) => {
+      if (extras?.group === undefined || !engine.passOn(extras.group, message)) {
+        engine.drop("session-ended", session.clientId, message, meta & META_QOS);
+      }
       message.release();
     });
-    session.queue = undefined;
   }
   const outbound = session.outbound;
   if (outbound !== undefined) {
-    outbound.forEach((_packetIdentifier, state, message) => {
+    session.outbound = undefined;
+    outbound.forEach((packetIdentifier, state, message) => {
+      // QoS 1 goes to another member; QoS 2 already sent ends with its session [MQTT5-4.8.2-5].
+      const group = session.flightExtras?.get(packetIdentifier)?.group;
+      if (state === OutboundState.awaitingPuback && group !== undefined)
+        engine.passOn(group, message);
       if (state !== OutboundState.awaitingPubcomp) message.release();
     });
     outbound.clear();
-    session.outbound = undefined;
   }
   session.replays = undefined;
-  session.flightIdentifiers = undefined;
+  session.flightExtras = undefined;
   session.inbound = undefined;
 }

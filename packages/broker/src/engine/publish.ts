@@ -322,7 +322,9 @@ function refusePublish(
 /** Whether the message would have to be kept beyond the process. */
 function concernsStore(engine: Engine, message: Message): boolean {
   if (message.retain) return true;
-  for (const target of engine.matches.get(message.topic)) {
+  const { targets, groups } = engine.matches.get(message.topic);
+  if (groups.length > 0 && message.qos > 0) return true;
+  for (const target of targets) {
     if (target.session.isDurable && message.qos > 0 && target.qos > 0) return true;
   }
   return false;

@@ -1,3 +1,4 @@
+import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 
@@ -20,8 +21,8 @@ export interface Dropped {
 export class Queue {
   #messages: (Message | undefined)[] = filled(8, undefined);
   #meta: number[] = filled(8, 0);
-  /** Subscription Identifiers; made when the first delivery has some. */
-  #identifiers: (readonly number[] | undefined)[] | undefined;
+  /** Made when the first delivery has some. */
+  #extras: (Extras | undefined)[] | undefined;
   /** Position of the record, of QoS 2 entries of durable sessions; made on first need. */
   #positions: Position[] | undefined;
   #mask = 7;
@@ -39,19 +40,13 @@ export class Queue {
   bytes = 0;
 
   /** @returns the sequence given to it. The queue refers to the message until it is shifted or dropped. */
-  push(
-    message: Message,
-    meta: number,
-    identifiers: readonly number[] | undefined,
-    position: Position,
-  ): number {
+  push(message: Message, meta: number, extras: Extras | undefined, position: Position): number {
     if (this.#places > this.#mask) this.#resize((this.#mask + 1) * 2);
     const at = (this.#head + this.#places) & this.#mask;
     this.#messages[at] = message;
     this.#meta[at] = meta;
-    if (identifiers !== undefined)
-      (this.#identifiers ??= filled(this.#mask + 1, undefined))[at] = identifiers;
-    else if (this.#identifiers !== undefined) this.#identifiers[at] = undefined;
+    if (extras !== undefined) (this.#extras ??= filled(this.#mask + 1, undefined))[at] = extras;
+    else if (this.#extras !== undefined) this.#extras[at] = undefined;
     if (position !== 0) (this.#positions ??= filled(this.#mask + 1, 0))[at] = position;
     else if (this.#positions !== undefined) this.#positions[at] = 0;
     message.refer();
@@ -81,8 +76,8 @@ export class Queue {
   get headMeta(): number {
     return this.#meta[this.#head]!;
   }
-  get headIdentifiers(): readonly number[] | undefined {
-    return this.#identifiers?.[this.#head];
+  get headExtras(): Extras | undefined {
+    return this.#extras?.[this.#head];
   }
   get headPosition(): Position {
     return this.#positions?.[this.#head] ?? 0;
@@ -136,11 +131,14 @@ export class Queue {
   }
 
   /** Visits all that wait, in order. */
-  forEach(visit: (message: Message, meta: number, sequence: number) => void): void {
+  forEach(
+    visit: (message: Message, meta: number, sequence: number, extras: Extras | undefined) => void,
+  ): void {
     for (let i = 0; i < this.#places; i++) {
       const slot = (this.#head + i) & this.#mask;
       const message = this.#messages[slot];
-      if (message !== undefined) visit(message, this.#meta[slot]!, this.#sequence + i);
+      if (message !== undefined)
+        visit(message, this.#meta[slot]!, this.#sequence + i, this.#extras?.[slot]);
     }
   }
 
@@ -155,8 +153,7 @@ export class Queue {
   #resize(size: number): void {
     this.#messages = this.#unrolled(this.#messages, size, undefined);
     this.#meta = this.#unrolled(this.#meta, size, 0);
-    if (this.#identifiers !== undefined)
-      this.#identifiers = this.#unrolled(this.#identifiers, size, undefined);
+    if (this.#extras !== undefined) this.#extras = this.#unrolled(this.#extras, size, undefined);
     if (this.#positions !== undefined) this.#positions = this.#unrolled(this.#positions, size, 0);
     this.#head = 0;
     this.#mask = size - 1;

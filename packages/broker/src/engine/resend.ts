@@ -22,13 +22,13 @@ export function sendAgain(
   const message = outbound.valueOf(packetIdentifier)!;
   const detail = outbound.detailOf(packetIdentifier);
   const meta = metaOf(detail);
-  const identifiers = session.flightIdentifiers?.get(packetIdentifier);
+  const extras = session.flightExtras?.get(packetIdentifier);
   const form = encodeForm(
     engine,
     message,
     connection.protocolVersion === 5,
     meta,
-    identifiers,
+    extras?.identifiers,
     true,
     packetIdentifier,
   ); // [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]

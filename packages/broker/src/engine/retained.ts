@@ -2,6 +2,7 @@ import { TopicNameTree } from "@sericite/protocol";
 import type { TopicNameCursor } from "@sericite/protocol";
 import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import { META_RETAIN } from "./queue.ts";
@@ -19,7 +20,7 @@ export interface RetainedReplay {
   readonly cursor: TopicNameCursor<Message>;
   /** Of the subscription, packed. */
   readonly options: number;
-  readonly identifiers: readonly number[] | undefined;
+  readonly extras: Extras | undefined;
 }
 
 /** The retained messages: one a Topic Name at most (§3.3.1.3). */
@@ -95,7 +96,7 @@ export class Retained {
       topicFilter,
       cursor: this.#messages.cursor(topicFilter),
       options,
-      identifiers: identifier === 0 ? undefined : [identifier],
+      extras: identifier === 0 ? undefined : { identifiers: [identifier], group: undefined },
     });
     if (session.connection !== undefined) this.#engine.ready(session.connection);
   }
@@ -137,7 +138,7 @@ export function refill(engine: Engine, session: Session): void {
       session,
       message,
       Math.min(replay.options & OPTION_QOS, message.qos) | META_RETAIN,
-      replay.identifiers,
+      replay.extras,
     );
   }
   if (replays.length === 0) session.replays = undefined;

@@ -3,6 +3,7 @@ import type { Engine } from "./engine.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import { META_RETAIN } from "./queue.ts";
+import { deliverShared } from "./shared.ts";
 
 /** Where a message came from; a bridge or a cluster must not send it back there. */
 export type Origin = "client" | "will" | "broker" | "cluster";
@@ -30,7 +31,7 @@ export function route(engine: Engine, message: Message, _origin: Origin, target?
   engine.counters.messagesRouted++;
   // Retained first: a subscription made by a listener of this very message must find it.
   if (message.retain && target === undefined) receipt.store = engine.retained.put(message);
-  const targets = engine.matches.get(message.topic);
+  const { targets, groups } = engine.matches.get(message.topic);
   const length = targets.length;
   for (let i = 0; i < length; i++) {
     let to = targets[i]!;
@@ -43,9 +44,17 @@ export function route(engine: Engine, message: Message, _origin: Origin, target?
     const qos = to.qos < message.qos ? to.qos : message.qos; // [MQTT5-3.8.4-8] [MQTT3-3.8.4-6]
     // [MQTT5-3.3.1-12] [MQTT5-3.3.1-13] [MQTT3-3.3.1-9]
     const meta = message.retain && to.retainAsPublished ? qos | META_RETAIN : qos;
-    const position = enqueue(engine, session, message, meta, to.identifiers);
+    const position = enqueue(engine, session, message, meta, to.extras);
     if (position > receipt.store) receipt.store = position;
     receipt.sessions++;
+  }
+  if (groups.length > 0 && target === undefined) {
+    for (const group of groups) {
+      const position = deliverShared(engine, group, message);
+      if (position < 0) continue;
+      if (position > receipt.store) receipt.store = position;
+      receipt.sessions++;
+    }
   }
   if (receipt.sessions === 0) engine.counters.messagesUnmatched++;
   return receipt;

@@ -3,6 +3,7 @@ import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";
+import type { SharedGroup } from "./shared.ts";
 import { publishWill, scheduleWill } from "./will.ts";
 
 /** Longest delay that one timer is asked for. Milliseconds. */
@@ -15,6 +16,8 @@ const LONGEST = 2 ** 52;
 export class SessionRegistry {
   readonly #byClientId = new Map<string, Session>();
   readonly #bySubscriber: (Session | undefined)[] = [];
+  /** Shared Subscriptions have numbers of the same kind. */
+  readonly #groups: (SharedGroup | undefined)[] = [];
   readonly #free: number[] = [];
   /** Ended, and their subscriptions not cleared out yet. */
   readonly #leaving: number[] = [];
@@ -37,8 +40,30 @@ export class SessionRegistry {
     return this.#bySubscriber.length;
   }
 
+  /** The Shared Subscription with this number, if there is one. */
+  groupAt(subscriber: number): SharedGroup | undefined {
+    return this.#groups[subscriber];
+  }
+
+  setGroup(subscriber: number, group: SharedGroup | undefined): void {
+    this.#groups[subscriber] = group;
+  }
+
+  /** A number that nothing uses. */
+  takeNumber(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    this.#groups.push(undefined);
+    return this.#bySubscriber.push(undefined) - 1;
+  }
+
+  /** Gives a number back to which nothing points. */
+  giveNumber(subscriber: number): void {
+    this.#free.push(subscriber);
+  }
+
   create(clientId: string, key: SessionKey, claim: Claim): Session {
-    const subscriber = this.#free.pop() ?? this.#bySubscriber.length;
+    const subscriber = this.takeNumber();
     const session = new Session(clientId, subscriber, key, claim);
     this.#bySubscriber[subscriber] = session;
     this.#byClientId.set(clientId, session);
@@ -99,8 +124,9 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   session.isEnded = true;
   if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
   engine.topicTree.removeSubscriber(session.subscriber);
-  releaseAll(engine, session);
+  engine.shared.leaveAll(session);
   engine.sessions.remove(session);
+  releaseAll(engine, session);
   engine.sweep();
   engine.ownership.release(session.clientId, session.claim);
   if (!engine.store.isVolatile && session.isStored)

@@ -1,10 +1,12 @@
 import { Inbound, Outbound } from "@sericite/protocol";
 import type { QoS, TimerEntry } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
+import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { Queue } from "./queue.ts";
 import type { RetainedReplay } from "./retained.ts";
+import type { SharedGroup } from "./shared.ts";
 import type { ArmedWill } from "./will.ts";
 
 /** Session Expiry Interval of a session that never expires. */
@@ -37,13 +39,15 @@ export class Session {
   /** Head of the queue that the delivery hook allowed, after a promise. */
   deliveryAllowed: Message | undefined;
   outbound: Outbound<Message> | undefined;
-  /** Subscription Identifiers of what is in flight, by Packet Identifier, for a repeat. */
-  flightIdentifiers: Map<number, readonly number[]> | undefined;
+  /** Of what is in flight, by Packet Identifier. */
+  flightExtras: Map<number, Extras> | undefined;
   /** How often each packet was sent again on this connection. */
   retries: Map<number, number> | undefined;
   inbound: Inbound | undefined;
   /** Retained messages that new subscriptions still have to get. */
   replays: RetainedReplay[] | undefined;
+  /** Shared Subscriptions that it is a member of, by their text. */
+  shares: Map<string, SharedGroup> | undefined;
   will: ArmedWill | undefined;
   expiryTimer: TimerEntry | undefined;
   willTimer: TimerEntry | undefined;

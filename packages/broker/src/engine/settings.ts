@@ -72,6 +72,24 @@ export const engineSettings = {
       live: true,
       text: "Whether messages may be retained.",
     },
+    wildcardSubscriptionAvailable: {
+      type: "boolean",
+      default: true,
+      live: true,
+      text: "Whether Topic Filters may have wildcards.",
+    },
+    sharedSubscriptionAvailable: {
+      type: "boolean",
+      default: true,
+      live: true,
+      text: "Whether there are Shared Subscriptions ($share/group/filter, $queue/filter).",
+    },
+    subscriptionIdentifiersAvailable: {
+      type: "boolean",
+      default: true,
+      live: true,
+      text: "Whether a 5.0 client may give Subscription Identifiers.",
+    },
     receiveMaximum: {
       type: "integer",
       default: 1024,
@@ -188,6 +206,15 @@ export const engineSettings = {
       minimum: 0,
       live: true,
       text: "Time that a client may leave its transport full before it is disconnected. 0: for ever.",
+    },
+  },
+  shared: {
+    strategy: {
+      type: "choice",
+      default: "round-robin",
+      choices: ["round-robin", "random", "sticky", "hash-client", "hash-topic", "least-in-flight"],
+      live: true,
+      text: "How the receiver of a message is chosen in a Shared Subscription; connected members come first.",
     },
   },
   limits: {

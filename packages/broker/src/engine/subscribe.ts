@@ -1,8 +1,10 @@
 import { parseTopicFilter, ProtocolError, ReasonCode } from "@sericite/protocol";
-import type { SubscribePacket, SubscriptionRequest } from "@sericite/protocol";
+import type { SubscribePacket, SubscriptionRequest, TopicFilter } from "@sericite/protocol";
 import { ask } from "./ask.ts";
 import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
 import { OPTION_MUTE, packOptions } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5]. */
 interface Progress {
@@ -25,6 +27,7 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
       ); // [MQTT5-3.8.3-4]
     }
   }
+  checkOffers(connection, packet);
   advance(connection, { packet, reasonCodes: [], position: 0 });
 }
 
@@ -33,9 +36,10 @@ function advance(connection: Connection, progress: Progress): void {
   const authorize = connection.isTrusted ? undefined : connection.engine.hooks.authorizeSubscribe;
   while (reasonCodes.length < packet.subscriptions.length) {
     const request = packet.subscriptions[reasonCodes.length]!;
-    const fault = faultOf(connection, request);
-    if (fault !== 0) reasonCodes.push(fault);
-    else if (authorize === undefined) reasonCodes.push(grant(connection, progress, request, false));
+    const parsed = parse(connection, request);
+    if (typeof parsed === "number") reasonCodes.push(parsed);
+    else if (authorize === undefined)
+      reasonCodes.push(grant(connection, progress, request, parsed, false));
     else {
       return ask(
         connection,
@@ -44,9 +48,10 @@ function advance(connection: Connection, progress: Progress): void {
         false,
         (allowed) => {
           // 3.1 has no failure code: granted in form, delivers nothing [X-124].
-          if (allowed === true) reasonCodes.push(grant(connection, progress, request, false));
+          if (allowed === true)
+            reasonCodes.push(grant(connection, progress, request, parsed, false));
           else if (connection.protocolVersion === 3)
-            reasonCodes.push(grant(connection, progress, request, true));
+            reasonCodes.push(grant(connection, progress, request, parsed, true));
           else reasonCodes.push(ReasonCode.notAuthorized);
           advance(connection, progress);
         },
@@ -56,26 +61,49 @@ function advance(connection: Connection, progress: Progress): void {
   finish(connection, progress);
 }
 
-/** Reason Code of a filter that is refused whoever asks, or 0. */
-function faultOf(connection: Connection, { topicFilter }: SubscriptionRequest): number {
+/** The parsed filter, or the Reason Code of one that is refused whoever asks. */
+function parse(connection: Connection, { topicFilter }: SubscriptionRequest): TopicFilter | number {
   const { engine } = connection;
   const session = connection.session!;
+  let parsed: TopicFilter;
   try {
-    const parsed = parseTopicFilter(topicFilter, engine.settings.limits.topicLevels);
-    if (parsed.shareName !== undefined) return ReasonCode.sharedSubscriptionsNotSupported;
+    parsed = parseTopicFilter(topicFilter, engine.settings.limits.topicLevels);
   } catch (error) {
     if (error instanceof ProtocolError) return ReasonCode.topicFilterInvalid;
     throw error;
   }
   if (engine.store.state === "refusing" && session.isDurable) return ReasonCode.quotaExceeded;
   const tree = engine.topicTree;
+  const count = tree.countOf(session.subscriber) + (session.shares?.size ?? 0);
+  if (count < engine.settings.session.subscriptionsMaximum) return parsed;
+  const isKnown =
+    session.shares?.has(topicFilter) === true || tree.find(topicFilter, session.subscriber) >= 0;
+  return isKnown ? parsed : ReasonCode.quotaExceeded;
+}
+
+/** Refuses what CONNACK said is not there; a 5.0 client that asks all the same is disconnected. */
+function checkOffers(connection: Connection, packet: SubscribePacket): void {
+  const { mqtt } = connection.engine.settings;
+  if (connection.protocolVersion !== 5) return;
   if (
-    tree.countOf(session.subscriber) >= engine.settings.session.subscriptionsMaximum &&
-    tree.find(topicFilter, session.subscriber) < 0
+    !mqtt.subscriptionIdentifiersAvailable &&
+    packet.properties?.subscriptionIdentifiers !== undefined
   ) {
-    return ReasonCode.quotaExceeded;
+    throw notOffered(ReasonCode.subscriptionIdentifiersNotSupported, "Subscription Identifiers"); // [X-42]
   }
-  return 0;
+  for (const { topicFilter } of packet.subscriptions) {
+    const isShared = topicFilter.startsWith("$share/") || topicFilter.startsWith("$queue/");
+    if (isShared && !mqtt.sharedSubscriptionAvailable) {
+      throw notOffered(ReasonCode.sharedSubscriptionsNotSupported, "Shared Subscriptions"); // [X-43]
+    }
+    if (!mqtt.wildcardSubscriptionAvailable && /[+#]/.test(topicFilter)) {
+      throw notOffered(ReasonCode.wildcardSubscriptionsNotSupported, "wildcards"); // [X-41]
+    }
+  }
+}
+
+function notOffered(reasonCode: number, what: string): ProtocolError {
+  return new ProtocolError("ERR_PROTOCOL", reasonCode, `this broker does not offer ${what}`);
 }
 
 /** Makes or replaces the subscription [MQTT5-3.8.4-3] [MQTT3-3.8.4-3]. @returns the granted QoS. */
@@ -83,6 +111,7 @@ function grant(
   connection: Connection,
   progress: Progress,
   request: SubscriptionRequest,
+  parsed: TopicFilter,
   isMute: boolean,
 ): number {
   const { engine } = connection;
@@ -92,13 +121,15 @@ function grant(
   const options =
     packOptions(qos, request.noLocal === true, request.retainAsPublished === true) |
     (isMute ? OPTION_MUTE : 0);
-  const tree = engine.topicTree;
-  const existing = tree.find(topicFilter, session.subscriber);
-  if (existing >= 0) tree.update(existing, options, identifier);
-  else tree.add(topicFilter, session.subscriber, options, identifier);
+  const isShared = parsed.shareName !== undefined;
+  if (isMute && isShared) return qos;
+  const existed = isShared
+    ? engine.shared.join(session, topicFilter, parsed, options, identifier)
+    : subscribe(engine, session, topicFilter, options, identifier);
   if (isMute) return qos;
   const handling = request.retainHandling ?? 0;
-  const sendsRetained = handling === 0 || (handling === 1 && existing < 0); // [MQTT5-3.3.1-9] [MQTT5-3.3.1-10] [MQTT5-3.3.1-11]
+  // [MQTT5-3.3.1-9] [MQTT5-3.3.1-10] [MQTT5-3.3.1-11]; never for a Shared Subscription [X-78].
+  const sendsRetained = !isShared && (handling === 0 || (handling === 1 && !existed));
   if (session.isDurable && !engine.store.isVolatile) {
     progress.position = engine.append({
       type: "subscribe",
@@ -114,6 +145,21 @@ function grant(
   if (sendsRetained) engine.retained.replay(session, topicFilter, options, identifier);
   engine.events.emit("subscribed", { clientId: session.clientId, topicFilter, qos });
   return qos; // [MQTT5-3.8.4-7] [MQTT3-3.8.4-5]
+}
+
+/** @returns whether the session had this subscription. */
+function subscribe(
+  engine: Engine,
+  session: Session,
+  topicFilter: string,
+  options: number,
+  identifier: number,
+): boolean {
+  const tree = engine.topicTree;
+  const existing = tree.find(topicFilter, session.subscriber);
+  if (existing >= 0) tree.update(existing, options, identifier);
+  else tree.add(topicFilter, session.subscriber, options, identifier);
+  return existing >= 0;
 }
 
 function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {

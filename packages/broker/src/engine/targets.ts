@@ -1,5 +1,6 @@
 import type { Engine } from "./engine.ts";
 import { OPTION_MUTE, OPTION_NO_LOCAL, OPTION_QOS, OPTION_RETAIN_AS_PUBLISHED } from "./session.ts";
+import type { SharedGroup } from "./shared.ts";
 import type { Session } from "./session.ts";
 
 /** How one receiver gets messages of a Topic Name: its overlapping subscriptions taken together. */
@@ -8,8 +9,8 @@ export interface Target {
   /** Highest granted QoS of its matching subscriptions [MQTT5-3.3.4-2] [MQTT3-3.3.5-1]. */
   qos: number;
   retainAsPublished: boolean;
-  /** All Subscription Identifiers of its matching subscriptions; `undefined` where there are none. */
-  identifiers: number[] | undefined;
+  /** Holds the Subscription Identifiers of all its matching subscriptions; `undefined` where there are none. */
+  extras: { readonly identifiers: number[]; readonly group: undefined } | undefined;
   /**
    * What counts for messages that this receiver published itself: `undefined` the same, `null`
    * nothing, since No Local is on [MQTT5-3.8.3-3].
@@ -17,13 +18,21 @@ export interface Target {
   own: Target | null | undefined;
 }
 
+/** Who gets messages of a Topic Name. */
+export interface Receivers {
+  readonly targets: readonly Target[];
+  /** Shared Subscriptions that match; each chooses one member for each message. */
+  readonly groups: readonly SharedGroup[];
+}
+
 /** Nobody. */
-export const noTargets: readonly Target[] = [];
+export const nobody: Receivers = { targets: [], groups: [] };
 
 /** Finds the receivers of a Topic Name. The match cache keeps the result while no subscription changes it. */
-export function findTargets(engine: Engine, topicName: string): readonly Target[] {
+export function findReceivers(engine: Engine, topicName: string): Receivers {
   const tree = engine.topicTree;
   let targets: Target[] | undefined;
+  let groups: SharedGroup[] | undefined;
   let locals: number[] | undefined;
   let bySubscriber: Map<number, Target> | undefined;
   tree.match(topicName, (id) => {
@@ -31,7 +40,11 @@ export function findTargets(engine: Engine, topicName: string): readonly Target[
     if ((options & OPTION_MUTE) !== 0) return;
     const subscriber = tree.subscriberOf(id);
     const session = engine.subscriberAt(subscriber);
-    if (session === undefined) return;
+    if (session === undefined) {
+      const group = engine.sessions.groupAt(subscriber);
+      if (group !== undefined) (groups ??= []).push(group);
+      return;
+    }
     if ((options & OPTION_NO_LOCAL) !== 0) (locals ??= []).push(subscriber);
     targets ??= [];
     let target: Target | undefined;
@@ -44,7 +57,7 @@ export function findTargets(engine: Engine, topicName: string): readonly Target[
         session,
         qos: 0,
         retainAsPublished: false,
-        identifiers: undefined,
+        extras: undefined,
         own: undefined,
       };
       targets.push(target);
@@ -52,18 +65,19 @@ export function findTargets(engine: Engine, topicName: string): readonly Target[
     }
     join(target, options, tree.identifierOf(id));
   });
-  if (targets === undefined) return noTargets;
+  if (targets === undefined) return groups === undefined ? nobody : { targets: [], groups };
   if (locals !== undefined)
     for (const subscriber of new Set<number>(locals))
       setOwn(engine, topicName, targets, subscriber);
-  return targets;
+  return { targets, groups: groups ?? [] };
 }
 
 function join(target: Target, options: number, identifier: number): void {
   const qos = options & OPTION_QOS;
   if (qos > target.qos) target.qos = qos;
   if ((options & OPTION_RETAIN_AS_PUBLISHED) !== 0) target.retainAsPublished = true;
-  if (identifier !== 0) (target.identifiers ??= []).push(identifier);
+  if (identifier !== 0)
+    (target.extras ??= { identifiers: [], group: undefined }).identifiers.push(identifier);
 }
 
 /** Works out what a receiver with No Local gets of its own messages: the subscriptions without it. */
@@ -84,7 +98,7 @@ function setOwn(
       session: target.session,
       qos: 0,
       retainAsPublished: false,
-      identifiers: undefined,
+      extras: undefined,
       own: undefined,
     };
     join(own, options, tree.identifierOf(id));

@@ -30,8 +30,8 @@ function unsubscribe(
 ): Position | undefined {
   const { engine } = connection;
   const id = engine.topicTree.find(topicFilter, session.subscriber);
-  if (id < 0) return undefined;
-  engine.topicTree.remove(id);
+  if (id >= 0) engine.topicTree.remove(id);
+  else if (!engine.shared.leave(session, topicFilter)) return undefined;
   if (session.replays !== undefined)
     session.replays = session.replays.filter((replay) => replay.topicFilter !== topicFilter);
   engine.events.emit("unsubscribed", { clientId: session.clientId, topicFilter });
