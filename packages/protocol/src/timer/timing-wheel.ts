@@ -3,8 +3,9 @@ import type { Clock } from "../ports/clock.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
 
 /**
- * A timer that a `TimingWheel` can hold. Made once and scheduled as often as wanted: scheduling and
- * cancelling allocate nothing, since the wheel's lists run through the entries.
+ * A timer that a `TimingWheel` can hold, in one wheel at a time. Made once and scheduled as often as
+ * wanted: scheduling and cancelling allocate nothing, since the wheel's lists run through the
+ * entries.
  */
 export class TimerEntry {
   /** What is called when it is due, with the entry itself. */
@@ -13,7 +14,6 @@ export class TimerEntry {
   deadline = 0;
 
   // From here on: what the wheel has noted. The wheel alone changes it.
-  tick = 0;
   list: TimerList | undefined = undefined;
   previous: TimerEntry | undefined = undefined;
   next: TimerEntry | undefined = undefined;
@@ -103,6 +103,10 @@ class Wheel {
   }
 }
 
+interface Failure {
+  readonly error: unknown;
+}
+
 /** Longest delay that every platform's timer takes. */
 const longestAlarmMs = 0x7fff_ffff;
 
@@ -188,8 +192,7 @@ export class TimingWheel {
     const now = this.#clock.now();
     this.#follow(now);
     entry.deadline = now + delayMs;
-    entry.tick = Math.max(Math.ceil(entry.deadline / this.#tickMs), this.#tick + 1);
-    const start = this.#insert(entry);
+    const start = this.#insert(entry, Math.max(this.#tickOf(entry), this.#tick + 1));
     if (start < this.#alarmTick && !this.#isAdvancing) this.#setAlarm(start, now);
   }
 
@@ -235,12 +238,17 @@ export class TimingWheel {
     }
   }
 
+  /** First tick at which it is not early. */
+  #tickOf(entry: TimerEntry): number {
+    return Math.ceil(entry.deadline / this.#tickMs);
+  }
+
   /** @returns the tick at which its bucket begins. */
-  #insert(entry: TimerEntry): number {
+  #insert(entry: TimerEntry, tick: number): number {
     const slots = this.#slots;
     for (let level = 0; ; level++) {
       const wheel = this.#wheels[level] ?? this.#addWheel();
-      const place = Math.floor(entry.tick / wheel.span);
+      const place = Math.floor(tick / wheel.span);
       const turn = Math.floor(place / slots);
       if (turn === wheel.turn) {
         wheel.bucket(place - turn * slots).append(entry);
@@ -263,40 +271,46 @@ export class TimingWheel {
 
   #fireDue(): void {
     const tick = Math.floor(this.#clock.now() / this.#tickMs);
-    let failure: { readonly error: unknown } | undefined;
+    let failure: Failure | undefined;
+    let next = this.#firstBucket();
     this.#isAdvancing = true;
-    try {
-      for (;;) {
-        const next = this.#firstBucket();
-        if (next === undefined || next.start > tick) break;
-        this.#moveTo(next.start);
-        this.#takeOut(next.list);
-        for (let entry = this.#due.first; entry !== undefined; entry = this.#due.first) {
-          this.#due.remove(entry);
-          this.#size -= 1;
-          try {
-            entry.fire(entry);
-          } catch (error) {
-            if (this.#onError === undefined) failure ??= { error };
-            else this.#onError(error, entry);
-          }
+    for (; next !== undefined && next.start <= tick; next = this.#firstBucket()) {
+      this.#moveTo(next.start);
+      this.#takeOut(next.list);
+      for (let entry = this.#due.first; entry !== undefined; entry = this.#due.first) {
+        this.#due.remove(entry);
+        this.#size -= 1;
+        try {
+          entry.fire(entry);
+        } catch (error) {
+          failure ??= this.#report(error, entry);
         }
       }
-    } finally {
-      this.#isAdvancing = false;
     }
+    this.#isAdvancing = false;
     if (tick > this.#tick) this.#moveTo(tick);
-    const next = this.#firstBucket();
     if (next !== undefined) this.#setAlarm(next.start, this.#clock.now());
     if (failure !== undefined) throw failure.error;
+  }
+
+  /** @returns what is to be thrown on. */
+  #report(error: unknown, entry: TimerEntry): Failure | undefined {
+    if (this.#onError === undefined) return { error };
+    try {
+      this.#onError(error, entry);
+      return undefined;
+    } catch (thrown) {
+      return { error: thrown };
+    }
   }
 
   /** Moves a bucket's entries to the wheels below, or to those that are about to fire. */
   #takeOut(list: TimerList): void {
     for (let entry = list.first; entry !== undefined; entry = list.first) {
       list.remove(entry);
-      if (entry.tick <= this.#tick) this.#due.append(entry);
-      else this.#insert(entry);
+      const tick = this.#tickOf(entry);
+      if (tick <= this.#tick) this.#due.append(entry);
+      else this.#insert(entry, tick);
     }
   }
 

@@ -1,5 +1,6 @@
 import { IntegerRows } from "./integer-rows.ts";
 import { IntegerTable } from "./integer-table.ts";
+import { levelText } from "./level-text.ts";
 import { beginHash, mixHash, stepHash } from "./topic-hash.ts";
 
 /** Number of the level `+`. */
@@ -64,7 +65,7 @@ export class TopicLevels {
     if (level < 0) {
       level = this.#rows.allocate();
       this.#rows.set(level, usesColumn, 0);
-      this.#texts[level] = copyText(topic, start, this.end);
+      this.#texts[level] = levelText(topic, start, this.end);
       this.#table.insert(this.#hash, level);
     }
     this.#rows.add(level, usesColumn, 1);
@@ -86,12 +87,4 @@ function isText(text: string, topic: string, start: number, end: number): boolea
   for (let index = 0; index < text.length; index++)
     if (text.charCodeAt(index) !== topic.charCodeAt(start + index)) return false;
   return true;
-}
-
-/** A part of `topic` that does not keep all of it in memory, as `slice` does from 13 characters on. */
-function copyText(topic: string, start: number, end: number): string {
-  if (end - start < 13 || end - start > 1024) return topic.slice(start, end);
-  const units: number[] = [];
-  for (let index = start; index < end; index++) units.push(topic.charCodeAt(index));
-  return String.fromCharCode(...units);
 }

@@ -1,23 +1,39 @@
-/** What a `TopicNameTree` gives one at a time. */
+import { LevelChildren } from "./level-children.ts";
+import { levelText } from "./level-text.ts";
+
+/** Steps that a cursor takes at most in one call, where nothing else is said. */
+const defaultSteps = 1000;
+
+/**
+ * Gives the values of a `TopicNameTree` that a Topic Filter matches, one at a time.
+ *
+ * ```ts
+ * const message = cursor.next(256);
+ * if (message !== undefined) deliver(message);
+ * else if (cursor.done) finish();
+ * else goOnInALaterTurn();
+ * ```
+ */
 export interface TopicNameCursor<T> {
   /**
-   * The next value, or `undefined` where there is none within `maximumSteps` names and levels
-   * looked at: the end where `done` is true then; else call again, best in a later turn.
+   * The next value. `undefined`: there is no more, where `done` is true then; else `maximumSteps`
+   * were not enough to come upon one, and the next call goes on from there.
    *
-   * @param maximumSteps  Default 1000.
+   * @param maximumSteps  Levels to look at, at most: what one call may cost. Default 1000.
    */
   next(maximumSteps?: number): T | undefined;
-  /** Whether all was given. */
+  /** Whether the end was reached. */
   readonly done: boolean;
 }
 
-/** One level of one or more Topic Names. */
+/** One level of one or more Topic Names. Only one that leads to a value is in the tree. */
 class Level<T> {
   readonly text: string;
   readonly parent: Level<T> | undefined;
+  /** Of the Topic Name that ends here. */
   value: T | undefined = undefined;
-  /** One child stands here alone; from the second on they are a map, until none is left. */
-  children: Level<T> | Map<string, Level<T>> | undefined = undefined;
+  /** An only child stands here itself; the first that joins it makes them a map, until none is left. */
+  children: Level<T> | LevelChildren<Level<T>> | undefined = undefined;
 
   constructor(text: string, parent: Level<T> | undefined) {
     this.text = text;
@@ -26,51 +42,60 @@ class Level<T> {
 
   child(text: string): Level<T> | undefined {
     const { children } = this;
-    if (children instanceof Map) return children.get(text);
+    if (children instanceof LevelChildren) return children.get(text);
     return children?.text === text ? children : undefined;
   }
 
-  add(text: string): Level<T> {
-    const child = new Level<T>(text, this);
-    if (this.children === undefined) this.children = child;
-    else if (this.children instanceof Map) this.children.set(text, child);
-    else
-      this.children = new Map([
-        [this.children.text, this.children],
-        [text, child],
-      ]);
-    return child;
+  add(child: Level<T>): void {
+    const { children } = this;
+    if (children === undefined) this.children = child;
+    else if (children instanceof LevelChildren) children.add(child);
+    else {
+      this.children = new LevelChildren();
+      this.children.add(children);
+      this.children.add(child);
+    }
   }
 
   remove(child: Level<T>): void {
-    if (this.children instanceof Map) {
-      this.children.delete(child.text);
-      if (this.children.size === 0) this.children = undefined;
-    } else this.children = undefined;
+    const { children } = this;
+    if (children instanceof LevelChildren) children.remove(child);
+    if (children === child || (children as LevelChildren<Level<T>>).size === 0)
+      this.children = undefined;
   }
 }
 
-/** Values by Topic Name, searched by Topic Filter: the retained messages. */
+/** Values by Topic Name, searched by Topic Filter: what retained messages are kept in. */
 export class TopicNameTree<T> {
   readonly #root = new Level<T>("", undefined);
   #size = 0;
 
-  /** Topic Names with a value. */
+  /** Topic Names that have a value. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * @param value  Not `undefined`.
+   * @param topicName  Valid.
+   * @param value      Not `undefined`.
    * @returns the value before.
    */
   set(topicName: string, value: T): T | undefined {
     let level = this.#root;
-    for (const text of topicName.split("/")) level = level.child(text) ?? level.add(text);
-    const previous = level.value;
-    if (previous === undefined) this.#size += 1;
+    for (let start = 0; start <= topicName.length;) {
+      const end = levelEnd(topicName, start);
+      let child = level.child(topicName.slice(start, end));
+      if (child === undefined) {
+        child = new Level(levelText(topicName, start, end), level);
+        level.add(child);
+      }
+      level = child;
+      start = end + 1;
+    }
+    const before = level.value;
     level.value = value;
-    return previous;
+    if (before === undefined) this.#size += 1;
+    return before;
   }
 
   get(topicName: string): T | undefined {
@@ -80,8 +105,8 @@ export class TopicNameTree<T> {
   /** @returns the value that was deleted. */
   delete(topicName: string): T | undefined {
     let level = this.#find(topicName);
-    const previous = level?.value;
-    if (level === undefined || previous === undefined) return undefined;
+    const before = level?.value;
+    if (level === undefined || before === undefined) return undefined;
     level.value = undefined;
     this.#size -= 1;
     while (
@@ -92,13 +117,17 @@ export class TopicNameTree<T> {
       level.parent.remove(level);
       level = level.parent;
     }
-    return previous;
+    return before;
   }
 
   /**
-   * A cursor over the values of all Topic Names that a Topic Filter matches. Between its calls the
-   * tree may change: what stays the whole time is given exactly once, what is deleted before it is
-   * reached is not given, what comes may be. It holds no copy of the matches, and may be dropped.
+   * A cursor over the values of all Topic Names that a Topic Filter matches, in no order that means
+   * anything. The tree may change between its calls: what stays the whole time is given exactly
+   * once, with the value that it has when it is reached; what is deleted before it is reached is
+   * not given; what comes meanwhile may be. It holds no list of the matches, and may be dropped at
+   * any time.
+   *
+   * @param topicFilter  Valid, without a share prefix.
    */
   cursor(topicFilter: string): TopicNameCursor<T> {
     return new Cursor(this.#root, topicFilter.split("/"));
@@ -106,25 +135,26 @@ export class TopicNameTree<T> {
 
   #find(topicName: string): Level<T> | undefined {
     let level: Level<T> | undefined = this.#root;
-    for (const text of topicName.split("/")) {
-      level = level.child(text);
-      if (level === undefined) return undefined;
+    for (let start = 0; level !== undefined && start <= topicName.length;) {
+      const end = levelEnd(topicName, start);
+      level = level.child(topicName.slice(start, end));
+      start = end + 1;
     }
     return level;
   }
 }
 
-/** Children of a level that are still to be looked at. */
+/** Levels beside each other that are still to be looked at. */
 interface Frame<T> {
-  readonly rest: Iterator<Level<T>>;
-  /** Index of the filter's level that they have to match. */
+  readonly rest: Iterator<Level<T>, undefined>;
+  /** Which level of the Topic Filter they stand under. */
   readonly depth: number;
 }
 
 class Cursor<T> implements TopicNameCursor<T> {
   readonly #filter: readonly string[];
+  /** One for each level down to where the cursor stands. */
   readonly #frames: Frame<T>[] = [];
-  #done = false;
 
   constructor(root: Level<T>, filter: readonly string[]) {
     this.#filter = filter;
@@ -132,54 +162,51 @@ class Cursor<T> implements TopicNameCursor<T> {
   }
 
   get done(): boolean {
-    return this.#done;
+    return this.#frames.length === 0;
   }
 
-  next(maximumSteps = 1000): T | undefined {
+  next(maximumSteps = defaultSteps): T | undefined {
     for (let steps = 0; steps < maximumSteps; steps++) {
       const frame = this.#frames.at(-1);
-      if (frame === undefined) {
-        this.#done = true;
-        return undefined;
-      }
-      const result = frame.rest.next();
-      if (result.done === true) this.#frames.pop();
+      if (frame === undefined) return undefined;
+      const level = frame.rest.next().value;
+      if (level === undefined) this.#frames.pop();
       else {
-        const value = this.#look(result.value, frame.depth);
+        const value = this.#look(level, frame.depth);
         if (value !== undefined) return value;
       }
     }
     return undefined;
   }
 
-  /** Looks at a level that matches the filter's level `depth`; gives its value where it is a match. */
+  /** Goes below a level that matches so far; gives its value where the Topic Name that ends there matches. */
   #look(level: Level<T>, depth: number): T | undefined {
-    if (depth === 0 && level.text.startsWith("$") && this.#filter[0] !== level.text)
-      return undefined; // [MQTT5-4.7.2-1] [MQTT3-4.7.2-1]
-    if (this.#filter[depth] === "#") {
-      this.#enter(level, depth);
-      return level.value;
-    }
-    const last = this.#filter.length - 1;
-    if (depth < last) this.#enter(level, depth + 1);
-    // [X-73]: `a/#` matches `a`.
-    return depth === last || (depth === last - 1 && this.#filter[last] === "#")
-      ? level.value
-      : undefined;
+    const filter = this.#filter;
+    // [MQTT5-4.7.2-1] [MQTT3-4.7.2-1]: a wildcard at the first level does not match a `$`.
+    if (depth === 0 && level.text.startsWith("$") && level.text !== filter[0]) return undefined;
+    const isRest = filter[depth] === "#";
+    const last = filter.length - 1;
+    if (isRest) this.#enter(level, depth);
+    else if (depth < last) this.#enter(level, depth + 1);
+    // [X-73]: `sport/#` matches `sport`.
+    return depth === last || filter[depth + 1] === "#" ? level.value : undefined;
   }
 
   #enter(level: Level<T>, depth: number): void {
     const { children } = level;
-    if (children === undefined) return;
     const text = this.#filter[depth] as string;
-    if (text !== "+" && text !== "#") {
-      const child = level.child(text);
-      if (child !== undefined) this.#frames.push({ rest: [child].values(), depth });
-    } else {
-      this.#frames.push({
-        rest: children instanceof Map ? children.values() : [children].values(),
-        depth,
-      });
-    }
+    if (text !== "+" && text !== "#") this.#push(level.child(text), depth);
+    else if (children instanceof LevelChildren)
+      this.#frames.push({ rest: children.values(), depth });
+    else this.#push(children, depth);
   }
+
+  #push(only: Level<T> | undefined, depth: number): void {
+    if (only !== undefined) this.#frames.push({ rest: [only].values(), depth });
+  }
+}
+
+function levelEnd(topicName: string, start: number): number {
+  const end = topicName.indexOf("/", start);
+  return end < 0 ? topicName.length : end;
 }

@@ -97,7 +97,7 @@ export class TopicTree {
   }
 
   /** The subscription of a subscriber with this Topic Filter, or -1. */
-  find(topicFilter: string, subscriber: number): SubscriptionId | -1 {
+  find(topicFilter: string, subscriber: number): SubscriptionId {
     const node = this.#nodes.find(topicFilter);
     if (node < 0 || this.#removed.has(subscriber)) return none;
     return this.#subscriptions.find(node, this.#nodes.first(node), subscriber);
@@ -145,12 +145,12 @@ export class TopicTree {
   }
 
   /** The oldest subscription of a subscriber, or -1. */
-  firstOf(subscriber: number): SubscriptionId | -1 {
+  firstOf(subscriber: number): SubscriptionId {
     return this.#removed.has(subscriber) ? none : this.#subscriptions.firstOf(subscriber);
   }
 
   /** The subscription of the same subscriber that follows, or -1. Look it up before you remove `id`. */
-  nextOf(id: SubscriptionId): SubscriptionId | -1 {
+  nextOf(id: SubscriptionId): SubscriptionId {
     return this.#subscriptions.nextOf(id);
   }
 
