@@ -95,6 +95,10 @@ test("the packet that waits longest is the one whose sending lies back furthest"
   assert.equal(outbound.sendingsOf(1), 2);
   assert.equal(outbound.sendingsOf(2), 1);
   assert.equal(outbound.sendingsOf(3), 0);
+  outbound.rewind();
+  assert.equal(outbound.oldestSentAt, -1);
+  outbound.resent(400);
+  assert.equal(outbound.oldestSentAt, 400);
 });
 
 test("a Packet Identifier in flight, or that is none, is refused", () => {

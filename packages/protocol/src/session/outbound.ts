@@ -196,7 +196,7 @@ export class Outbound<T> {
 
   /**
    * When the packet that waits longest was sent, or -1 if nothing is in flight. Milliseconds. A
-   * packet that was restored and not sent since does not count. Looks at everything in flight: ask
+   * packet that was not sent since `restore` or `rewind` does not count. Looks at everything in flight: ask
    * when a timer fires, not for every packet.
    */
   get oldestSentAt(): number {
@@ -215,7 +215,10 @@ export class Outbound<T> {
     this.#cursor = this.#pubrelHead === NONE ? this.#publishHead : this.#pubrelHead;
     const rows = this.#rows;
     if (rows === undefined) return;
-    for (let slot = 0; slot < this.#capacity; slot++) rows[slot * WIDTH + SENDINGS] = 0;
+    for (let slot = 0; slot < this.#capacity; slot++) {
+      rows[slot * WIDTH + SENDINGS] = 0;
+      this.#numbers![slot * 2 + 1] = -1;
+    }
   }
 
   /** Packet Identifier of the next packet to send again, or 0: none. A settled one is skipped. */

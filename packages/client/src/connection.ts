@@ -1,0 +1,451 @@
+import type {
+  Clock,
+  ConnackPacket,
+  ConnectPacket,
+  Dial,
+  DisconnectPacket,
+  Link,
+  LinkHandler,
+  Packet,
+  ProtocolVersion,
+  Scheduler,
+  SubackPacket,
+  TimingWheel,
+  TopicNameTable,
+  UnsubackPacket,
+} from "@sericite/protocol";
+import {
+  ConnectionError,
+  PacketType,
+  Parser,
+  ProtocolError,
+  ReasonCode,
+  TimerEntry,
+  Writer,
+  encodePacket,
+} from "@sericite/protocol";
+import { hex } from "./errors.ts";
+
+/** Unsent bytes above which nothing more is read: a server that does not read gets no more answers. */
+const outputMaximum = 256 * 1024;
+/** Memory for output that is kept from one turn to the next. Bytes. */
+const outputKept = 64 * 1024;
+/** Time for the transport to close in order after the last packet. Milliseconds. */
+const lingerMs = 2000;
+
+/** What a `Connection` needs to know. */
+export interface ConnectionOptions {
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly wheel: TimingWheel;
+  readonly topicNames: TopicNameTable;
+  readonly protocolVersion: ProtocolVersion;
+  readonly maximumPacketSize: number;
+  readonly connectTimeoutMs: number;
+  /** Time for an answer to PINGREQ; a shorter Keep Alive counts in its place. Milliseconds. */
+  readonly pingTimeoutMs: number;
+}
+
+/** Who a `Connection` works for. */
+export interface ConnectionHandler {
+  /** The server accepted. @throws ProtocolError where what it says cannot be. */
+  onConnack(connack: ConnackPacket): void;
+  /** The parser stands at a PUBLISH. @throws ProtocolError */
+  onPublish(parser: Parser): void;
+  /** The parser stands at PUBACK, PUBREC, PUBREL or PUBCOMP. @throws ProtocolError */
+  onAcknowledgement(type: number, parser: Parser): void;
+  /** @throws ProtocolError */
+  onSuback(packet: SubackPacket | UnsubackPacket): void;
+  /**
+   * The turn ends and the transport takes more: appends packets to `connection.output`.
+   *
+   * @returns whether there is more for the next turn.
+   */
+  fill(): boolean;
+  /** What `fill` appended was handed to the transport. */
+  onHandedOver(): void;
+  /** The connection is over. Once, last. No error: the client asked for it. */
+  onClose(error: Error | undefined): void;
+}
+
+/**
+ * One network connection, from dialling to the end: CONNECT and CONNACK, bytes to packets, one
+ * write per turn, Keep Alive, and the right end for every fault.
+ */
+export class Connection implements LinkHandler {
+  readonly #options: ConnectionOptions;
+  readonly #handler: ConnectionHandler;
+  readonly #parser: Parser;
+  readonly #timer: TimerEntry;
+  #state: "idle" | "dialling" | "handshaking" | "open" | "closing" | "closed" = "idle";
+  #link: Link | undefined = undefined;
+  #connect: ConnectPacket | undefined = undefined;
+  /** Packets of this turn. Append with `encodePacket`, then call `wake`. */
+  output: Writer = new Writer();
+  #flushDue = false;
+  #blocked = false;
+  #pausedByHandler = false;
+  #pausedByOutput = false;
+  #keepAliveMs = 0;
+  #lastSentAt = 0;
+  #lastReceivedAt = 0;
+  /** -1: no PINGRESP is awaited. */
+  #pingSentAt = -1;
+  #isReported = false;
+
+  readonly #endTurn = (): void => {
+    const more = this.#state === "open" && this.#flush();
+    this.#flushDue = false;
+    if (more) this.wake();
+  };
+
+  constructor(options: ConnectionOptions, handler: ConnectionHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#parser = new Parser({
+      from: "server",
+      protocolVersion: options.protocolVersion,
+      maximumPacketSize: options.maximumPacketSize,
+      topicNames: options.topicNames,
+    });
+    this.#timer = new TimerEntry(() => this.#onTimer());
+  }
+
+  /** CONNACK came and the end has not. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Whether reading is held back: nothing may be made of the server's silence. */
+  get isPaused(): boolean {
+    return this.#pausedByHandler || this.#pausedByOutput;
+  }
+
+  /** The transport holds what was written and takes no more at present. */
+  get isBlocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** Dials and sends CONNECT. Once. */
+  open(connect: ConnectPacket): void {
+    this.#state = "dialling";
+    this.#connect = connect;
+    this.#options.wheel.schedule(this.#timer, this.#options.connectTimeoutMs); // [X-37] [X-99]
+    this.#options.dial(this).then(
+      (link) => this.#onDialled(link),
+      (cause: unknown) => this.#close(dialError(cause)),
+    );
+  }
+
+  /** Appends a packet to what leaves at the end of this turn. */
+  send(packet: Packet): void {
+    encodePacket(packet, this.#options.protocolVersion, this.output);
+    this.wake();
+  }
+
+  /** Appends encoded packets to what leaves at the end of this turn. */
+  sendBytes(bytes: Uint8Array): void {
+    this.output.raw(bytes);
+    this.wake();
+  }
+
+  /** Something is there to be sent: `fill` is called at the end of this turn. */
+  wake(): void {
+    if (this.#flushDue || this.#state !== "open") return;
+    this.#flushDue = true;
+    this.#options.scheduler.endOfTurn(this.#endTurn);
+  }
+
+  /** Reads nothing until `resume`: the handler has as much as it can hold. */
+  pause(): void {
+    this.#pausedByHandler = true;
+    this.#link?.pause();
+  }
+
+  resume(): void {
+    if (!this.#pausedByHandler) return;
+    this.#pausedByHandler = false;
+    this.#resumeLink();
+  }
+
+  /**
+   * Sends DISCONNECT behind everything that was sent, then closes. `onClose` follows at once where
+   * there is an `error`, else when the transport is closed.
+   */
+  disconnect(packet: DisconnectPacket, error?: Error): void {
+    const link = this.#link;
+    if (this.#state !== "open" || link === undefined) {
+      this.#close(error);
+      return;
+    }
+    encodePacket(packet, this.#options.protocolVersion, this.output);
+    // Nothing follows it [MQTT5-3.14.4-1] [MQTT3-3.14.4-2], and the transport is closed [MQTT5-3.14.4-2] [MQTT3-3.14.4-1].
+    link.write(this.output.bytes.subarray(0, this.output.position));
+    this.#state = "closing";
+    this.#options.wheel.schedule(this.#timer, lingerMs);
+    link.end();
+    if (error !== undefined) this.#report(error);
+  }
+
+  /** Closes at once, without DISCONNECT; `onClose` is called from inside. */
+  destroy(error?: Error): void {
+    this.#close(error);
+  }
+
+  /** The server broke the protocol: tells it, on 5.0, and closes. */
+  #refuse(error: ProtocolError): void {
+    const failure = new ConnectionError(error.code, error.message, {
+      cause: error,
+      reasonCode: error.reasonCode,
+    });
+    // [X-87]; 3.x closes [MQTT3-4.8.0-1].
+    if (this.#state === "open" && this.#options.protocolVersion === 5) {
+      this.disconnect({ type: "disconnect", reasonCode: error.reasonCode }, failure); // [MQTT5-4.13.2-1]
+    } else this.#close(failure);
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#state !== "open" && this.#state !== "handshaking") return;
+    this.#lastReceivedAt = this.#options.clock.now();
+    const parser = this.#parser;
+    try {
+      parser.push(bytes, start, end);
+      for (let type = parser.next(); type !== 0; type = parser.next()) {
+        this.#handle(type, parser);
+        // What was handled may have ended the connection.
+        if (!this.#isReading()) return;
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#refuse(error);
+    }
+  }
+
+  onWritable(): void {
+    this.#blocked = false;
+    if (this.#pausedByOutput) {
+      this.#pausedByOutput = false;
+      this.#resumeLink();
+    }
+    this.wake();
+  }
+
+  onClose(cause?: Error): void {
+    if (this.#state === "closing") this.#close(undefined);
+    else
+      this.#close(
+        new ConnectionError("ERR_CONNECTION_LOST", "the connection was closed by the other side", {
+          cause,
+        }),
+      );
+  }
+
+  #isReading(): boolean {
+    return this.#state === "open" || this.#state === "handshaking";
+  }
+
+  #onDialled(link: Link): void {
+    if (this.#state !== "dialling" || this.#connect === undefined) {
+      link.destroy();
+      return;
+    }
+    this.#link = link;
+    this.#state = "handshaking";
+    // The first packet of every connection [MQTT5-3.1.0-1] [MQTT3-3.1.0-1].
+    link.write(encodePacket(this.#connect, this.#options.protocolVersion));
+    this.#connect = undefined;
+    this.#lastSentAt = this.#options.clock.now();
+  }
+
+  #handle(type: number, parser: Parser): void {
+    if (this.#state === "handshaking") {
+      this.#handleConnack(type, parser);
+      return;
+    }
+    switch (type) {
+      case PacketType.publish:
+        this.#handler.onPublish(parser);
+        return;
+      case PacketType.puback:
+      case PacketType.pubrec:
+      case PacketType.pubrel:
+      case PacketType.pubcomp:
+        this.#handler.onAcknowledgement(type, parser);
+        return;
+      case PacketType.pingresp:
+        parser.packet();
+        this.#pingSentAt = -1;
+        return;
+    }
+    const packet = parser.packet();
+    switch (packet.type) {
+      case "suback":
+      case "unsuback":
+        this.#handler.onSuback(packet);
+        return;
+      case "disconnect": {
+        const reasonCode = packet.reasonCode ?? ReasonCode.normalDisconnection;
+        const reason = packet.properties?.reasonString ?? "no reason given";
+        // [X-67]
+        this.#close(
+          new ConnectionError(
+            "ERR_SERVER_DISCONNECTED",
+            `the server disconnected: ${hex(reasonCode)}, ${reason}`,
+            {
+              reasonCode,
+            },
+          ),
+        );
+        return;
+      }
+      default:
+        // [X-3] [MQTT5-4.12.0-7]: AUTH too, since CONNECT has no Authentication Method.
+        throw new ProtocolError(
+          "ERR_PROTOCOL",
+          ReasonCode.protocolError,
+          `the server sent ${packet.type}`,
+        );
+    }
+  }
+
+  #handleConnack(type: number, parser: Parser): void {
+    if (type !== PacketType.connack) {
+      throw new ProtocolError(
+        "ERR_PROTOCOL",
+        ReasonCode.protocolError,
+        "the server's first packet is not CONNACK",
+      ); // [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]
+    }
+    const connack = parser.packet() as ConnackPacket;
+    const reasonCode = connack.reasonCode;
+    if (reasonCode !== 0) {
+      const reason = connack.properties?.reasonString ?? "no reason given";
+      this.#close(
+        new ConnectionError(
+          "ERR_CONNECT_REFUSED",
+          `the server refused the connection: ${hex(reasonCode)}, ${reason}`,
+          {
+            reasonCode,
+          },
+        ),
+      );
+      return;
+    }
+    this.#state = "open";
+    this.#handler.onConnack(connack);
+    this.wake();
+  }
+
+  /** Starts Keep Alive. @param keepAlive  Seconds; 0: none. */
+  startKeepAlive(keepAlive: number): void {
+    // Before the time is over, so that the packet is on its way within it [MQTT5-3.1.2-20] [MQTT3-3.1.2-23].
+    this.#keepAliveMs = keepAlive * 900;
+    if (keepAlive === 0) this.#options.wheel.cancel(this.#timer); // [X-21]
+    else this.#options.wheel.schedule(this.#timer, this.#untilPing(this.#options.clock.now()));
+  }
+
+  /** Silence in either direction calls for PINGREQ: a client that only sends must notice a dead server too. */
+  #untilPing(now: number): number {
+    const quietSince = this.isPaused
+      ? this.#lastSentAt
+      : Math.min(this.#lastSentAt, this.#lastReceivedAt);
+    return Math.max(0, quietSince + this.#keepAliveMs - now);
+  }
+
+  #onTimer(): void {
+    switch (this.#state) {
+      case "dialling":
+      case "handshaking":
+        this.#close(
+          new ConnectionError(
+            "ERR_CONNECT_TIMEOUT",
+            `no CONNACK within ${this.#options.connectTimeoutMs} ms`,
+          ),
+        );
+        return;
+      case "open":
+        this.#onKeepAlive();
+        return;
+      case "closing":
+        this.#close(undefined);
+        return;
+      default:
+    }
+  }
+
+  #onKeepAlive(): void {
+    if (this.#keepAliveMs === 0) return;
+    const now = this.#options.clock.now();
+    const { wheel, pingTimeoutMs } = this.#options;
+    if (this.#pingSentAt >= 0 && !this.isPaused && this.#lastReceivedAt <= this.#pingSentAt) {
+      // [X-22] [X-95]
+      this.#close(
+        new ConnectionError("ERR_KEEP_ALIVE_TIMEOUT", "the server did not answer PINGREQ"),
+      );
+      return;
+    }
+    this.#pingSentAt = -1;
+    const wait = this.#untilPing(now);
+    if (wait > 0) {
+      wheel.schedule(this.#timer, wait);
+      return;
+    }
+    this.#pingSentAt = now;
+    this.#lastSentAt = now;
+    this.send({ type: "pingreq" });
+    wheel.schedule(this.#timer, Math.min(this.#keepAliveMs, pingTimeoutMs));
+  }
+
+  /** @returns whether there is more for the next turn. */
+  #flush(): boolean {
+    const link = this.#link;
+    if (link === undefined) return false;
+    if (this.#blocked) {
+      // Answers gather until the transport takes more; a server that sends on must wait for them.
+      if (this.output.position > outputMaximum && !this.#pausedByOutput) {
+        this.#pausedByOutput = true;
+        link.pause();
+      }
+      return false;
+    }
+    const more = this.#handler.fill();
+    const output = this.output;
+    if (output.position > 0) {
+      this.#blocked = !link.write(output.bytes.subarray(0, output.position));
+      this.#lastSentAt = this.#options.clock.now();
+      // What the link still holds must not change.
+      if (this.#blocked || output.bytes.length > outputKept) this.output = new Writer();
+      else output.reset();
+    }
+    this.#handler.onHandedOver();
+    return more && !this.#blocked;
+  }
+
+  #resumeLink(): void {
+    if (this.isPaused) return;
+    this.#lastReceivedAt = this.#options.clock.now();
+    this.#link?.resume();
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#options.wheel.cancel(this.#timer);
+    this.#link?.destroy();
+    this.#report(error);
+  }
+
+  #report(error: Error | undefined): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#handler.onClose(error);
+  }
+}
+
+function dialError(cause: unknown): ConnectionError {
+  if (cause instanceof ConnectionError) return cause;
+  return new ConnectionError("ERR_CONNECTION_FAILED", "the transport could not be opened", {
+    cause,
+  });
+}

@@ -1,0 +1,193 @@
+import type { Message } from "./message.ts";
+import { Queue } from "./queue.ts";
+import type { Receipt } from "./receiver.ts";
+
+/**
+ * Handles the messages of a subscription, one at a time and in order. The acknowledgement of a
+ * QoS 1 or 2 message leaves when what it returns is settled.
+ */
+export type MessageHandler = (message: Message) => unknown;
+
+/** What a `Mailbox` tells. */
+export interface MailboxOwner {
+  /** A handler threw, or its promise was rejected. */
+  onHandlerError(error: unknown): void;
+  /** A QoS 0 message was dropped. */
+  onDropped(message: Message): void;
+  /** More QoS 1 or 2 messages wait than the bound: +1; half of it or less: -1. */
+  onCongestion(change: 1 | -1): void;
+}
+
+interface Waiting {
+  readonly message: Message;
+  readonly receipt: Receipt | undefined;
+}
+
+interface Taker {
+  readonly taken: (receipt: Receipt | undefined) => void;
+  readonly resolve: (result: IteratorResult<Message, undefined>) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Messages of one subscription on their way to its handler or to whoever iterates over it. A message
+ * that waits is not acknowledged, so the server's Receive Maximum bounds those of QoS 1 and 2.
+ */
+export class Mailbox {
+  readonly #handler: MessageHandler | undefined;
+  readonly #maximum: number;
+  readonly #owner: MailboxOwner;
+  readonly #waiting = new Queue<Waiting>();
+  readonly #takers = new Queue<Taker>();
+  #isBusy = false;
+  #isCongested = false;
+  #isEnded = false;
+  #error: Error | undefined = undefined;
+  /** QoS 0 messages that were dropped since nobody took them in time. */
+  dropped = 0;
+
+  /** @param maximum  Messages that may wait: above it QoS 0 is dropped, and reading stops for others. */
+  constructor(handler: MessageHandler | undefined, maximum: number, owner: MailboxOwner) {
+    this.#handler = handler;
+    this.#maximum = maximum;
+    this.#owner = owner;
+  }
+
+  /** Whether a handler gets the messages. */
+  get hasHandler(): boolean {
+    return this.#handler !== undefined;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** A message came. Counts itself in `receipt.pending` until it is done with. */
+  accept(message: Message, receipt: Receipt | undefined): void {
+    if (this.#isEnded) return;
+    if (this.#handler !== undefined && !this.#isBusy && this.#waiting.length === 0) {
+      if (receipt !== undefined) receipt.pending++;
+      this.#run(this.#handler, message, receipt);
+      return;
+    }
+    const taker = this.#takers.shift();
+    if (taker !== undefined) {
+      if (receipt !== undefined) receipt.pending++;
+      taker.taken(receipt);
+      taker.resolve({ done: false, value: message });
+      return;
+    }
+    const length = this.#waiting.length;
+    if (receipt === undefined && length >= this.#maximum) {
+      this.dropped++;
+      this.#owner.onDropped(message);
+      return;
+    }
+    if (receipt !== undefined) receipt.pending++;
+    this.#waiting.push({ message, receipt });
+    if (length >= this.#maximum && !this.#isCongested) {
+      this.#isCongested = true;
+      this.#owner.onCongestion(1);
+    }
+  }
+
+  /** Iterates over the messages. A message counts as handled when the next one is asked for. */
+  iterate(): AsyncIterator<Message, undefined> {
+    let receipts: Receipt[] = [];
+    const taken = (receipt: Receipt | undefined): void => {
+      if (receipt !== undefined) receipts.push(receipt);
+    };
+    const release = (): void => {
+      const released = receipts;
+      receipts = [];
+      for (const receipt of released) receipt.done();
+    };
+    return {
+      next: () => {
+        release();
+        return new Promise((resolve, reject) => this.#take({ taken, resolve, reject }));
+      },
+      return: () => {
+        release();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+
+  /** No more messages. Those that wait are dropped, and acknowledged all the same [MQTT5-4.5.0-2] [MQTT3-4.5.0-2]. */
+  end(error?: Error): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#error = error;
+    for (const { receipt } of this.#waiting.clear()) receipt?.done();
+    this.#checkCongestion();
+    for (const taker of this.#takers.clear()) this.#tellEnd(taker);
+  }
+
+  #take(taker: Taker): void {
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) {
+      taker.taken(waiting.receipt);
+      this.#checkCongestion();
+      taker.resolve({ done: false, value: waiting.message });
+    } else if (this.#isEnded) this.#tellEnd(taker);
+    else this.#takers.push(taker);
+  }
+
+  #tellEnd(taker: Taker): void {
+    // The error once; who asks again is told that it is over.
+    const error = this.#error;
+    this.#error = undefined;
+    if (error === undefined) taker.resolve({ done: true, value: undefined });
+    else taker.reject(error);
+  }
+
+  #run(handler: MessageHandler, message: Message, receipt: Receipt | undefined): void {
+    let result: unknown;
+    try {
+      result = handler(message);
+    } catch (error) {
+      this.#owner.onHandlerError(error);
+      receipt?.done(true);
+      return;
+    }
+    if (!isPromise(result)) {
+      receipt?.done();
+      return;
+    }
+    this.#isBusy = true;
+    result.then(
+      () => this.#handled(handler, receipt, false),
+      (error: unknown) => {
+        this.#owner.onHandlerError(error);
+        this.#handled(handler, receipt, true);
+      },
+    );
+  }
+
+  #handled(handler: MessageHandler, receipt: Receipt | undefined, failed: boolean): void {
+    this.#isBusy = false;
+    receipt?.done(failed);
+    while (!this.#isBusy) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) break;
+      this.#run(handler, waiting.message, waiting.receipt);
+    }
+    this.#checkCongestion();
+  }
+
+  #checkCongestion(): void {
+    if (!this.#isCongested || this.#waiting.length > this.#maximum / 2) return;
+    this.#isCongested = false;
+    this.#owner.onCongestion(-1);
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
+}

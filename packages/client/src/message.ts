@@ -1,0 +1,52 @@
+import type { Properties, QoS } from "@sericite/protocol";
+
+// Node and browsers have it; the core of the client has no types of a platform.
+declare const TextDecoder: new () => { decode(bytes: Uint8Array): string };
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** A message that came from the server. */
+export class Message {
+  readonly topicName: string;
+  /** The receiver's own: nobody writes to it again. */
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  /** It was retained, and came because of a new subscription (or Retain As Published is set). */
+  readonly retain: boolean;
+  /** The server may have sent it before (§3.3.1.1). */
+  readonly dup: boolean;
+  /** 5.0: what came with it, Topic Alias included; `undefined` where there was nothing. */
+  readonly properties: Properties | undefined;
+
+  /** Made by the client. */
+  constructor(
+    topicName: string,
+    payload: Uint8Array,
+    qos: QoS,
+    retain: boolean,
+    dup: boolean,
+    properties: Properties | undefined,
+  ) {
+    this.topicName = topicName;
+    this.payload = payload;
+    this.qos = qos;
+    this.retain = retain;
+    this.dup = dup;
+    this.properties = properties;
+  }
+
+  /** The payload as UTF-8 text; what is not UTF-8 becomes U+FFFD. */
+  text(): string {
+    return decoder.decode(this.payload);
+  }
+}
+
+/** A payload as the caller gives it; a string is sent as UTF-8. */
+export type Payload = string | Uint8Array;
+
+/** The bytes of a payload: a string's UTF-8, or the very array that was given. */
+export function payloadBytes(payload: Payload): Uint8Array {
+  return typeof payload === "string" ? encoder.encode(payload) : payload;
+}

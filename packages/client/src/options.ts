@@ -1,0 +1,264 @@
+import type {
+  Clock,
+  Dial,
+  ProtocolVersion,
+  QoS,
+  Random,
+  Scheduler,
+  UserProperty,
+} from "@sericite/protocol";
+import { UsageError, topicNameFault } from "@sericite/protocol";
+import type { AbortSignalLike } from "./abort.ts";
+import type { Message, Payload } from "./message.ts";
+
+/** 5.0 properties of a message that a client publishes (§3.3.2.3). */
+export interface PublishProperties {
+  payloadFormatIndicator?: 0 | 1 | undefined;
+  /** Seconds. Time that the message waits in the client is taken off. */
+  messageExpiryInterval?: number | undefined;
+  contentType?: string | undefined;
+  responseTopic?: string | undefined;
+  correlationData?: Uint8Array | undefined;
+  userProperties?: readonly UserProperty[] | undefined;
+}
+
+/** The Will Message (§3.1.2.5): what the server publishes when this client is gone. */
+export interface WillOptions {
+  readonly topicName: string;
+  readonly payload?: Payload | undefined;
+  /** Default 0. */
+  readonly qos?: QoS | undefined;
+  /** Default false. */
+  readonly retain?: boolean | undefined;
+  /** 5.0: Will Delay Interval in seconds, and what goes with the message. */
+  readonly properties?:
+    | (PublishProperties & { willDelayInterval?: number | undefined })
+    | undefined;
+}
+
+/** When and how often to connect again. */
+export interface ReconnectOptions {
+  /** Upper bound of the first wait. Milliseconds. Default 1000. */
+  readonly minDelayMs?: number | undefined;
+  /** Upper bound of all waits. Milliseconds. Default 120 000. */
+  readonly maxDelayMs?: number | undefined;
+  /** Attempts in a row before the client gives up. Default: as many as it takes. */
+  readonly maxAttempts?: number | undefined;
+  /** Try again also where the very first attempt fails; else `connect` rejects then. Default false. */
+  readonly fromStart?: boolean | undefined;
+}
+
+/** Bounds of the messages that wait to be sent. */
+export interface QueueOptions {
+  /** Default 100 000. */
+  readonly maximumMessages?: number | undefined;
+  /** Bytes of payloads and Topic Names. Default 64 MiB. */
+  readonly maximumBytes?: number | undefined;
+  /** QoS 0 messages wait for a connection too. Default false: they are rejected without one. */
+  readonly qos0?: boolean | undefined;
+}
+
+/** What a client is opened with. Everything has a default. */
+export interface ClientOptions {
+  /**
+   * Client Identifier. Default: `sericite` and 13 characters of chance; such a session ends with
+   * `disconnect()`. Empty: the server assigns one (5.0, and 3.1.1 with `cleanStart`).
+   */
+  readonly clientId?: string | undefined;
+  /** 5, 4 (3.1.1) or 3 (3.1). Default 5. */
+  readonly protocolVersion?: ProtocolVersion | undefined;
+  /**
+   * 5.0: whether the first connection begins a new session; those after it resume. 3.x: Clean
+   * Session of every connection. Default true.
+   */
+  readonly cleanStart?: boolean | undefined;
+  /** 5.0: seconds for which the server keeps the session without a connection. Default 300. */
+  readonly sessionExpiryInterval?: number | undefined;
+  /** Seconds; 0 turns it off. Default 60. */
+  readonly keepAlive?: number | undefined;
+  readonly username?: string | undefined;
+  readonly password?: Payload | undefined;
+  readonly will?: WillOptions | undefined;
+  /** 5.0: QoS 1 and 2 messages that the server may have unacknowledged. 1…65 535. Default 256. */
+  readonly receiveMaximum?: number | undefined;
+  /** Largest packet that is accepted. Bytes. Default 10 MiB + 64 KiB. */
+  readonly maximumPacketSize?: number | undefined;
+  /** 5.0: Topic Aliases that the server may use. Default 64. */
+  readonly topicAliasMaximum?: number | undefined;
+  /** 5.0: Topic Aliases that the client uses, if the server takes as many. Default 64; 0: none. */
+  readonly outboundTopicAliasMaximum?: number | undefined;
+  /** QoS 1 and 2 messages sent and not acknowledged; the server's Receive Maximum may be lower. Default 1024. */
+  readonly inFlightMaximum?: number | undefined;
+  /** 5.0: User Properties of CONNECT. */
+  readonly userProperties?: readonly UserProperty[] | undefined;
+  /** false: one connection, and no other after it. */
+  readonly reconnect?: ReconnectOptions | false | undefined;
+  readonly queue?: QueueOptions | undefined;
+  /** From dialling to CONNACK. Milliseconds. Default 10 000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /**
+   * 3.x: time after which PUBLISH, PUBREL, SUBSCRIBE or UNSUBSCRIBE is sent again. 5.0, where
+   * nothing is sent again: the connection ends after this × (ackRetries + 1). Milliseconds. Default
+   * 10 000.
+   */
+  readonly ackTimeoutMs?: number | undefined;
+  /** How often a packet is sent again before the connection is ended. Default 5. */
+  readonly ackRetries?: number | undefined;
+  /**
+   * Gets the messages that no subscription of this client takes: those of an earlier process's
+   * session. Its promise is the acknowledgement. Without it they are acknowledged and dropped.
+   */
+  readonly onUnclaimedMessage?: ((message: Message) => unknown) | undefined;
+  /** Gets what listeners and message handlers throw. Default: the platform's console. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Ends the attempt to connect. It has no effect once `connect` has settled. */
+  readonly signal?: AbortSignalLike | undefined;
+  /** How to reach the server; in place of an address. */
+  readonly dial?: Dial | undefined;
+  readonly clock?: Clock | undefined;
+  /** One for this client alone: it has one alarm. */
+  readonly scheduler?: Scheduler | undefined;
+  readonly random?: Random | undefined;
+}
+
+/** `ClientOptions` with the defaults filled in and checked. */
+export interface ClientSettings {
+  readonly clientId: string;
+  /** The Client Identifier was made up: nobody will come back for the session. */
+  readonly clientIdIsGenerated: boolean;
+  readonly protocolVersion: ProtocolVersion;
+  readonly cleanStart: boolean;
+  readonly sessionExpiryInterval: number;
+  readonly keepAlive: number;
+  readonly username: string | undefined;
+  readonly password: Payload | undefined;
+  readonly will: WillOptions | undefined;
+  readonly receiveMaximum: number;
+  readonly maximumPacketSize: number;
+  readonly topicAliasMaximum: number;
+  readonly outboundTopicAliasMaximum: number;
+  readonly inFlightMaximum: number;
+  readonly userProperties: readonly UserProperty[] | undefined;
+  readonly reconnect:
+    | Required<{ [K in keyof ReconnectOptions]: NonNullable<ReconnectOptions[K]> }>
+    | undefined;
+  readonly queue: {
+    readonly maximumMessages: number;
+    readonly maximumBytes: number;
+    readonly qos0: boolean;
+  };
+  readonly connectTimeoutMs: number;
+  readonly ackTimeoutMs: number;
+  readonly ackRetries: number;
+  readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
+}
+
+const highestUint16 = 65_535;
+const highestUint32 = 0xffff_ffff;
+/** Of a packet with the longest Remaining Length. */
+const largestPacket = 268_435_460;
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws UsageError where an option has a value that it cannot have.
+ */
+export function clientSettings(options: ClientOptions, random: Random): ClientSettings {
+  const { protocolVersion = 5, cleanStart = true, reconnect = {}, queue = {} } = options;
+  if (protocolVersion !== 3 && protocolVersion !== 4 && protocolVersion !== 5) {
+    throw new UsageError(
+      "ERR_USAGE",
+      `protocolVersion is ${String(protocolVersion)}, expected 3, 4 or 5`,
+    );
+  }
+  const clientId = options.clientId ?? generatedClientId(random);
+  if (clientId === "" && (protocolVersion === 3 || (protocolVersion === 4 && !cleanStart))) {
+    throw new UsageError(
+      "ERR_USAGE",
+      "clientId is empty, which needs 5.0, or 3.1.1 with cleanStart",
+    ); // [MQTT3-3.1.3-7]
+  }
+  if (protocolVersion < 5 && options.password !== undefined && options.username === undefined) {
+    throw new UsageError("ERR_USAGE", "a password without username needs 5.0"); // [MQTT3-3.1.2-22]
+  }
+  const willFault = options.will === undefined ? undefined : topicNameFault(options.will.topicName);
+  if (willFault !== undefined)
+    throw new UsageError("ERR_TOPIC_NAME", `the will's topicName ${willFault}`);
+  return {
+    clientId,
+    clientIdIsGenerated: options.clientId === undefined,
+    protocolVersion,
+    cleanStart,
+    sessionExpiryInterval: integer(
+      "sessionExpiryInterval",
+      options.sessionExpiryInterval ?? 300,
+      0,
+      highestUint32,
+    ),
+    keepAlive: integer("keepAlive", options.keepAlive ?? 60, 0, highestUint16),
+    username: options.username,
+    password: options.password,
+    will: options.will,
+    receiveMaximum: integer("receiveMaximum", options.receiveMaximum ?? 256, 1, highestUint16),
+    maximumPacketSize: integer(
+      "maximumPacketSize",
+      options.maximumPacketSize ?? 10 * 1024 * 1024 + 65_536,
+      16,
+      largestPacket,
+    ),
+    topicAliasMaximum: integer(
+      "topicAliasMaximum",
+      options.topicAliasMaximum ?? 64,
+      0,
+      highestUint16,
+    ),
+    outboundTopicAliasMaximum: integer(
+      "outboundTopicAliasMaximum",
+      options.outboundTopicAliasMaximum ?? 64,
+      0,
+      highestUint16,
+    ),
+    inFlightMaximum: integer("inFlightMaximum", options.inFlightMaximum ?? 1024, 1, highestUint16),
+    userProperties: options.userProperties,
+    reconnect:
+      reconnect === false
+        ? undefined
+        : {
+            minDelayMs: number("reconnect.minDelayMs", reconnect.minDelayMs ?? 1000, 1),
+            maxDelayMs: number("reconnect.maxDelayMs", reconnect.maxDelayMs ?? 120_000, 1),
+            maxAttempts: number("reconnect.maxAttempts", reconnect.maxAttempts ?? Infinity, 0),
+            fromStart: reconnect.fromStart ?? false,
+          },
+    queue: {
+      maximumMessages: number("queue.maximumMessages", queue.maximumMessages ?? 100_000, 1),
+      maximumBytes: number("queue.maximumBytes", queue.maximumBytes ?? 64 * 1024 * 1024, 1),
+      qos0: queue.qos0 ?? false,
+    },
+    connectTimeoutMs: number("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1),
+    ackTimeoutMs: number("ackTimeoutMs", options.ackTimeoutMs ?? 10_000, 1),
+    ackRetries: integer("ackRetries", options.ackRetries ?? 5, 0, 1_000_000),
+    onUnclaimedMessage: options.onUnclaimedMessage,
+  };
+}
+
+/** 21 characters of those that every server must take in a Client Identifier (3.1.1 §3.1.3.1). */
+function generatedClientId(random: Random): string {
+  const characters = "0123456789abcdefghijklmnopqrstuvwxyz";
+  let clientId = "sericite";
+  for (let i = 0; i < 13; i++)
+    clientId += characters.charAt(Math.floor(random() * characters.length));
+  return clientId;
+}
+
+function integer(name: string, value: number, lowest: number, highest: number): number {
+  if (Number.isInteger(value) && value >= lowest && value <= highest) return value;
+  throw new UsageError(
+    "ERR_USAGE",
+    `${name} is ${value}, expected an integer ${lowest}…${highest}`,
+  );
+}
+
+function number(name: string, value: number, lowest: number): number {
+  if (value >= lowest) return value;
+  throw new UsageError("ERR_USAGE", `${name} is ${value}, expected ${lowest} or more`);
+}

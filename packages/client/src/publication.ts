@@ -1,0 +1,130 @@
+import type { Properties, QoS } from "@sericite/protocol";
+import { ReasonCode, UsageError, topicNameFault } from "@sericite/protocol";
+import type { AbortSignalLike } from "./abort.ts";
+import { RequestError } from "./errors.ts";
+import type { Payload } from "./message.ts";
+import { payloadBytes } from "./message.ts";
+import type { PublishProperties } from "./options.ts";
+import type { ServerLimits } from "./server-limits.ts";
+
+/** How a message is published. */
+export interface PublishOptions {
+  /** Default 0. */
+  readonly qos?: QoS | undefined;
+  /** Default false. */
+  readonly retain?: boolean | undefined;
+  /** 5.0. */
+  readonly properties?: PublishProperties | undefined;
+  /**
+   * Rejects the promise. A message that was not sent yet is not sent any more; one that was stays
+   * in the session.
+   */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** How a publish ended well. */
+export interface PublishResult {
+  /** Of PUBACK or PUBCOMP; 0 at QoS 0 and on 3.x. 0x10: nobody subscribes to it. */
+  readonly reasonCode: number;
+  /** 5.0: properties of the acknowledgement. */
+  readonly properties: Properties | undefined;
+}
+
+/** A message on its way to the server. */
+export interface Publication {
+  readonly topicName: string;
+  payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly properties: PublishProperties | undefined;
+  /** Bytes that it counts for in the queue. */
+  readonly size: number;
+  /** Milliseconds of the clock; Infinity: never. */
+  readonly expiresAt: number;
+  /** Connection that its PUBLISH was sent on last. */
+  connectionNumber: number;
+  /** It waits to be sent, or to be sent anew. */
+  isQueued: boolean;
+  /** The promise has its answer. */
+  isSettled: boolean;
+  readonly resolve: (result: PublishResult) => void;
+  readonly reject: (error: Error) => void;
+  stopListening: () => void;
+}
+
+/** What a message costs in memory beside payload and Topic Name, about. Bytes. */
+const overhead = 64;
+
+/** A message that was asked to be published at the time `now`. */
+export function makePublication(
+  topicName: string,
+  payload: Payload,
+  options: PublishOptions,
+  now: number,
+  resolve: (result: PublishResult) => void,
+  reject: (error: Error) => void,
+): Publication {
+  const { qos = 0, retain = false, properties } = options;
+  const bytes = payloadBytes(payload);
+  const seconds = properties?.messageExpiryInterval;
+  return {
+    topicName,
+    payload: bytes,
+    qos,
+    retain,
+    properties,
+    size: bytes.length + topicName.length + overhead,
+    expiresAt: seconds === undefined ? Infinity : now + seconds * 1000,
+    connectionNumber: 0,
+    isQueued: false,
+    isSettled: false,
+    resolve,
+    reject,
+    stopListening: noListener,
+  };
+}
+
+function noListener(): void {}
+
+/** What is wrong with the arguments of a publish, or `undefined`. */
+export function publishFault(
+  topicName: string,
+  payload: Payload,
+  qos: QoS,
+): UsageError | undefined {
+  const fault = topicNameFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
+  if (fault !== undefined) return new UsageError("ERR_TOPIC_NAME", `topicName ${fault}`);
+  if (qos !== 0 && qos !== 1 && qos !== 2)
+    return new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
+  if (typeof payload !== "string" && !(payload instanceof Uint8Array)) {
+    return new UsageError("ERR_USAGE", "payload is neither a string nor a Uint8Array");
+  }
+  return undefined;
+}
+
+/** Why a message cannot be sent on this connection, or at all; or `undefined`. */
+export function refusalOf(
+  publication: Publication,
+  limits: ServerLimits,
+  now: number,
+): RequestError | undefined {
+  if (publication.expiresAt <= now)
+    return new RequestError("ERR_MESSAGE_EXPIRED", "the message expired before it could be sent");
+  if (publication.qos > limits.maximumQos) {
+    // [MQTT5-3.2.2-11]
+    return new RequestError(
+      "ERR_NOT_SUPPORTED",
+      `the server takes no QoS above ${limits.maximumQos}`,
+      {
+        reasonCode: ReasonCode.qosNotSupported,
+      },
+    );
+  }
+  if (publication.retain && !limits.retainAvailable) {
+    // [MQTT5-3.2.2-14]
+    return new RequestError("ERR_NOT_SUPPORTED", "the server retains no messages", {
+      reasonCode: ReasonCode.retainNotSupported,
+    });
+  }
+  return undefined;
+}

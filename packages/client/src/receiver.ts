@@ -1,0 +1,209 @@
+import type { Parser, Properties, QoS, TopicName } from "@sericite/protocol";
+import {
+  Inbound,
+  ProtocolError,
+  ReasonCode,
+  ReceiveMaximum,
+  TopicAliasInbound,
+} from "@sericite/protocol";
+import type { ClientState } from "./client-state.ts";
+import type { Connection } from "./connection.ts";
+import { Message } from "./message.ts";
+import { Queue } from "./queue.ts";
+
+/**
+ * One QoS 1 or 2 message that is with the handlers: when the last of them has done with it, its
+ * acknowledgement is due.
+ */
+export class Receipt {
+  readonly packetIdentifier: number;
+  readonly qos: QoS;
+  /** Connection on which its acknowledgement is due. */
+  connectionNumber: number;
+  /** Handlers that have not done with it. One more while it is handed out. */
+  pending = 1;
+  /** A handler failed: 5.0 says so to the server. */
+  failed = false;
+  readonly #receiver: Receiver;
+
+  constructor(receiver: Receiver, packetIdentifier: number, qos: QoS, connectionNumber: number) {
+    this.#receiver = receiver;
+    this.packetIdentifier = packetIdentifier;
+    this.qos = qos;
+    this.connectionNumber = connectionNumber;
+  }
+
+  get isDone(): boolean {
+    return this.pending === 0;
+  }
+
+  /** One handler has done with the message. */
+  done(failed = false): void {
+    if (failed) this.failed = true;
+    this.pending--;
+    if (this.pending === 0) this.#receiver.onDone(this);
+  }
+}
+
+/** Where messages go. */
+export interface Deliverer {
+  /**
+   * Hands a message to whoever subscribed to it. Each of them that has not done with it when this
+   * returns adds one to `receipt.pending` and calls `receipt.done()` later.
+   */
+  deliver(message: Message, topic: TopicName, receipt: Receipt | undefined): void;
+}
+
+/**
+ * Receives messages: Topic Aliases, QoS 2 exactly once, and acknowledgements in the order of the
+ * PUBLISHes [MQTT5-4.6.0-2] [MQTT5-4.6.0-3] [MQTT3-4.6.0-2] [MQTT3-4.6.0-3], each when the message's
+ * handlers have done with it.
+ */
+export class Receiver {
+  readonly #state: ClientState;
+  readonly #deliverer: Deliverer;
+  readonly #inbound = new Inbound();
+  /** QoS 2 messages that are with their handlers, by Packet Identifier: across connections. */
+  readonly #unfinished = new Map<number, Receipt>();
+  /** Acknowledgements that are due on this connection, in the order of their PUBLISHes. */
+  #line = new Queue<Receipt>();
+  #quota = new ReceiveMaximum(1);
+  #aliases = new TopicAliasInbound<TopicName>(0);
+
+  constructor(state: ClientState, deliverer: Deliverer) {
+    this.#state = state;
+    this.#deliverer = deliverer;
+  }
+
+  /** A connection is there. */
+  connected(sessionPresent: boolean): void {
+    const { settings } = this.#state;
+    const is5 = settings.protocolVersion === 5;
+    this.#line = new Queue();
+    this.#quota.reset(is5 ? settings.receiveMaximum : 65_535);
+    this.#aliases = new TopicAliasInbound(is5 ? settings.topicAliasMaximum : 0); // [MQTT5-3.3.2-7]
+    if (!sessionPresent) {
+      this.#inbound.clear(); // [MQTT5-3.2.2-5]
+      this.#unfinished.clear();
+    }
+  }
+
+  /** A PUBLISH came. @throws ProtocolError */
+  onPublish(parser: Parser, connection: Connection): void {
+    const topic = this.#topicOf(parser);
+    const flags = parser.bytes[parser.start]!;
+    const qos = ((flags >> 1) & 3) as QoS;
+    if (qos === 0) {
+      this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, undefined); // [MQTT5-3.3.4-1]
+      return;
+    }
+    const { packetIdentifier } = parser;
+    if (!this.#quota.take() && this.#state.settings.protocolVersion === 5) {
+      // [X-56]
+      throw new ProtocolError(
+        "ERR_PROTOCOL",
+        ReasonCode.receiveMaximumExceeded,
+        "the server exceeded the Receive Maximum",
+      );
+    }
+    if (qos === 2) {
+      if (this.#inbound.has(packetIdentifier)) {
+        this.#acknowledgeAgain(packetIdentifier, connection);
+        return;
+      }
+      this.#inbound.begin(packetIdentifier, false);
+    }
+    const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
+    this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, receipt);
+    receipt.pending--;
+    if (receipt.isDone && this.#line.length === 0) {
+      this.#acknowledge(receipt, connection);
+      return;
+    }
+    if (qos === 2 && !receipt.isDone) this.#unfinished.set(packetIdentifier, receipt);
+    this.#line.push(receipt);
+  }
+
+  /** PUBREL came: the message will not be sent again. */
+  onPubrel(packetIdentifier: number, connection: Connection): void {
+    const wasThere = this.#inbound.end(packetIdentifier);
+    if (wasThere) this.#quota.give();
+    const reasonCode = wasThere ? ReasonCode.success : ReasonCode.packetIdentifierNotFound; // [X-11]
+    connection.send({ type: "pubcomp", packetIdentifier, reasonCode }); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
+  }
+
+  /** The handlers of a message have done with it. */
+  onDone(receipt: Receipt): void {
+    if (receipt.qos === 2 && this.#unfinished.get(receipt.packetIdentifier) === receipt) {
+      this.#unfinished.delete(receipt.packetIdentifier);
+    }
+    const { connection, connectionNumber } = this.#state;
+    // Of a message that came on an earlier connection the server will remind us.
+    if (connection === undefined || receipt.connectionNumber !== connectionNumber) return;
+    for (let first = this.#line.peek(); first?.isDone === true; first = this.#line.peek()) {
+      this.#line.shift();
+      this.#acknowledge(first, connection);
+    }
+  }
+
+  /** A QoS 2 message that came before: PUBREC again, and no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. */
+  #acknowledgeAgain(packetIdentifier: number, connection: Connection): void {
+    const { connectionNumber } = this.#state;
+    const unfinished = this.#unfinished.get(packetIdentifier);
+    if (unfinished === undefined) {
+      const receipt = new Receipt(this, packetIdentifier, 2, connectionNumber);
+      receipt.pending = 0;
+      if (this.#line.length === 0) this.#acknowledge(receipt, connection);
+      else this.#line.push(receipt);
+    } else if (unfinished.connectionNumber !== connectionNumber) {
+      unfinished.connectionNumber = connectionNumber;
+      this.#line.push(unfinished);
+    }
+  }
+
+  #acknowledge(receipt: Receipt, connection: Connection): void {
+    const { packetIdentifier, qos, failed } = receipt;
+    const reasonCode = failed ? ReasonCode.implementationSpecificError : ReasonCode.success;
+    if (qos === 1) {
+      this.#quota.give();
+      connection.send({ type: "puback", packetIdentifier, reasonCode }); // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2]
+      return;
+    }
+    if (failed && this.#state.settings.protocolVersion === 5) {
+      this.#quota.give();
+      this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
+    }
+    connection.send({ type: "pubrec", packetIdentifier, reasonCode }); // [MQTT5-4.3.3-8]
+  }
+
+  #topicOf(parser: Parser): TopicName {
+    const { topicAlias } = parser;
+    const topic = parser.topic as TopicName | undefined;
+    if (topic === undefined) return this.#aliases.resolve(topicAlias);
+    if (topicAlias !== 0) this.#aliases.set(topicAlias, topic);
+    return topic;
+  }
+}
+
+function messageOf(parser: Parser, topic: TopicName, flags: number, qos: QoS): Message {
+  const { bytes, payloadStart, end } = parser;
+  // The bytes are good during this call only, unless they were gathered for this packet alone.
+  const payload = parser.owned ? bytes.subarray(payloadStart, end) : bytes.slice(payloadStart, end);
+  return new Message(
+    topic.name,
+    payload,
+    qos,
+    (flags & 1) !== 0,
+    (flags & 8) !== 0,
+    propertiesOf(parser),
+  );
+}
+
+function propertiesOf(parser: Parser): Properties | undefined {
+  if (parser.propertiesStart === parser.propertiesEnd) return undefined;
+  const packet = parser.packet();
+  if (packet.type !== "publish" || packet.properties === undefined) return undefined;
+  const { correlationData } = packet.properties;
+  if (correlationData === undefined) return packet.properties;
+  return { ...packet.properties, correlationData: correlationData.slice() };
+}

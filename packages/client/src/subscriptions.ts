@@ -1,0 +1,547 @@
+import type {
+  SubackPacket,
+  SubscriptionRequest,
+  TopicName,
+  UnsubackPacket,
+} from "@sericite/protocol";
+import {
+  ConnectionError,
+  ProtocolError,
+  ReasonCode,
+  TimerEntry,
+  encodePacket,
+  topicFilterMatches,
+} from "@sericite/protocol";
+import type { AbortSignalLike } from "./abort.ts";
+import { abortError, onAbort } from "./abort.ts";
+import type { ClientState } from "./client-state.ts";
+import type { Connection } from "./connection.ts";
+import { RequestError, hex } from "./errors.ts";
+import { FilterEntry, filtersOverlap, subscribeRefusal } from "./filter-entry.ts";
+import type { Mailbox } from "./mailbox.ts";
+import type { Message } from "./message.ts";
+import type { Deliverer, Receipt } from "./receiver.ts";
+import type { ServerLimits } from "./server-limits.ts";
+
+/** A SUBSCRIBE or UNSUBSCRIBE that is not answered yet. */
+interface Outstanding {
+  readonly type: "subscribe" | "unsubscribe";
+  readonly packetIdentifier: number;
+  readonly entries: readonly { readonly entry: FilterEntry; readonly revision: number }[];
+  /** Subscription Identifier, 0: none. */
+  readonly identifier: number;
+  readonly bytes: Uint8Array;
+  sentAt: number;
+  sendings: number;
+}
+
+/** What `Subscriptions` tells. */
+export interface SubscriptionsOwner {
+  /** No subscription takes the message. */
+  onUnclaimed(message: Message, receipt: Receipt | undefined): void;
+  /** The server lost a subscription with the session and refused it when it was renewed. */
+  onRefused(topicFilter: string, error: RequestError): void;
+}
+
+/** Topic Filters in one SUBSCRIBE or UNSUBSCRIBE, at most. */
+const filtersPerPacket = 100;
+/** SUBSCRIBE and UNSUBSCRIBE packets without an answer, at most. */
+const outstandingMaximum = 64;
+/** Topic Filters up to which overlaps are looked for; above it each has an identifier. */
+const overlapMaximum = 256;
+
+/**
+ * The subscriptions of a client: brings the server to what was asked for last, whatever happens
+ * meanwhile, and says who gets a message.
+ *
+ * Each Topic Filter is an entry with what is wanted. An entry that the server does not know to be so
+ * is *due*: what is due is sent in batches at the end of a turn, when the last request for the entry
+ * was answered. A lost connection or session makes entries due again.
+ *
+ * On 5.0 a Topic Filter that overlaps another has a Subscription Identifier, so that one copy of a
+ * message goes to one handler. Others have none: it would cost the broker its quickest way.
+ */
+export class Subscriptions implements Deliverer {
+  readonly #state: ClientState;
+  readonly #entries = new Map<string, FilterEntry>();
+  readonly #due = new Set<FilterEntry>();
+  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #timer: TimerEntry;
+  readonly #owner: SubscriptionsOwner;
+  /** Rises with each entry that comes or goes: matches that were found before are out of date. */
+  #generation = 0;
+  #lastIdentifier = 0;
+  #closedBy: Error | undefined = undefined;
+
+  constructor(state: ClientState, owner: SubscriptionsOwner) {
+    this.#state = state;
+    this.#owner = owner;
+    this.#timer = new TimerEntry(() => this.#onTimer());
+  }
+
+  /**
+   * Brings the messages of `requests` to `mailbox`.
+   *
+   * @returns the granted QoS of each. Rejects if one is refused; the others are then ended.
+   */
+  subscribe(
+    requests: readonly SubscriptionRequest[],
+    mailbox: Mailbox,
+    signal?: AbortSignalLike,
+  ): Promise<number[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#closedBy !== undefined) throw this.#closedBy;
+      if (signal?.aborted === true) throw abortError(signal);
+      const entries = requests.map((request) => this.#want(request, mailbox));
+      const granted: number[] = [];
+      let open = entries.length;
+      let failure: RequestError | undefined;
+      const stopListening = onAbort(signal, () => finish(abortError(signal!)));
+      const finish = (error: RequestError | undefined): void => {
+        if (open < 0) return;
+        open = -1;
+        stopListening();
+        if (error === undefined) {
+          resolve(granted);
+          return;
+        }
+        mailbox.end();
+        // Only what was granted is worth an answer, and nobody waits for it.
+        void this.unsubscribe(mailbox).catch(ignoreRefusal);
+        reject(error);
+      };
+      for (const [index, entry] of entries.entries()) {
+        entry.waiters.push({
+          revision: entry.revision,
+          settle: (reasonCode, error) => {
+            granted[index] = reasonCode;
+            failure ??= error;
+            open--;
+            if (open === 0) finish(failure);
+          },
+        });
+      }
+      this.#state.connection?.wake();
+    });
+  }
+
+  /** Ends what `mailbox` subscribed to, or of that `topicFilter` alone. */
+  unsubscribe(mailbox: Mailbox, topicFilter?: string): Promise<void> {
+    const entries: FilterEntry[] = [];
+    for (const entry of this.#entries.values()) {
+      if (topicFilter !== undefined && entry.topicFilter !== topicFilter) continue;
+      if (!entry.mailboxes.delete(mailbox)) continue;
+      if (entry.mailboxes.size === 0) entries.push(entry);
+    }
+    return this.#unwant(entries);
+  }
+
+  /** Ends `topicFilter` for every subscription; one that this client does not know is asked of the server. */
+  unsubscribeFilter(topicFilter: string): Promise<void> {
+    let entry = this.#entries.get(topicFilter);
+    if (entry === undefined) {
+      entry = this.#add({ topicFilter, qos: 0 });
+      entry.serverHas = undefined;
+    }
+    const mailboxes = [...entry.mailboxes];
+    entry.mailboxes.clear();
+    for (const mailbox of mailboxes) if (!this.#hasEntries(mailbox)) mailbox.end();
+    return this.#unwant([entry]);
+  }
+
+  /** A connection is there. @param sessionPresent  The server still has what it had. */
+  connected(sessionPresent: boolean): void {
+    for (const entry of this.#entries.values()) {
+      if (!sessionPresent) {
+        entry.serverHas = false;
+        entry.confirmedIdentifier = 0;
+        entry.isRenumbering = false;
+        this.#due.add(entry);
+      }
+    }
+  }
+
+  /** The connection is gone: what was not answered is sent again with the next. */
+  disconnected(): void {
+    this.#state.wheel.cancel(this.#timer);
+    for (const { packetIdentifier, entries } of this.#outstanding.values()) {
+      this.#state.identifiers.release(packetIdentifier);
+      for (const { entry } of entries) {
+        entry.isOutstanding = false;
+        entry.serverHas = undefined;
+        this.#due.add(entry);
+      }
+    }
+    this.#outstanding.clear();
+  }
+
+  /** Every promise is rejected and every subscription ends. */
+  close(error: Error, isClean: boolean): void {
+    this.#closedBy = error;
+    this.#state.wheel.cancel(this.#timer);
+    const failure = new RequestError("ERR_CLIENT_CLOSED", "the client was closed", {
+      cause: error,
+    });
+    const mailboxes = new Set<Mailbox>();
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    this.#due.clear();
+    this.#outstanding.clear();
+    for (const entry of entries) {
+      for (const mailbox of entry.mailboxes) mailboxes.add(mailbox);
+      entry.mailboxes.clear();
+      entry.answer(entry.revision, ReasonCode.unspecifiedError, failure);
+    }
+    for (const mailbox of mailboxes) mailbox.end(isClean ? undefined : error);
+  }
+
+  /** Appends what is due to the connection's output. @returns whether there is more. */
+  fill(connection: Connection, limits: ServerLimits): boolean {
+    if (this.#due.size === 0) return false;
+    const subscribes = new Map<number, FilterEntry[]>();
+    const unsubscribes: FilterEntry[] = [];
+    for (const entry of this.#due) {
+      if (entry.isOutstanding) continue;
+      if (this.#outstanding.size + subscribes.size >= outstandingMaximum) break;
+      this.#due.delete(entry);
+      if (!entry.isWanted) {
+        if (entry.serverHas === false) {
+          this.#drop(entry);
+          entry.answer(entry.revision, ReasonCode.noSubscriptionExisted);
+        } else unsubscribes.push(entry);
+        continue;
+      }
+      const refusal = subscribeRefusal(entry, limits);
+      if (refusal !== undefined) {
+        this.#refuse(entry, entry.revision, refusal.reasonCode!, refusal);
+        continue;
+      }
+      const identifier = limits.subscriptionIdentifiersAvailable ? entry.identifier : 0; // [X-42]
+      const batch = subscribes.get(identifier);
+      if (batch === undefined) subscribes.set(identifier, [entry]);
+      else batch.push(entry);
+    }
+    for (const [identifier, entries] of subscribes)
+      this.#sendBatches("subscribe", entries, identifier, connection, limits);
+    this.#sendBatches("unsubscribe", unsubscribes, 0, connection, limits);
+    return false;
+  }
+
+  /** SUBACK or UNSUBACK came. @throws ProtocolError where nobody asked for it. */
+  onAnswer(packet: SubackPacket | UnsubackPacket, connection: Connection): void {
+    const outstanding = this.#outstanding.get(packet.packetIdentifier);
+    const type = packet.type === "suback" ? "subscribe" : "unsubscribe";
+    if (outstanding?.type !== type) {
+      // On 3.x a request that was sent again is answered again.
+      if (outstanding === undefined && this.#state.settings.protocolVersion < 5) return;
+      throw protocolError(
+        `${packet.type} for Packet Identifier ${packet.packetIdentifier}, which waits for none`,
+      );
+    }
+    const { reasonCodes } = packet;
+    if (reasonCodes !== undefined && reasonCodes.length !== outstanding.entries.length) {
+      throw protocolError(
+        `${packet.type} has ${reasonCodes.length} codes for ${outstanding.entries.length} Topic Filters`,
+      ); // [MQTT5-3.8.4-6]
+    }
+    this.#outstanding.delete(packet.packetIdentifier);
+    this.#state.identifiers.release(packet.packetIdentifier); // [X-4]
+    for (const [index, { entry, revision }] of outstanding.entries.entries()) {
+      entry.isOutstanding = false;
+      if (entry.revision > revision) this.#due.add(entry);
+      const reasonCode = reasonCodes?.[index] ?? ReasonCode.success;
+      if (type === "unsubscribe") this.#onUnsubscribed(entry, revision, reasonCode);
+      else if (reasonCode >= 0x80) {
+        const failure = new RequestError(
+          "ERR_SUBSCRIBE_REFUSED",
+          `the server refused ${entry.topicFilter}: ${hex(reasonCode)}`,
+          { reasonCode },
+        );
+        this.#refuse(entry, revision, reasonCode, failure);
+      } else {
+        entry.serverHas = true;
+        entry.isRenumbering = false;
+        entry.confirmedIdentifier = outstanding.identifier;
+        entry.answer(revision, reasonCode);
+      }
+    }
+    if (this.#due.size > 0) connection.wake();
+  }
+
+  deliver(message: Message, topic: TopicName, receipt: Receipt | undefined): void {
+    const entries = this.#matching(topic);
+    const first = entries[0];
+    if (first === undefined) {
+      this.#owner.onUnclaimed(message, receipt);
+      return;
+    }
+    if (entries.length === 1) {
+      for (const mailbox of first.mailboxes) mailbox.accept(message, receipt);
+      return;
+    }
+    const mailboxes = new Set<Mailbox>();
+    for (const entry of meant(entries, message))
+      for (const mailbox of entry.mailboxes) mailboxes.add(mailbox);
+    for (const mailbox of mailboxes) mailbox.accept(message, receipt);
+  }
+
+  #matching(topic: TopicName): readonly FilterEntry[] {
+    if (topic.matchOwner === this && topic.matchGeneration === this.#generation) {
+      return topic.match as readonly FilterEntry[];
+    }
+    const entries: FilterEntry[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.mailboxes.size > 0 && topicFilterMatches(entry.matchFilter, topic.name))
+        entries.push(entry);
+    }
+    topic.matchOwner = this;
+    topic.match = entries;
+    topic.matchGeneration = this.#generation;
+    return entries;
+  }
+
+  #want(request: SubscriptionRequest, mailbox: Mailbox): FilterEntry {
+    const entry = this.#entries.get(request.topicFilter) ?? this.#add(request);
+    this.#generation++;
+    entry.request = request;
+    entry.isWanted = true;
+    entry.isRenumbering = false;
+    entry.revision++;
+    entry.mailboxes.add(mailbox);
+    this.#due.delete(entry); // Behind those that were given an identifier because of it.
+    this.#due.add(entry);
+    return entry;
+  }
+
+  #add(request: SubscriptionRequest): FilterEntry {
+    const entry = new FilterEntry(request);
+    if (this.#entries.size >= overlapMaximum) this.#identify(entry);
+    else {
+      for (const other of this.#entries.values()) {
+        if (!filtersOverlap(other.matchFilter, entry.matchFilter)) continue;
+        if (entry.identifier === 0) this.#identify(entry);
+        if (other.identifier === 0) this.#renumber(other);
+      }
+    }
+    this.#entries.set(entry.topicFilter, entry);
+    this.#generation++;
+    return entry;
+  }
+
+  #identify(entry: FilterEntry): void {
+    if (this.#state.settings.protocolVersion !== 5) return;
+    this.#lastIdentifier = this.#lastIdentifier === 268_435_455 ? 1 : this.#lastIdentifier + 1; // [X-51]
+    entry.identifier = this.#lastIdentifier;
+  }
+
+  /** The server has the entry without an identifier: it is subscribed to again, with one [X-61]. */
+  #renumber(entry: FilterEntry): void {
+    this.#identify(entry);
+    if (entry.identifier === 0 || !entry.isWanted) return;
+    if (!this.#due.has(entry)) entry.isRenumbering = true;
+    entry.revision++;
+    this.#due.add(entry);
+  }
+
+  #unwant(entries: readonly FilterEntry[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closedBy !== undefined || entries.length === 0) {
+        resolve();
+        return;
+      }
+      this.#generation++;
+      let open = entries.length;
+      let failure: RequestError | undefined;
+      for (const entry of entries) {
+        entry.isWanted = false;
+        entry.revision++;
+        this.#due.add(entry);
+        entry.waiters.push({
+          revision: entry.revision,
+          settle: (_reasonCode, error) => {
+            failure ??= error;
+            open--;
+            if (open > 0) return;
+            if (failure === undefined) resolve();
+            else reject(failure);
+          },
+        });
+        // What the server was never asked for needs no answer of it.
+        if (entry.serverHas === false && !entry.isOutstanding) {
+          this.#drop(entry);
+          entry.answer(entry.revision, ReasonCode.noSubscriptionExisted);
+        }
+      }
+      this.#state.connection?.wake();
+    });
+  }
+
+  #hasEntries(mailbox: Mailbox): boolean {
+    for (const entry of this.#entries.values()) if (entry.mailboxes.has(mailbox)) return true;
+    return false;
+  }
+
+  #drop(entry: FilterEntry): void {
+    this.#due.delete(entry);
+    if (this.#entries.get(entry.topicFilter) === entry) this.#entries.delete(entry.topicFilter);
+    this.#generation++;
+  }
+
+  #onUnsubscribed(entry: FilterEntry, revision: number, reasonCode: number): void {
+    if (reasonCode < 0x80) entry.serverHas = false;
+    if (entry.revision === revision) this.#drop(entry);
+    const failure =
+      reasonCode < 0x80
+        ? undefined
+        : new RequestError(
+            "ERR_UNSUBSCRIBE_REFUSED",
+            `the server keeps ${entry.topicFilter}: ${hex(reasonCode)}`,
+            { reasonCode },
+          );
+    entry.answer(revision, reasonCode, failure);
+  }
+
+  /** The server will not have the entry: ends what rests on it, unless more was asked meanwhile. */
+  #refuse(entry: FilterEntry, revision: number, reasonCode: number, failure: RequestError): void {
+    entry.answer(revision, reasonCode, failure);
+    if (entry.revision !== revision || entry.serverHas === true) return;
+    // Who waited for an answer is gone by now. The others had it: it was lost with the session.
+    const mailboxes = [...entry.mailboxes];
+    entry.mailboxes.clear();
+    this.#drop(entry);
+    if (mailboxes.length > 0) this.#owner.onRefused(entry.topicFilter, failure);
+    for (const mailbox of mailboxes) {
+      mailbox.end(failure);
+      void this.unsubscribe(mailbox).catch(ignoreRefusal);
+    }
+  }
+
+  #sendBatches(
+    type: "subscribe" | "unsubscribe",
+    entries: readonly FilterEntry[],
+    identifier: number,
+    connection: Connection,
+    limits: ServerLimits,
+  ): void {
+    for (let start = 0; start < entries.length; start += filtersPerPacket) {
+      this.#sendBatch(
+        type,
+        entries.slice(start, start + filtersPerPacket),
+        identifier,
+        connection,
+        limits,
+      );
+    }
+  }
+
+  #sendBatch(
+    type: "subscribe" | "unsubscribe",
+    entries: readonly FilterEntry[],
+    identifier: number,
+    connection: Connection,
+    limits: ServerLimits,
+  ): void {
+    const { identifiers, clock, wheel, settings } = this.#state;
+    const packetIdentifier = identifiers.take(); // [MQTT5-2.2.1-3] [MQTT3-2.3.1-2]
+    if (packetIdentifier === 0) {
+      for (const entry of entries) this.#due.add(entry);
+      return;
+    }
+    const bytes = this.#encode(type, entries, identifier, packetIdentifier);
+    if (bytes.length > limits.maximumPacketSize) {
+      identifiers.release(packetIdentifier); // [MQTT5-3.2.2-15]
+      const half = entries.length >> 1;
+      if (half > 0) {
+        this.#sendBatch(type, entries.slice(0, half), identifier, connection, limits);
+        this.#sendBatch(type, entries.slice(half), identifier, connection, limits);
+        return;
+      }
+      const entry = entries[0]!;
+      const { packetTooLarge } = ReasonCode;
+      const failure = new RequestError(
+        "ERR_PACKET_TOO_LARGE",
+        `${type} of ${bytes.length} bytes, the server takes ${limits.maximumPacketSize}`,
+        { reasonCode: packetTooLarge },
+      );
+      this.#refuse(entry, entry.revision, packetTooLarge, failure);
+      return;
+    }
+    for (const entry of entries) entry.isOutstanding = true;
+    connection.sendBytes(bytes);
+    this.#outstanding.set(packetIdentifier, {
+      type,
+      packetIdentifier,
+      entries: entries.map((entry) => ({ entry, revision: entry.revision })),
+      identifier,
+      bytes,
+      sentAt: clock.now(),
+      sendings: 1,
+    });
+    if (!this.#timer.isScheduled) wheel.schedule(this.#timer, settings.ackTimeoutMs);
+  }
+
+  #encode(
+    type: "subscribe" | "unsubscribe",
+    entries: readonly FilterEntry[],
+    identifier: number,
+    packetIdentifier: number,
+  ): Uint8Array {
+    const { protocolVersion } = this.#state.settings;
+    if (type === "unsubscribe") {
+      const topicFilters = entries.map((entry) => entry.topicFilter);
+      return encodePacket({ type, packetIdentifier, topicFilters }, protocolVersion);
+    }
+    const subscriptions = entries.map((entry) =>
+      entry.isRenumbering ? { ...entry.request, retainHandling: 2 as const } : entry.request,
+    );
+    const properties = identifier === 0 ? undefined : { subscriptionIdentifiers: [identifier] };
+    return encodePacket({ type, packetIdentifier, subscriptions, properties }, protocolVersion);
+  }
+
+  #onTimer(): void {
+    const { connection, settings, clock, wheel } = this.#state;
+    if (connection === undefined || this.#outstanding.size === 0) return;
+    const now = clock.now();
+    if (!connection.isPaused && !connection.isBlocked) {
+      const is5 = settings.protocolVersion === 5;
+      for (const outstanding of this.#outstanding.values()) {
+        const waited = now - outstanding.sentAt;
+        const isOver = is5
+          ? waited >= settings.ackTimeoutMs * (settings.ackRetries + 1)
+          : waited >= settings.ackTimeoutMs && outstanding.sendings > settings.ackRetries;
+        if (isOver) {
+          connection.destroy(
+            new ConnectionError(
+              "ERR_ACKNOWLEDGEMENT_TIMEOUT",
+              `${outstanding.type} was not answered in time`,
+            ),
+          );
+          return;
+        }
+        if (is5 || waited < settings.ackTimeoutMs) continue;
+        outstanding.sentAt = now;
+        outstanding.sendings++;
+        connection.sendBytes(outstanding.bytes);
+      }
+    }
+    wheel.schedule(this.#timer, settings.ackTimeoutMs);
+  }
+}
+
+/** Of entries that match a message, those that this copy of it was sent for. */
+function meant(entries: readonly FilterEntry[], message: Message): readonly FilterEntry[] {
+  const identifiers = message.properties?.subscriptionIdentifiers;
+  const chosen =
+    identifiers === undefined
+      ? entries.filter((entry) => entry.confirmedIdentifier === 0)
+      : entries.filter((entry) => entry.identifier !== 0 && identifiers.includes(entry.identifier));
+  // Identifiers that mean nothing here are those of an earlier process.
+  return chosen.length > 0 ? chosen : entries;
+}
+
+/** Nobody asked for the answer to an UNSUBSCRIBE that followed from a failure, which was told. */
+function ignoreRefusal(): void {}
+
+function protocolError(message: string): ProtocolError {
+  return new ProtocolError("ERR_PROTOCOL", ReasonCode.protocolError, message);
+}
