@@ -283,7 +283,8 @@ export class TimingWheel {
         try {
           entry.fire(entry);
         } catch (error) {
-          failure ??= this.#report(error, entry);
+          const thrownOn = this.#report(error, entry);
+          failure ??= thrownOn;
         }
       }
     }

@@ -25,7 +25,7 @@ export class MatchGenerations {
   /** Rises with every change. */
   current = 1;
   #everywhere = 0;
-  #changedAt = new Float64Array(1024);
+  #changedAt = new Float64Array(8192);
 
   /** A subscription with this Topic Filter came, went or changed. */
   raise(topicFilter: string): void {
@@ -71,7 +71,7 @@ export class MatchGenerations {
 
   /** Room for about this many Topic Filters to be told apart, up to a bound. Raises all where it grows. */
   reserve(topicFilters: number): void {
-    if (topicFilters <= this.#changedAt.length || this.#changedAt.length >= 65_536) return;
+    if (topicFilters <= this.#changedAt.length || this.#changedAt.length >= 131_072) return;
     this.#changedAt = new Float64Array(this.#changedAt.length * 4);
     this.raiseAll();
   }

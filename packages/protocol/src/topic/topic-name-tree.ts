@@ -183,7 +183,12 @@ class Cursor<T> implements TopicNameCursor<T> {
   #look(level: Level<T>, depth: number): T | undefined {
     const filter = this.#filter;
     // [MQTT5-4.7.2-1] [MQTT3-4.7.2-1]: a wildcard at the first level does not match a `$`.
-    if (depth === 0 && level.text.startsWith("$") && level.text !== filter[0]) return undefined;
+    if (
+      level.parent?.parent === undefined &&
+      level.text.startsWith("$") &&
+      level.text !== filter[0]
+    )
+      return undefined;
     const isRest = filter[depth] === "#";
     const last = filter.length - 1;
     if (isRest) this.#enter(level, depth);
