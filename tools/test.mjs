@@ -22,18 +22,18 @@ import { ROOT } from "./checkout.mjs";
  * seconds on two cores; all budgets together stay under the two minutes of `npm test`.
  */
 const SUITES = [
-  { name: "tools", budget: 10, pattern: /^tools\// },
-  { name: "interop", budget: 25, pattern: /^conformance\/.*interop/ },
-  { name: "conformance", budget: 10, pattern: /^conformance\// },
+  { name: "tools", budget: 12, pattern: /^tools\// },
+  { name: "interop", budget: 22, pattern: /^conformance\/.*interop/ },
+  { name: "conformance", budget: 8, pattern: /^conformance\// },
   { name: "simulation", budget: 15, pattern: /simulat|planted|faults|ledger/ },
-  { name: "contract", budget: 5, pattern: /contract/ },
-  { name: "property", budget: 15, pattern: /propert(y|ies)\.test|fuzz/ },
+  { name: "contract", budget: 4, pattern: /contract/ },
+  { name: "property", budget: 12, pattern: /propert(y|ies)\.test|fuzz/ },
   {
     name: "integration",
-    budget: 20,
+    budget: 15,
     pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\//,
   },
-  { name: "unit", budget: 15, pattern: /./ },
+  { name: "unit", budget: 30, pattern: /./ },
 ];
 
 /** Files that run at the same time. */
@@ -132,7 +132,7 @@ function runFile(file) {
       if (timedOut) fault(`did not end within ${FILE_LIMIT_MS / 1000} s`);
       else if (code !== 0 && !failed) fault(`ended with ${signal ?? `exit code ${code}`}`);
       else if (tests.length === 0) fault("holds no tests");
-      resolve({ file, tests, printed });
+      resolve({ file, tests, printed, seconds: (performance.now() - started) / 1000 });
     });
   });
 }
@@ -184,7 +184,8 @@ async function runSuite(suite) {
       console.log(`  What ${file} printed:\n${indent(printed.trimEnd())}`);
     }
   }
-  return { ...total, seconds: (performance.now() - started) / 1000 };
+  const slowest = reports.toSorted((a, b) => b.seconds - a.seconds).slice(0, 3);
+  return { ...total, slowest, seconds: (performance.now() - started) / 1000 };
 }
 
 function indent(text) {
@@ -205,6 +206,10 @@ console.log(`${"suite".padEnd(12)} files  passed  failed  skipped     time   sha
 for (const suite of suites) {
   const result = await runSuite(suite);
   row(suite.name, suite.files.length, result, suite.budget);
+  if (result.seconds > suite.budget) {
+    const files = result.slowest.map(({ file, seconds }) => `${seconds.toFixed(1)} s ${file}`);
+    console.log(`    slowest: ${files.join(", ")}`);
+  }
   for (const key of ["passed", "failed", "skipped", "seconds"]) sum[key] += result[key];
   sum.budget += suite.budget;
 }
