@@ -1,6 +1,14 @@
 import { randomInt } from "node:crypto";
 import type { Server } from "node:net";
-import { connectMemory, ConnectionError, encodeProperties, PacketType, ReasonCode, topicNameFault, UsageError } from "@sericite/protocol";
+import {
+  connectMemory,
+  ConnectionError,
+  encodeProperties,
+  PacketType,
+  ReasonCode,
+  topicNameFault,
+  UsageError,
+} from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, Subscription } from "@sericite/client";
 import { UserAuthenticator } from "./auth/user.ts";
@@ -13,7 +21,15 @@ import type { EventListener, EventName } from "./engine/events.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
-import type { Authentication, Authenticator, Bus, ConnectRequest, Log, Ownership, Store } from "./engine/ports.ts";
+import type {
+  Authentication,
+  Authenticator,
+  Bus,
+  ConnectRequest,
+  Log,
+  Ownership,
+  Store,
+} from "./engine/ports.ts";
 import { recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
 import { listenTcp, serveTcp } from "./listeners/tcp.ts";
@@ -32,7 +48,9 @@ export interface BrokerOptions {
   /** Some of the settings (`brokerSettings` lists them). */
   readonly settings?: PartialSettings;
   /** Who is let in. Default: the user of `auth.username`, or everybody while only loopback is listened on. */
-  readonly authenticator?: Authenticator | ((request: ConnectRequest) => Authentication | boolean | Promise<Authentication | boolean>);
+  readonly authenticator?:
+    | Authenticator
+    | ((request: ConnectRequest) => Authentication | boolean | Promise<Authentication | boolean>);
   /** Awaited questions that may refuse; several sets are asked in order. */
   readonly hooks?: Hooks | readonly Hooks[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
@@ -48,7 +66,9 @@ export interface BrokerOptions {
 }
 
 /** Where to listen: an address of one's own, or a server that is there already. */
-export type ListenOptions = { readonly host?: string; readonly port?: number } | { readonly server: Server };
+export type ListenOptions =
+  | { readonly host?: string; readonly port?: number }
+  | { readonly server: Server };
 
 /** How a message is published by the embedding program. */
 export interface PublishOptions {
@@ -123,7 +143,13 @@ export class Broker implements AsyncDisposable {
   }
 
   /** What there is now. */
-  get gauges(): { connections: number; sessions: number; subscriptions: number; retainedMessages: number; retainedBytes: number } {
+  get gauges(): {
+    connections: number;
+    sessions: number;
+    subscriptions: number;
+    retainedMessages: number;
+    retainedBytes: number;
+  } {
     const engine = this.#engine;
     return {
       connections: engine.connections.size,
@@ -158,9 +184,17 @@ export class Broker implements AsyncDisposable {
     }
     let listener: Listener;
     try {
-      listener = await listenTcp((link) => accept(link), { host, port, backlog: this.#settings.listen.backlog });
+      listener = await listenTcp((link) => accept(link), {
+        host,
+        port,
+        backlog: this.#settings.listen.backlog,
+      });
     } catch (cause) {
-      throw new ConnectionError("ERR_LISTEN", `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new ConnectionError(
+        "ERR_LISTEN",
+        `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
     }
     this.#listeners.add(listener);
     return listener;
@@ -173,7 +207,11 @@ export class Broker implements AsyncDisposable {
    * @param payload  Copied.
    * @throws UsageError ERR_TOPIC_NAME for a Topic Name that is none.
    */
-  publish(topicName: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
+  publish(
+    topicName: string,
+    payload: string | Uint8Array,
+    options: PublishOptions = {},
+  ): Promise<PublishResult> {
     this.#checkOpen();
     const engine = this.#engine;
     const fault = topicNameFault(topicName, engine.settings.limits.topicLevels);
@@ -181,7 +219,9 @@ export class Broker implements AsyncDisposable {
     const { messageExpiryInterval, topicAlias: _hop, ...properties } = options.properties ?? {};
     engine.enter();
     if (engine.store.state === "refusing") {
-      return Promise.reject(new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present"));
+      return Promise.reject(
+        new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present"),
+      );
     }
     const message = composeMessage(engine.nextMessageNumber(), {
       topic: engine.topicNames.intern(topicName),
@@ -190,7 +230,8 @@ export class Broker implements AsyncDisposable {
       qos: options.qos ?? 0,
       retain: options.retain ?? false,
       publisher: "",
-      expiresAt: messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
+      expiresAt:
+        messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
     });
     const { sessions, store, bus } = route(engine, message, "broker", options.to);
     return new Promise((resolve) => engine.whenDurable(store, bus, () => resolve({ sessions })));
@@ -204,7 +245,11 @@ export class Broker implements AsyncDisposable {
    * await using subscription = await broker.subscribe("sensors/#", (message) => store(message.payload), { qos: 1 });
    * ```
    */
-  async subscribe(topicFilter: string | readonly string[], handler: MessageHandler, options: LocalSubscribeOptions = {}): Promise<Subscription> {
+  async subscribe(
+    topicFilter: string | readonly string[],
+    handler: MessageHandler,
+    options: LocalSubscribeOptions = {},
+  ): Promise<Subscription> {
     this.#checkOpen();
     const { clientId, sessionExpiryInterval, ...subscribeOptions } = options;
     const engine = this.#engine;
@@ -237,7 +282,10 @@ export class Broker implements AsyncDisposable {
   }
 
   /** Ends a client's connection. Its session stays as it asked for. @returns whether it was connected. */
-  async disconnectClient(clientId: string, reasonCode: number = ReasonCode.administrativeAction): Promise<boolean> {
+  async disconnectClient(
+    clientId: string,
+    reasonCode: number = ReasonCode.administrativeAction,
+  ): Promise<boolean> {
     const connection = this.#engine.sessions.get(clientId)?.connection;
     if (connection === undefined) return false;
     this.#engine.enter();
@@ -264,6 +312,7 @@ export class Broker implements AsyncDisposable {
     }
     this.#settings = next;
     this.#engine.settings = next;
+    this.#engine.sys.reschedule();
     return { changed, needRestart };
   }
 

@@ -1,6 +1,7 @@
-import { ReasonCode } from "@sericite/protocol";
+import { ReasonCode, TopicAliasOutbound } from "@sericite/protocol";
 import type { ConnectPacket, Properties } from "@sericite/protocol";
 import { ask } from "./ask.ts";
+import { beginAuthentication } from "./auth.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Authentication, Claim, Position } from "./ports.ts";
@@ -19,19 +20,15 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
-  if (properties?.authenticationMethod !== undefined) {
-    return connection.refuse(
-      ReasonCode.badAuthenticationMethod,
-      `Authentication Method ${properties.authenticationMethod} is not supported`,
-    ); // [MQTT5-4.12.0-1]
-  }
   const will = willFault(engine, packet);
   if (will !== 0)
     return connection.refuse(will, "the Will asks for what this broker does not offer");
   if (engine.isDraining)
-    return connection.refuse(ReasonCode.serverShuttingDown, "the broker is shutting down");
-  if (connection.isTrusted || engine.authenticator === undefined)
+    return connection.refuse(ReasonCode.serverUnavailable, "the broker is shutting down");
+  const isEnhanced = properties?.authenticationMethod !== undefined;
+  if (!isEnhanced && (connection.isTrusted || engine.authenticator === undefined)) {
     return authorizeWill(connection, packet);
+  }
   const request = {
     clientId: packet.clientId,
     username: packet.username,
@@ -41,6 +38,14 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
     userProperties: properties?.userProperties ?? [],
     peer: connection.peer,
   };
+  if (isEnhanced) {
+    return beginAuthentication(connection, packet, request, (step) => {
+      connection.authenticationData = step.data;
+      if (step.clientId !== undefined) connection.clientId = step.clientId;
+      if (step.username !== undefined) connection.username = step.username;
+      authorizeWill(connection, packet);
+    });
+  }
   ask(
     connection,
     "authenticate",
@@ -244,6 +249,12 @@ function acceptConnection(
   connection.maximumPacketSize = properties?.maximumPacketSize ?? 0xffff_ffff;
   connection.wantsProblemInformation = (properties?.requestProblemInformation ?? 1) === 1;
   connection.keepAlive = keepAliveOf(engine, packet);
+  // [MQTT5-3.1.2-26] [MQTT5-3.1.2-27]
+  const aliases = Math.min(
+    properties?.topicAliasMaximum ?? 0,
+    settings.mqtt.topicAliasOutboundMaximum,
+  );
+  if (aliases > 0) connection.outboundAliases = new TopicAliasOutbound(aliases);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
   connection.sender.sendConnack(
@@ -257,6 +268,7 @@ function acceptConnection(
     position,
   );
   engine.counters.connectAccepted++;
+  engine.counters.clientsConnected++;
   engine.events.emit("clientConnected", {
     clientId: session.clientId,
     username: session.username,
@@ -299,6 +311,14 @@ function connackProperties(
   if ((packet.properties?.sessionExpiryInterval ?? 0) !== session.expiryInterval)
     properties.sessionExpiryInterval = session.expiryInterval; // [X-38]
   if (connection.keepAlive !== packet.keepAlive) properties.serverKeepAlive = connection.keepAlive;
+  if (connection.authentication !== undefined) {
+    properties.authenticationMethod = connection.authentication.method; // [MQTT5-4.12.0-5]
+    properties.authenticationData = connection.authenticationData;
+  }
+  // [MQTT5-3.1.2-28]
+  if (packet.properties?.requestResponseInformation === 1 && mqtt.responseInformation !== "") {
+    properties.responseInformation = mqtt.responseInformation.replaceAll("%c", session.clientId);
+  }
   if (mqtt.maximumQos < 2) properties.maximumQoS = mqtt.maximumQos as 0 | 1; // [MQTT5-3.2.2-9]
   if (!mqtt.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
   if (!mqtt.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;

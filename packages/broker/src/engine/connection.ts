@@ -5,13 +5,16 @@ import type {
   Peer,
   ProtocolVersion,
   TopicAliasInbound,
+  TopicAliasOutbound,
   TopicName,
 } from "@sericite/protocol";
+import type { EnhancedAuthentication } from "./auth.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { connackFailure } from "./refusal.ts";
 import { Sender } from "./sender.ts";
+import type { Slab } from "./slab.ts";
 import type { Session } from "./session.ts";
 import { pump } from "./deliver.ts";
 import { detach } from "./session-registry.ts";
@@ -54,6 +57,10 @@ export class Connection implements LinkHandler, ClientIdentity {
   /** Reason Strings and User Properties may go out in any packet [MQTT5-3.1.2-29]. */
   wantsProblemInformation = true;
   aliases: TopicAliasInbound<TopicName> | undefined;
+  outboundAliases: TopicAliasOutbound | undefined;
+  authentication: EnhancedAuthentication | undefined;
+  /** Goes out with CONNACK. */
+  authenticationData: Uint8Array | undefined;
 
   isReady = false;
   isWritable = true;
@@ -63,6 +70,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   #hasBacklog = false;
   #isHandling = false;
   #lastReceivedAt: number;
+  /** Holds what was read last. */
+  slab: Slab | undefined;
   readonly #timer: TimerEntry;
   #stallTimer: TimerEntry | undefined;
   retryTimer: TimerEntry | undefined;
@@ -97,6 +106,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.#lastReceivedAt = engine.now;
     if (this.state === "closing" || this.state === "closed") return;
     const slab = engine.slabs.room(end - start);
+    this.slab = slab;
     const at = slab.used;
     slab.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
     slab.used = at + end - start;
@@ -328,7 +338,7 @@ export class Connection implements LinkHandler, ClientIdentity {
    * Ends the connection for a reason, where CONNACK was sent [MQTT5-3.14.0-1]: 5.0 clients get DISCONNECT with it, as the last packet
    * [MQTT5-3.14.4-1]; earlier versions have none from a Server.
    */
-  close(reasonCode: number, reason: string): void {
+  close(reasonCode: number, reason: string, serverReference?: string): void {
     if (this.state === "closing" || this.state === "closed") return;
     if (
       this.state === "open" &&
@@ -337,12 +347,16 @@ export class Connection implements LinkHandler, ClientIdentity {
       reasonCode !== ReasonCode.success
     ) {
       let bytes = encodePacket(
-        { type: "disconnect", reasonCode, properties: { reasonString: reason } },
+        { type: "disconnect", reasonCode, properties: { reasonString: reason, serverReference } },
         5,
       );
       // [MQTT5-3.14.2-3]: the Reason String is left out where the packet would be too large.
-      if (bytes.length > this.maximumPacketSize)
-        bytes = encodePacket({ type: "disconnect", reasonCode }, 5);
+      if (bytes.length > this.maximumPacketSize) {
+        bytes = encodePacket(
+          { type: "disconnect", reasonCode, properties: { serverReference } },
+          5,
+        );
+      }
       this.sender.output.append(bytes, 0, bytes.length);
     }
     this.#shut(reasonCode, reason);
@@ -390,6 +404,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     const session = this.session;
     if (session !== undefined && session.connection === this) detach(engine, session);
     if (!wasOpen) return;
+    engine.counters.clientsDisconnected++;
     engine.events.emit("clientDisconnected", {
       clientId: this.clientId,
       username: this.username,

@@ -1,4 +1,5 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
+import type { TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { discard } from "./enqueue.ts";
@@ -140,6 +141,16 @@ function write(
   packetIdentifier: number,
 ): boolean {
   const isVersion5 = connection.protocolVersion === 5;
+  if (connection.outboundAliases !== undefined) {
+    return writeAliased(
+      connection,
+      connection.outboundAliases,
+      message,
+      meta,
+      extras,
+      packetIdentifier,
+    );
+  }
   if (extras === undefined || extras.identifiers.length === 0 || !isVersion5) {
     const shares = packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number);
     if (shares && isNative(message, isVersion5, meta)) {
@@ -163,6 +174,35 @@ function write(
     false,
     packetIdentifier,
   );
+  if (form.end - form.start > connection.maximumPacketSize) return false;
+  connection.sender.output.append(form.bytes, form.start, form.end);
+  return true;
+}
+
+/** The same for a client that takes Topic Aliases: its packets are its own. */
+function writeAliased(
+  connection: Connection,
+  aliases: TopicAliasOutbound,
+  message: Message,
+  meta: number,
+  extras: Extras | undefined,
+  packetIdentifier: number,
+): boolean {
+  const identifiers = extras?.identifiers;
+  // An alias is set by a packet that is surely sent, so its size is judged before.
+  const largest = message.size + 16 + 5 * (identifiers?.length ?? 0);
+  const alias = largest > connection.maximumPacketSize ? 0 : aliases.assign(message.topicName);
+  const form = encodeForm(
+    connection.engine,
+    message,
+    true,
+    meta,
+    identifiers,
+    false,
+    packetIdentifier,
+    alias,
+    alias !== 0 && !aliases.isNew,
+  ); // [MQTT5-3.3.2-11]
   if (form.end - form.start > connection.maximumPacketSize) return false;
   connection.sender.output.append(form.bytes, form.start, form.end);
   return true;

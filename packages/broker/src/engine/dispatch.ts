@@ -1,11 +1,13 @@
 import { PacketType, ProtocolError, ReasonCode } from "@sericite/protocol";
 import type {
+  AuthPacket,
   ConnectPacket,
   DisconnectPacket,
   SubscribePacket,
   UnsubscribePacket,
 } from "@sericite/protocol";
 import { handlePuback, handlePubcomp, handlePubrec, handlePubrel } from "./acknowledge.ts";
+import { handleAuth } from "./auth.ts";
 import { handleConnect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { handleDisconnect } from "./disconnect.ts";
@@ -40,13 +42,25 @@ export function dispatch(connection: Connection, packetType: number): void {
     case PacketType.connect:
       throw protocolError("a second CONNECT on the connection"); // [MQTT5-3.1.0-2] [MQTT3-3.1.0-2]
     case PacketType.auth:
-      throw protocolError("AUTH without an Authentication Method in CONNECT"); // [X-70]
+      return handleAuth(connection, parser.packet() as AuthPacket);
     default:
       throw protocolError(`packet type ${packetType} from a client`);
   }
 }
 
 function dispatchFirst(connection: Connection, packetType: number): void {
+  // Between CONNECT and CONNACK only AUTH goes on, where it was asked for [MQTT5-3.1.2-30].
+  if (
+    packetType === PacketType.auth &&
+    connection.state === "connecting" &&
+    connection.authentication !== undefined
+  ) {
+    return handleAuth(connection, connection.parser.packet() as AuthPacket);
+  }
+  if (packetType === PacketType.disconnect && connection.state === "connecting") {
+    connection.parser.packet();
+    return connection.finish();
+  }
   // [MQTT5-3.1.0-1] [MQTT3-3.1.0-1]
   if (connection.state !== "new" || packetType !== PacketType.connect) {
     throw protocolError(`packet type ${packetType} before CONNECT was accepted`);

@@ -11,6 +11,9 @@ export const dropReasons = {
   "publish-denied": "The publisher may not publish to this Topic Name.",
   "delivery-denied": "The receiver may not get messages of this Topic Name.",
   "hook-refused": "A hook refused the message.",
+  "payload-format": "The payload is marked as UTF-8 and is not (mqtt.checkPayloadFormat).",
+  "delayed-full":
+    "The message may not be delayed: delayed.maximumMessages, maximumBytes or maximumDelay.",
   "session-ended": "The session ended with the message still waiting.",
   "retained-full":
     "The message was not retained: limits.retainedMessages or limits.retainedBytes is reached.",

@@ -9,6 +9,7 @@ import {
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
 import { Connection } from "./connection.ts";
+import { DelayedMessages } from "./delayed.ts";
 import { createCounters } from "./counters.ts";
 import type { Counters } from "./counters.ts";
 import { dropReasons } from "./drop-reasons.ts";
@@ -26,6 +27,7 @@ import type { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import type { EngineSettings } from "./settings.ts";
 import { Slabs } from "./slab.ts";
+import { SysTopics } from "./sys-topics.ts";
 import { deliverShared, SharedGroups } from "./shared.ts";
 import type { SharedGroup } from "./shared.ts";
 import { findReceivers } from "./targets.ts";
@@ -58,6 +60,8 @@ export interface EngineOptions {
   readonly authenticator?: Authenticator | undefined;
   readonly hooks?: Hooks | undefined;
   readonly log: Log;
+  /** Of the software, for $SYS. */
+  readonly version?: string | undefined;
 }
 
 /**
@@ -88,6 +92,10 @@ export class Engine {
   readonly sessions = new SessionRegistry();
   readonly retained: Retained;
   readonly shared = new SharedGroups(this);
+  readonly delayed = new DelayedMessages(this);
+  readonly sys: SysTopics;
+  /** Of the software. */
+  readonly version: string;
   readonly connections = new Set<Connection>();
   /** New connections are refused and old ones told to leave. */
   isDraining = false;
@@ -147,6 +155,8 @@ export class Engine {
     this.store.onDurable = () => this.#onDurable();
     this.store.onState = () => this.#onStoreState();
     this.bus.onDurable = () => this.#onDurable();
+    this.version = options.version ?? "";
+    this.sys = new SysTopics(this);
   }
 
   // --- doors ---
@@ -400,9 +410,15 @@ export class Engine {
       if (this.connections.size === 0) return done();
       this.#onEmpty = done;
       this.wheel.schedule(timer, timeoutMs);
-      for (const connection of [...this.connections])
-        connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
+      for (const connection of [...this.connections]) this.#sendAway(connection);
     });
+  }
+
+  #sendAway(connection: Connection): void {
+    const reference = this.settings.mqtt.serverReference;
+    if (reference === "")
+      connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
+    else connection.close(ReasonCode.useAnotherServer, "the broker is shutting down", reference);
   }
 
   // --- what is told ---

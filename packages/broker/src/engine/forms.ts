@@ -12,6 +12,7 @@ import { META_QOS, META_RETAIN } from "./queue.ts";
 
 const SUBSCRIPTION_IDENTIFIER = 0x0b;
 const MESSAGE_EXPIRY_INTERVAL = 0x02;
+const TOPIC_ALIAS = 0x23;
 const DUP = 0x08;
 const none = new Uint8Array(0);
 
@@ -63,7 +64,7 @@ function compose(number: number, parts: MessageParts, slab: Slab | undefined): M
   const header = 1 + variableByteIntegerLength(remaining);
   const bytes = slab?.bytes ?? new Uint8Array(header + remaining);
   const start = slab?.used ?? 0;
-  let at = writeHead(bytes, start, (PacketType.publish << 4) | (qos << 1), remaining, topic);
+  let at = writeHead(bytes, start, (PacketType.publish << 4) | (qos << 1), remaining, topic.bytes);
   const identifierAt = qos === 0 ? 0 : at - start;
   if (qos !== 0) at = writeIdentifier(bytes, at, sharedIdentifier(number));
   if (isVersion5) at = writeVariableByteInteger(bytes, at, properties.length);
@@ -124,7 +125,12 @@ export function isNative(message: Message, isVersion5: boolean, meta: number): b
   return message.isVersion5 === isVersion5 && message.qos === meta && message.expiresAt === 0;
 }
 
-/** Encodes a delivery by itself: other identifiers, DUP, or a form to share. */
+/**
+ * Encodes a delivery by itself: other identifiers, DUP, a Topic Alias, or a form to share.
+ *
+ * @param topicAlias  0: none.
+ * @param omitsTopicName  The alias stands for it.
+ */
 export function encodeForm(
   engine: Engine,
   message: Message,
@@ -133,20 +139,23 @@ export function encodeForm(
   identifiers: readonly number[] | undefined,
   isDup: boolean,
   packetIdentifier: number,
+  topicAlias = 0,
+  omitsTopicName = false,
 ): WireForm {
   const qos = meta & META_QOS;
   const payloadLength = message.payloadLength;
   const properties = isVersion5 && message.isVersion5 ? message.properties() : none;
   let propertyLength = 0;
   if (isVersion5) {
-    propertyLength = properties.length + (message.expiresAt === 0 ? 0 : 5);
+    propertyLength =
+      properties.length + (message.expiresAt === 0 ? 0 : 5) + (topicAlias === 0 ? 0 : 3);
     if (identifiers !== undefined)
       for (const identifier of identifiers)
         propertyLength += 1 + variableByteIntegerLength(identifier);
   }
   const propertyField = isVersion5 ? variableByteIntegerLength(propertyLength) + propertyLength : 0;
-  const remaining =
-    2 + message.topic.bytes.length + (qos === 0 ? 0 : 2) + propertyField + payloadLength;
+  const topic = omitsTopicName ? none : message.topic.bytes;
+  const remaining = 2 + topic.length + (qos === 0 ? 0 : 2) + propertyField + payloadLength;
   const size = 1 + variableByteIntegerLength(remaining) + remaining;
   const start = engine.arena.reserve(size);
   const bytes = engine.arena.bytes;
@@ -155,11 +164,15 @@ export function encodeForm(
     (qos << 1) |
     ((meta & META_RETAIN) === 0 ? 0 : 1) |
     (isDup ? DUP : 0);
-  let at = writeHead(bytes, start, first, remaining, message.topic);
+  let at = writeHead(bytes, start, first, remaining, topic);
   const identifierAt = qos === 0 ? 0 : at;
   if (qos !== 0) at = writeIdentifier(bytes, at, packetIdentifier);
   if (isVersion5) {
     at = writeVariableByteInteger(bytes, at, propertyLength);
+    if (topicAlias !== 0) {
+      bytes[at] = TOPIC_ALIAS;
+      at = writeIdentifier(bytes, at + 1, topicAlias);
+    }
     if (message.expiresAt !== 0) at = writeExpiry(bytes, at, message.expiresAt - engine.now);
     bytes.set(properties, at);
     at += properties.length;
@@ -180,14 +193,13 @@ function writeHead(
   start: number,
   first: number,
   remaining: number,
-  topic: TopicName,
+  topicName: Uint8Array,
 ): number {
   bytes[start] = first;
   let at = writeVariableByteInteger(bytes, start + 1, remaining);
-  const topicLength = topic.bytes.length;
-  at = writeIdentifier(bytes, at, topicLength);
-  bytes.set(topic.bytes, at);
-  return at + topicLength;
+  at = writeIdentifier(bytes, at, topicName.length);
+  bytes.set(topicName, at);
+  return at + topicName.length;
 }
 
 /** Writes a two-byte integer. @returns the offset behind it. */

@@ -1,4 +1,5 @@
 import type { QoS, TopicName } from "@sericite/protocol";
+import type { DelayRequest } from "./delayed.ts";
 import type { Position } from "./ports.ts";
 import type { Slab } from "./slab.ts";
 
@@ -44,6 +45,8 @@ export class Message {
   /** Position of its record; 0 while it has none. */
   storedAt: Position = 0;
   isStored = false;
+  /** What its Topic Name below `$delayed/` asked for. */
+  delay: DelayRequest | undefined = undefined;
   /** Encoded variants, of turn `formsTurn` only. */
   forms: (WireForm | undefined)[] | undefined;
   formsTurn = -1;

@@ -139,9 +139,33 @@ export type Authentication =
       readonly reason?: string | undefined;
     };
 
+/** What one step of an enhanced authentication comes to (§4.12). */
+export type AuthenticationStep =
+  | { readonly type: "continue"; readonly data?: Uint8Array | undefined }
+  | {
+      readonly type: "accept";
+      /** Goes out with CONNACK, or with the AUTH that ends a re-authentication. */
+      readonly data?: Uint8Array | undefined;
+      readonly clientId?: string | undefined;
+      readonly username?: string | undefined;
+    }
+  | {
+      readonly type: "refuse";
+      readonly reasonCode?: number | undefined;
+      readonly reason?: string | undefined;
+    };
+
+/** An enhanced authentication with one client. */
+export interface AuthenticationExchange {
+  /** @param data  Authentication Data that the client sent; a copy. */
+  step(data: Uint8Array | undefined): AuthenticationStep | Promise<AuthenticationStep>;
+}
+
 /** Says who may enter. A promise parks the connection, under the hook deadline. */
 export interface Authenticator {
   authenticate(request: ConnectRequest): Authentication | Promise<Authentication>;
+  /** Begins an enhanced authentication; `undefined`: this Authentication Method is not supported. */
+  exchange?(method: string, request: ConnectRequest): AuthenticationExchange | undefined;
 }
 
 /** Level of a log line. */

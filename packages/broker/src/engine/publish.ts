@@ -2,6 +2,7 @@ import {
   decodeProperties,
   encodeProperties,
   PacketType,
+  isUtf8,
   ProtocolError,
   ReasonCode,
   TopicAliasInbound,
@@ -9,6 +10,9 @@ import {
 import type { QoS, TopicName } from "@sericite/protocol";
 import { parkFor } from "./ask.ts";
 import type { Connection } from "./connection.ts";
+import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
+import type { DelayRequest } from "./delayed.ts";
+import type { DropReason } from "./drop-reasons.ts";
 import type { Engine } from "./engine.ts";
 import { composeInSlab, sharedIdentifier, writeIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
@@ -29,7 +33,7 @@ export function handlePublish(connection: Connection): void {
   const first = parser.bytes[parser.start]!;
   const qos = ((first >> 1) & 3) as QoS;
   const packetIdentifier = parser.packetIdentifier;
-  const topic = topicOf(connection);
+  let topic = topicOf(connection);
   checkOffers(connection, qos, (first & 1) !== 0, topic);
   if (qos === 2 && connection.session!.inbound?.has(packetIdentifier) === true) {
     // A repeat: no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. What it promises waits for the newest position.
@@ -56,7 +60,37 @@ export function handlePublish(connection: Connection): void {
     connection.sender.unanswered++;
   }
   if (engine.store.state === "slow") engine.holdPublisher(connection);
+  let delay: DelayRequest | undefined;
+  if (isDelayTopic(topic.name)) {
+    delay = parseDelayTopic(topic.name);
+    if (delay.type === "invalid")
+      throw new ProtocolError("ERR_TOPIC_NAME", ReasonCode.topicNameInvalid, delay.fault);
+    topic = engine.topicNames.intern(delay.topicName);
+  }
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
+  message.delay = delay;
+  if (!mayPublish(connection, topic.name)) {
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "publish-denied",
+      ReasonCode.notAuthorized,
+    );
+  }
+  if (
+    engine.settings.mqtt.checkPayloadFormat &&
+    connection.protocolVersion === 5 &&
+    !isPayloadAsMarked(message)
+  ) {
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "payload-format",
+      ReasonCode.payloadFormatInvalid,
+    );
+  }
   const authorize = connection.isTrusted ? undefined : engine.hooks.authorizePublish;
   if (authorize === undefined) return runPublishHook(connection, message, packetIdentifier);
   const request = { topicName: topic.name, qos, retain: message.retain, isWill: false };
@@ -104,6 +138,26 @@ function topicOf(connection: Connection): TopicName {
   return topic;
 }
 
+/** `$`-topics are the broker's: $SYS always, others unless the setting opens them [X-75] [X-107]. */
+function mayPublish(connection: Connection, topicName: string): boolean {
+  if (topicName.charCodeAt(0) !== 36 || connection.isTrusted) return true;
+  return connection.engine.settings.mqtt.allowDollarTopics && !topicName.startsWith("$SYS/");
+}
+
+/** A payload that is marked as UTF-8 has to be UTF-8 [X-49]. */
+function isPayloadAsMarked(message: Message): boolean {
+  const properties = decodeProperties(
+    message.bytes,
+    message.start + message.propertiesStart,
+    message.start + message.propertiesEnd,
+    PacketType.publish,
+  );
+  return (
+    properties.payloadFormatIndicator !== 1 ||
+    isUtf8(message.bytes, message.start + message.payloadStart, message.end)
+  );
+}
+
 /** Refuses what the broker does not offer. */
 function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: TopicName): void {
   const { mqtt, limits } = connection.engine.settings;
@@ -135,7 +189,7 @@ function messageOf(connection: Connection, topic: TopicName, qos: QoS, retain: b
   const expiry = parser.messageExpiryInterval;
   const expiresAt = expiry < 0 ? 0 : engine.now + expiry * 1000;
   const propertyLength = parser.propertiesEnd - parser.propertiesStart;
-  if (parser.topicAlias !== 0 || expiry >= 0) {
+  if (parser.topicAlias !== 0 || expiry >= 0 || topic !== parser.topic) {
     return composeInSlab(engine, number, {
       topic,
       payload: bytes.subarray(parser.payloadStart, end),
@@ -164,7 +218,8 @@ function messageOf(connection: Connection, topic: TopicName, qos: QoS, retain: b
     retain,
     connection.clientId,
     0,
-    parser.owned ? undefined : engine.slabs.current,
+    // Bytes that the parser holds itself are not used again.
+    connection.slab?.bytes === bytes ? connection.slab : undefined,
   );
 }
 
@@ -235,6 +290,7 @@ function applyPublishHook(
     publisher: message.publisher,
     expiresAt: message.expiresAt,
   });
+  changed.delay = message.delay;
   accept(connection, changed, packetIdentifier);
 }
 
@@ -250,6 +306,8 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
       ReasonCode.quotaExceeded,
     );
   }
+  if (message.delay !== undefined)
+    return acceptDelayed(connection, message, message.delay, packetIdentifier);
   const receipt = route(engine, message, "client");
   const qos = message.qos;
   if (qos === 0) return;
@@ -273,6 +331,39 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
   );
 }
 
+/** A message below `$delayed/`: taken now, routed when its time has come, or what it cancels goes. */
+function acceptDelayed(
+  connection: Connection,
+  message: Message,
+  delay: DelayRequest,
+  packetIdentifier: number,
+): void {
+  const { engine } = connection;
+  if (delay.type === "cancel") engine.delayed.cancelOf(message.publisher, message.topicName);
+  else if (delay.type === "publish") {
+    const fault = engine.delayed.fault(delay.seconds, message.size);
+    if (fault !== undefined) {
+      return refusePublish(
+        connection,
+        message,
+        packetIdentifier,
+        "delayed-full",
+        ReasonCode.quotaExceeded,
+      );
+    }
+    engine.delayed.add(message, delay.seconds);
+  }
+  if (message.qos === 0) return;
+  const position = message.qos === 2 ? beginInbound(connection, packetIdentifier, false) : 0;
+  connection.sender.acknowledge(
+    message.qos === 1 ? PacketType.puback : PacketType.pubrec,
+    packetIdentifier,
+    ReasonCode.success,
+    position,
+    0,
+  );
+}
+
 /** @returns the record's position. */
 function beginInbound(connection: Connection, packetIdentifier: number, denied: boolean): number {
   const { engine } = connection;
@@ -287,7 +378,7 @@ function refusePublish(
   connection: Connection,
   message: Message,
   packetIdentifier: number,
-  reason: "publish-denied" | "hook-refused" | "store-refusing",
+  reason: DropReason,
   reasonCode: number,
 ): void {
   const { engine } = connection;

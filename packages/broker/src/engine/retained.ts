@@ -54,7 +54,7 @@ export class Retained {
       return 0;
     }
     this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5]
-    if (engine.store.isVolatile) return 0;
+    if (engine.store.isVolatile || message.topicName.startsWith("$SYS/")) return 0;
     engine.recordMessage(message);
     return engine.append({
       type: "retained",

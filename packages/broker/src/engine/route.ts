@@ -6,7 +6,7 @@ import { META_RETAIN } from "./queue.ts";
 import { deliverShared } from "./shared.ts";
 
 /** Where a message came from; a bridge or a cluster must not send it back there. */
-export type Origin = "client" | "will" | "broker" | "cluster";
+export type Origin = "client" | "will" | "delayed" | "broker" | "sys" | "cluster";
 
 /** What became of a message. One object for all: read it before the next `route`. */
 export interface Receipt {

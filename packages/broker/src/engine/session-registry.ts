@@ -112,6 +112,7 @@ export function scheduleExpiry(engine: Engine, session: Session, delayMs: number
   if (session.expiryInterval === NEVER_EXPIRES) return;
   session.expiryTimer ??= new TimerEntry(() => {
     engine.enter();
+    engine.counters.sessionsExpired++;
     endSession(engine, session, "it expired");
   });
   engine.wheel.schedule(session.expiryTimer, Math.min(delayMs, LONGEST));

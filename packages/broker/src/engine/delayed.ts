@@ -1,0 +1,161 @@
+import { TimerEntry, topicNameFault } from "@sericite/protocol";
+import type { Engine } from "./engine.ts";
+import type { Message } from "./message.ts";
+import { route } from "./route.ts";
+
+const PREFIX = "$delayed/";
+const CANCEL = "$delayed/cancel/";
+
+/** What a Topic Name below `$delayed/` asks for. */
+export type DelayRequest =
+  | { readonly type: "publish"; readonly seconds: number; readonly topicName: string }
+  | { readonly type: "cancel"; readonly topicName: string }
+  | { readonly type: "invalid"; readonly fault: string };
+
+/** Whether the Topic Name is one of `$delayed/<seconds>/<topic>` and `$delayed/cancel/<topic>`. */
+export function isDelayTopic(topicName: string): boolean {
+  return topicName.charCodeAt(0) === 36 && topicName.startsWith(PREFIX);
+}
+
+/** Reads a Topic Name below `$delayed/`. */
+export function parseDelayTopic(topicName: string): DelayRequest {
+  if (topicName.startsWith(CANCEL)) {
+    return validated({ type: "cancel", topicName: topicName.slice(CANCEL.length) });
+  }
+  const slash = topicName.indexOf("/", PREFIX.length);
+  const seconds = slash < 0 ? "" : topicName.slice(PREFIX.length, slash);
+  if (!/^\d{1,10}$/.test(seconds)) {
+    return { type: "invalid", fault: `expected $delayed/<seconds>/<topic>, got ${topicName}` };
+  }
+  return validated({
+    type: "publish",
+    seconds: Number(seconds),
+    topicName: topicName.slice(slash + 1),
+  });
+}
+
+function validated(request: Exclude<DelayRequest, { type: "invalid" }>): DelayRequest {
+  const fault = topicNameFault(request.topicName);
+  return fault === undefined ? request : { type: "invalid", fault };
+}
+
+/** One message that waits for its time. */
+interface Entry {
+  readonly id: number;
+  readonly message: Message;
+  readonly timer: TimerEntry;
+}
+
+/** What is known of a delayed message. */
+export interface DelayedInfo {
+  readonly id: number;
+  readonly topicName: string;
+  readonly publisher: string;
+  /** Milliseconds until it is published. */
+  readonly remainingMs: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Messages published to `$delayed/<seconds>/<topic>`: each enters the engine when its time has come. */
+export class DelayedMessages {
+  readonly #engine: Engine;
+  readonly #entries = new Map<number, Entry>();
+  /** By publisher and Topic Name, for cancelling. */
+  readonly #byKey = new Map<string, Set<Entry>>();
+  #nextId = 1;
+  /** Of all that wait. */
+  bytes = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** Why a message cannot be taken, or `undefined`. */
+  fault(seconds: number, size: number): string | undefined {
+    const { maximumMessages, maximumBytes, maximumDelay } = this.#engine.settings.delayed;
+    if (seconds > maximumDelay)
+      return `a delay of ${seconds} s, at most ${maximumDelay} s are allowed`;
+    if (this.count >= maximumMessages)
+      return `delayed.maximumMessages (${maximumMessages}) is reached`;
+    if (this.bytes + size > maximumBytes)
+      return `delayed.maximumBytes (${maximumBytes}) is reached`;
+    return undefined;
+  }
+
+  /** Takes a message that `fault` had nothing against. @returns what `cancel` takes. */
+  add(message: Message, seconds: number): number {
+    const id = this.#nextId++;
+    const entry: Entry = { id, message, timer: new TimerEntry(() => this.#publish(entry)) };
+    message.refer();
+    this.bytes += message.size;
+    this.#entries.set(id, entry);
+    const key = keyOf(message.publisher, message.topicName);
+    const same = this.#byKey.get(key);
+    if (same === undefined) this.#byKey.set(key, new Set([entry]));
+    else same.add(entry);
+    this.#engine.wheel.schedule(entry.timer, seconds * 1000);
+    return id;
+  }
+
+  #publish(entry: Entry): void {
+    this.#engine.enter();
+    this.#forget(entry);
+    this.#engine.counters.delayedPublished++;
+    route(this.#engine, entry.message, "delayed");
+    entry.message.release();
+  }
+
+  #forget(entry: Entry): void {
+    this.#engine.wheel.cancel(entry.timer);
+    this.#entries.delete(entry.id);
+    this.bytes -= entry.message.size;
+    const key = keyOf(entry.message.publisher, entry.message.topicName);
+    const same = this.#byKey.get(key);
+    same?.delete(entry);
+    if (same?.size === 0) this.#byKey.delete(key);
+  }
+
+  /** Forgets one message unpublished. @returns whether it was there. */
+  cancel(id: number): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    this.#forget(entry);
+    entry.message.release();
+    return true;
+  }
+
+  /** Forgets all that a client delayed for a Topic Name. @returns how many. */
+  cancelOf(publisher: string, topicName: string): number {
+    const same = this.#byKey.get(keyOf(publisher, topicName));
+    if (same === undefined) return 0;
+    const entries = [...same];
+    for (const entry of entries) this.cancel(entry.id);
+    return entries.length;
+  }
+
+  /** Up to `limit` of them with an id above `after`, in the order in which they came. */
+  list(after: number, limit: number): DelayedInfo[] {
+    const found: DelayedInfo[] = [];
+    for (const { id, message, timer } of this.#entries.values()) {
+      if (id <= after) continue;
+      found.push({
+        id,
+        topicName: message.topicName,
+        publisher: message.publisher,
+        remainingMs: Math.max(0, timer.deadline - this.#engine.clock.now()),
+        size: message.size,
+      });
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+}
+
+function keyOf(publisher: string, topicName: string): string {
+  return `${publisher}\0${topicName}`;
+}
