@@ -210,7 +210,7 @@ export class Connection implements LinkHandler {
     this.#lastReceivedAt = this.#options.clock.now();
     const parser = this.#parser;
     try {
-      parser.push(bytes, start, end);
+      parser.push(plain(bytes), start, end);
       for (let type = parser.next(); type !== 0; type = parser.next()) {
         this.#handle(type, parser);
         // What was handled may have ended the connection.
@@ -441,6 +441,12 @@ export class Connection implements LinkHandler {
     this.#isReported = true;
     this.#handler.onClose(error);
   }
+}
+
+/** A transport may bring a subclass, such as Node's Buffer, whose `slice` is no copy. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function dialError(cause: unknown): ConnectionError {

@@ -42,9 +42,9 @@ export class FakeConnection implements LinkHandler {
   }
 
   /** Packets of one type that came. */
-  of<Type extends Packet["type"]>(type: Type): Extract<Packet, { type: Type }>[] {
+  of<Type extends Packet["type"]>(type: Type): (Packet & { type: Type })[] {
     return this.received.filter(
-      (packet): packet is Extract<Packet, { type: Type }> => packet.type === type,
+      (packet): packet is Packet & { type: Type } => packet.type === type,
     );
   }
 

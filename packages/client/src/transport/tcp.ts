@@ -70,7 +70,7 @@ class TcpLink implements Link {
       port,
       noDelay: true,
       onread: {
-        buffer: Buffer.allocUnsafeSlow(readBufferBytes),
+        buffer: new Uint8Array(readBufferBytes),
         callback: (length: number, buffer: Uint8Array) => {
           this.#handler?.onData(buffer, 0, length);
           return true;

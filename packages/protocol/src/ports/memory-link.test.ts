@@ -62,6 +62,15 @@ test("bytes are copied and arrive in a later turn", () => {
   assert.equal(one.unsentBytes, 0);
 });
 
+test("the bytes of a Buffer are copied too", () => {
+  const { turns, one, otherSees } = pair();
+  const bytes = Buffer.from([1, 2, 3]);
+  one.write(bytes);
+  bytes.fill(9);
+  turns.turn();
+  assert.deepEqual(otherSees.bytes, [1, 2, 3]);
+});
+
 test("a write above the capacity returns false, and onWritable follows when all has left", () => {
   const { turns, one, other, oneSees, otherSees } = pair(4);
   other.pause();

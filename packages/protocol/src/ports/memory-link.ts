@@ -56,7 +56,8 @@ export class MemoryLink implements Link {
   write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#ending) return true; // As a socket: what comes after the end is lost.
     if (bytes.length > 0) {
-      this.#chunks.push(bytes.slice());
+      // Not `slice`, which Node's Buffer answers with a view.
+      this.#chunks.push(new Uint8Array(bytes));
       this.#unsentBytes += bytes.length;
       this.#scheduleDelivery();
     }
