@@ -87,6 +87,12 @@ export class EventScheduler {
     this.#throwFailure();
   }
 
+  /** Runs at most so many of the events that are due. */
+  run(count: number): void {
+    for (let left = count; left > 0 && this.#due.length > 0; left -= 1) this.#runOne();
+    this.#throwFailure();
+  }
+
   /** Moves time on, step by step, and runs what becomes due on the way and at the end. */
   advance(byMs: number): void {
     const end = this.clock.now() + byMs;
@@ -107,6 +113,15 @@ export class EventScheduler {
       left -= 1;
       if (left === 0)
         throw new Error(`not at rest after ${EVENTS_UNTIL_STUCK} events at ${this.clock.now()} ms`);
+    }
+    this.#throwFailure();
+  }
+
+  /** `run` for processes that use promises. */
+  async runAsync(count: number): Promise<void> {
+    await reactions();
+    for (let left = count; left > 0 && this.#due.length > 0; left -= 1) {
+      if (this.#runOne()) await reactions();
     }
     this.#throwFailure();
   }

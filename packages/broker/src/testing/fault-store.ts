@@ -67,6 +67,7 @@ export class FaultStore implements Store {
   #durable: Position;
   #state: StoreState = "ok";
   #isOpen = false;
+  #isOpening = false;
   /** Records of the batch that is not closed. */
   #batch: KeptRecord[] = [];
   #position: Position;
@@ -100,9 +101,12 @@ export class FaultStore implements Store {
   }
 
   open(recovery: Recovery): Promise<void> {
-    if (this.#isOpen) throw new UsageError("ERR_USAGE", "the store is open already");
-    this.#isOpen = true;
-    return Answer.after(this.#process, this.#delay(), () => this.#now.recover(recovery));
+    if (this.#isOpening) throw new UsageError("ERR_USAGE", "the store is open already");
+    this.#isOpening = true;
+    return Answer.after(this.#process, this.#delay(), () => {
+      this.#now.recover(recovery);
+      this.#isOpen = true;
+    });
   }
 
   append(record: StoreRecord): Position {

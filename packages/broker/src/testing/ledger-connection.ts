@@ -1,0 +1,415 @@
+import { ReasonCode } from "@sericite/protocol";
+import type {
+  AcknowledgementPacket,
+  ConnackPacket,
+  ConnectPacket,
+  DisconnectPacket,
+  Packet,
+  ProtocolVersion,
+  PublishPacket,
+  SubackPacket,
+  SubscribePacket,
+  UnsubackPacket,
+} from "@sericite/protocol";
+import type { Ledger } from "./ledger.ts";
+import { deliver } from "./ledger-delivery.ts";
+import type { Point, Routing } from "./ledger-messages.ts";
+import type { Flight, LedgerSession, SubscriptionPeriod } from "./ledger-session.ts";
+import type { ArmedWill } from "./ledger-wills.ts";
+import type { PacketListener } from "./packet-tap.ts";
+
+/** A PUBLISH that the client waits for an answer to. */
+interface Unanswered {
+  readonly packetIdentifier: number;
+  /** `undefined`: a repeat of what was routed before. */
+  readonly routing: Routing | undefined;
+}
+
+interface PendingSubscribe {
+  readonly packet: SubscribePacket;
+  readonly periods: readonly SubscriptionPeriod[];
+}
+
+interface PendingUnsubscribe {
+  readonly topicFilters: readonly string[];
+  readonly at: Point;
+}
+
+/**
+ * One connection as it is seen at the broker's end of its link: what the packets promise goes to
+ * the ledger, and the rules that can be checked on one connection are checked here.
+ */
+export class LedgerConnection implements PacketListener {
+  readonly ledger: Ledger;
+  readonly name: string;
+  connect: ConnectPacket | undefined;
+  isAccepted = false;
+  isClosed = false;
+  session: LedgerSession | undefined;
+  will: ArmedWill | undefined;
+  /** The client's word on how much may be unacknowledged, and how large a packet may be. */
+  receiveMaximum = 65535;
+  maximumPacketSize = Infinity;
+  /** Reason Code of the client's DISCONNECT. */
+  leftWith: number | undefined;
+  lastReceivedMs: number;
+  /** When CONNECT came. */
+  connectMs = 0;
+  /** Its client breaks rules: the broker need not read what comes after. */
+  mayMisbehave = false;
+  /** Sent PUBLISHes that count against Receive Maximum. */
+  readonly outstanding = new Set<number>();
+  /** Order of the last flight that was sent again here. */
+  lastResent = -1;
+  readonly #early: Packet[] = [];
+  readonly #unansweredQos1: Unanswered[] = [];
+  readonly #unansweredQos2: Unanswered[] = [];
+  readonly #unansweredPubrel = new Map<number, number>();
+  readonly #owedPubrel: number[] = [];
+  readonly #subscribes = new Map<number, PendingSubscribe>();
+  readonly #unsubscribes = new Map<number, PendingUnsubscribe>();
+  readonly #aliases = new Map<number, string>();
+  #pings = 0;
+  #saidDisconnect = false;
+  #wasRefused = false;
+
+  constructor(ledger: Ledger, name: string) {
+    this.ledger = ledger;
+    this.name = name;
+    this.lastReceivedMs = ledger.nowMs;
+  }
+
+  get version(): ProtocolVersion {
+    return this.connect?.protocolVersion ?? 4;
+  }
+
+  get clientId(): string {
+    return this.session?.clientId ?? this.connect?.clientId ?? "";
+  }
+
+  complain(text: string): void {
+    this.ledger.complain(`${this.name} (${this.clientId || "no Client Identifier"}, version ${this.version}): ${text}`);
+  }
+
+  chunk(): void {
+    this.ledger.nextPoint();
+    this.lastReceivedMs = this.ledger.nowMs;
+  }
+
+  // --- what the broker was given ---
+
+  received(packet: Packet, _size: number): void {
+    this.ledger.nextPoint();
+    this.ledger.onPacket?.(this, "in", packet);
+    if (this.isClosed || this.leftWith !== undefined) return;
+    if (packet.type === "connect") this.#receivedConnect(packet);
+    else if (!this.isAccepted) this.#early.push(keep(packet));
+    else this.#receivedNow(packet);
+  }
+
+  #receivedNow(packet: Packet): void {
+    const session = this.session as LedgerSession;
+    switch (packet.type) {
+      case "publish":
+        return this.#receivedPublish(packet, session);
+      case "puback":
+      case "pubrec":
+      case "pubrel":
+      case "pubcomp":
+        return this.#receivedAcknowledgement(packet, session);
+      case "subscribe": {
+        const identifier = packet.properties?.subscriptionIdentifiers?.[0] ?? 0;
+        const periods = packet.subscriptions.map((request) => session.begin(request, identifier, this, this.ledger.point));
+        this.#subscribes.set(packet.packetIdentifier, { packet, periods });
+        return;
+      }
+      case "unsubscribe":
+        for (const topicFilter of packet.topicFilters) session.beginEnd(topicFilter, this.ledger.point);
+        this.#unsubscribes.set(packet.packetIdentifier, { topicFilters: packet.topicFilters, at: this.ledger.point });
+        return;
+      case "pingreq":
+        this.#pings += 1;
+        return;
+      case "disconnect":
+        return this.#receivedDisconnect(packet, session);
+      default:
+        return;
+    }
+  }
+
+  #receivedConnect(packet: ConnectPacket): void {
+    if (this.connect !== undefined) return;
+    this.connect = keep(packet);
+    this.receiveMaximum = packet.properties?.receiveMaximum ?? 65535;
+    this.maximumPacketSize = packet.properties?.maximumPacketSize ?? Infinity;
+    this.connectMs = this.ledger.nowMs;
+    this.ledger.connecting(this, this.connect);
+  }
+
+  #receivedPublish(packet: PublishPacket, session: LedgerSession): void {
+    const { ledger } = this;
+    const topicName = this.#resolveAlias(packet);
+    const identifier = packet.packetIdentifier ?? 0;
+    if (packet.qos === 2) {
+      const known = session.inbound.get(identifier);
+      if (known !== undefined) {
+        this.#unansweredQos2.push({ packetIdentifier: identifier, routing: known });
+        return;
+      }
+    }
+    const routing = ledger.messages.add(
+      session.clientId,
+      session.clientId,
+      {
+        topicName,
+        payload: packet.payload,
+        qos: packet.qos,
+        retain: packet.retain,
+        expiry: packet.properties?.messageExpiryInterval,
+        userProperties: packet.properties?.userProperties ?? [],
+      },
+      ledger.point,
+      ledger.nowMs,
+      this,
+    );
+    if (ledger.isDenied(topicName)) ledger.messages.refuse(routing, "its client may not publish there");
+    if (packet.qos === 1) this.#unansweredQos1.push({ packetIdentifier: identifier, routing });
+    if (packet.qos === 2) {
+      session.inbound.set(identifier, routing);
+      this.#unansweredQos2.push({ packetIdentifier: identifier, routing });
+    }
+  }
+
+  #receivedAcknowledgement(packet: AcknowledgementPacket, session: LedgerSession): void {
+    const identifier = packet.packetIdentifier;
+    const isFailure = (packet.reasonCode ?? 0) >= 0x80;
+    if (packet.type === "pubrel") {
+      session.inbound.delete(identifier);
+      this.#unansweredPubrel.set(identifier, (this.#unansweredPubrel.get(identifier) ?? 0) + 1);
+      return;
+    }
+    const flight = session.flights.get(identifier);
+    if (flight === undefined) return;
+    if (packet.type === "pubrec" && !isFailure) {
+      if (flight.qos !== 2 || flight.settledOn !== undefined) return;
+      if (flight.state === "sent") {
+        flight.state = "received";
+        flight.pubrelOn = undefined;
+      }
+      this.#owedPubrel.push(identifier);
+      return;
+    }
+    const settles = packet.type === "puback" ? flight.qos === 1 : flight.qos === 2;
+    if (!settles) return;
+    // Until it is known that the broker read it, it may be sent again after a reconnect.
+    flight.settledOn = this;
+    this.outstanding.delete(identifier);
+  }
+
+  #receivedDisconnect(packet: DisconnectPacket, session: LedgerSession): void {
+    this.leftWith = packet.reasonCode ?? 0;
+    const expiry = packet.properties?.sessionExpiryInterval;
+    if (expiry !== undefined && session.expiry > 0) session.expiry = Math.min(expiry, this.ledger.maximumExpiry);
+  }
+
+  // --- what the broker sent ---
+
+  sent(packet: Packet, size: number): void {
+    const { ledger } = this;
+    ledger.nextPoint();
+    ledger.onPacket?.(this, "out", packet);
+    if (size > this.maximumPacketSize) this.complain(`${packet.type} of ${size} bytes, the client takes ${this.maximumPacketSize} [MQTT5-3.1.2-24]`);
+    if (this.#saidDisconnect) this.complain(`${packet.type} after DISCONNECT [MQTT5-3.14.4-1]`);
+    if (packet.type === "connack") return this.#sentConnack(packet);
+    if (!this.isAccepted) return this.complain(`${packet.type} before CONNACK [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]`);
+    const session = this.session as LedgerSession;
+    if (session.connection !== this) {
+      if (packet.type !== "disconnect") this.complain(`${packet.type} to a connection that was taken over [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]`);
+      this.#saidDisconnect ||= packet.type === "disconnect";
+      return;
+    }
+    switch (packet.type) {
+      case "publish":
+        return deliver(this, session, packet, this.#resolveAlias(packet));
+      case "puback":
+        return this.#sentAnswer(packet, this.#unansweredQos1, session);
+      case "pubrec":
+        return this.#sentAnswer(packet, this.#unansweredQos2, session);
+      case "pubrel":
+        return this.#sentPubrel(packet, session);
+      case "pubcomp":
+        return this.#sentPubcomp(packet, session);
+      case "suback":
+        return this.#sentSuback(packet, session);
+      case "unsuback":
+        return this.#sentUnsuback(packet, session);
+      case "pingresp":
+        this.#pings -= 1;
+        if (this.#pings < 0) this.complain("PINGRESP without PINGREQ");
+        return;
+      case "disconnect":
+        this.#saidDisconnect = true;
+        if (this.version !== 5) this.complain("DISCONNECT to a client before 5.0 [X-90]");
+        return;
+      default:
+        return this.complain(`${packet.type} from the broker [X-3]`);
+    }
+  }
+
+  sentNonsense(reason: string): void {
+    this.ledger.nextPoint();
+    this.complain(`the broker sent no packet: ${reason}`);
+  }
+
+  #sentConnack(packet: ConnackPacket): void {
+    const { connect, ledger } = this;
+    if (connect === undefined) return this.complain("CONNACK without CONNECT");
+    if (this.isAccepted) return this.complain("a second CONNACK");
+    if (packet.reasonCode !== 0) {
+      this.#wasRefused = true;
+      if (packet.sessionPresent) this.complain("CONNACK with a failure and Session Present [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]");
+      return;
+    }
+    this.isAccepted = true;
+    this.session = ledger.attach(this, connect, packet);
+    if (Number.isFinite(this.maximumPacketSize)) this.session.hadSmallPackets = true;
+    const early = this.#early.splice(0);
+    for (const one of early) this.#receivedNow(one);
+  }
+
+  #sentAnswer(packet: AcknowledgementPacket, unanswered: Unanswered[], session: LedgerSession): void {
+    const { ledger } = this;
+    const first = unanswered[0];
+    const title = packet.type.toUpperCase();
+    if (first === undefined) return this.complain(`${title} ${packet.packetIdentifier} without a PUBLISH`);
+    if (first.packetIdentifier !== packet.packetIdentifier) {
+      // [MQTT5-4.6.0-2] [MQTT5-4.6.0-3] [MQTT3-4.6.0-2] [MQTT3-4.6.0-3]
+      this.complain(`${title} ${packet.packetIdentifier} out of order, ${first.packetIdentifier} comes first [MQTT5-4.6.0-2] [MQTT5-4.6.0-3]`);
+      return;
+    }
+    unanswered.shift();
+    const { routing } = first;
+    if (routing === undefined) return;
+    if ((packet.reasonCode ?? 0) >= 0x80) {
+      if (packet.type === "pubrec") session.inbound.delete(packet.packetIdentifier); // [MQTT5-4.3.3-9]
+      if (!routing.isSure) ledger.messages.refuse(routing, `${title} told its client so (0x${packet.reasonCode?.toString(16)})`);
+      return;
+    }
+    ledger.messages.confirm(routing, ledger.point);
+    ledger.durability?.acknowledged(this, session, routing, packet);
+  }
+
+  #sentPubrel(packet: AcknowledgementPacket, session: LedgerSession): void {
+    const identifier = packet.packetIdentifier;
+    if ((packet.reasonCode ?? 0) >= 0x80) return;
+    const flight = session.flights.get(identifier);
+    if (flight === undefined || flight.state !== "received") return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
+    if (flight.pubrelOn === this && !this.#owedPubrel.includes(identifier)) this.#checkRetry(`PUBREL ${identifier}`, flight.pubrelAtMs);
+    const owed = this.#owedPubrel.indexOf(identifier);
+    if (owed > 0) this.complain(`PUBREL ${identifier} before PUBREL ${this.#owedPubrel[0]} [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]`);
+    if (owed >= 0) this.#owedPubrel.splice(owed, 1);
+    flight.pubrelOn = this;
+    flight.pubrelAtMs = this.ledger.nowMs;
+    this.ledger.durability?.released(this, session, identifier);
+  }
+
+  #sentPubcomp(packet: AcknowledgementPacket, session: LedgerSession): void {
+    const identifier = packet.packetIdentifier;
+    const left = (this.#unansweredPubrel.get(identifier) ?? 0) - 1;
+    if (left < 0) return this.complain(`PUBCOMP ${identifier} without PUBREL`);
+    if (left === 0) this.#unansweredPubrel.delete(identifier);
+    else this.#unansweredPubrel.set(identifier, left);
+    this.ledger.durability?.completed(this, session, identifier);
+  }
+
+  #sentSuback(packet: SubackPacket, session: LedgerSession): void {
+    const pending = this.#subscribes.get(packet.packetIdentifier);
+    if (pending === undefined) return this.complain(`SUBACK ${packet.packetIdentifier} without SUBSCRIBE`);
+    this.#subscribes.delete(packet.packetIdentifier);
+    const { periods } = pending;
+    if (packet.reasonCodes.length !== periods.length) {
+      return this.complain(`SUBACK with ${packet.reasonCodes.length} codes for ${periods.length} Topic Filters [MQTT5-3.8.4-6] [MQTT3-3.8.4-5]`);
+    }
+    for (const [index, period] of periods.entries()) {
+      const code = packet.reasonCodes[index] as number;
+      if (code >= 0x80) session.refuse(period);
+      else {
+        if (code !== period.request.qos) this.complain(`SUBACK grants QoS ${code} for ${period.request.topicFilter}, asked for ${period.request.qos}`);
+        session.grant(period, this.ledger.point);
+        this.ledger.durability?.subscribed(this, session, period.request.topicFilter);
+      }
+    }
+  }
+
+  #sentUnsuback(packet: UnsubackPacket, session: LedgerSession): void {
+    const pending = this.#unsubscribes.get(packet.packetIdentifier);
+    if (pending === undefined) return this.complain(`UNSUBACK ${packet.packetIdentifier} without UNSUBSCRIBE`);
+    this.#unsubscribes.delete(packet.packetIdentifier);
+    for (const topicFilter of pending.topicFilters) {
+      session.end(topicFilter, pending.at, this.ledger.point);
+      this.ledger.durability?.unsubscribed(this, session, topicFilter);
+    }
+  }
+
+  /** A packet was sent again on a live connection: not in 5.0, and not too soon [MQTT5-4.4.0-1]. */
+  checkResend(flight: Flight): void {
+    this.#checkRetry(`PUBLISH ${flight.packetIdentifier} (${flight.message.key})`, flight.sentAtMs);
+  }
+
+  #checkRetry(what: string, lastMs: number): void {
+    if (this.version === 5) return this.complain(`${what} was sent again on a live connection [MQTT5-4.4.0-1]`);
+    const waited = this.ledger.nowMs - lastMs;
+    if (waited < this.ledger.retryIntervalMs) this.complain(`${what} was sent again after ${waited} ms`);
+  }
+
+  #resolveAlias(packet: PublishPacket): string {
+    const alias = packet.properties?.topicAlias;
+    if (alias === undefined) return packet.topicName;
+    if (packet.topicName !== "") this.#aliases.set(alias, packet.topicName);
+    return this.#aliases.get(alias) ?? "";
+  }
+
+  // --- the end ---
+
+  closed(): void {
+    if (this.isClosed) return;
+    this.ledger.nextPoint();
+    this.ledger.onPacket?.(this, "closed", undefined);
+    this.isClosed = true;
+    if (this.isAccepted) this.ledger.detach(this, this.session as LedgerSession);
+    else if (this.connect !== undefined && !this.#wasRefused) this.ledger.gaveUp(this, this.connect);
+  }
+
+  /** Everything that could happen has happened, and nothing stands in the way: what is left is a fault. */
+  checkAtRest(): void {
+    if (this.connect !== undefined && !this.isAccepted) this.complain("CONNECT was never answered");
+    for (const { packetIdentifier, routing } of [...this.#unansweredQos1, ...this.#unansweredQos2]) {
+      this.complain(`PUBLISH ${packetIdentifier} (${routing?.message.key}) was never answered`);
+    }
+    for (const identifier of this.#unansweredPubrel.keys()) this.complain(`PUBREL ${identifier} was never answered`);
+    for (const identifier of this.#owedPubrel) this.complain(`PUBREC ${identifier} was never answered`);
+    for (const identifier of this.#subscribes.keys()) this.complain(`SUBSCRIBE ${identifier} was never answered`);
+    for (const identifier of this.#unsubscribes.keys()) this.complain(`UNSUBSCRIBE ${identifier} was never answered`);
+    if (this.#pings > 0) this.complain("PINGREQ was never answered [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]");
+    const keepAlive = this.connect?.keepAlive ?? 0;
+    const silentMs = this.ledger.nowMs - this.lastReceivedMs;
+    if (keepAlive > 0 && silentMs > keepAlive * 1500 + 2000) {
+      this.complain(`still open ${silentMs} ms after its last packet, Keep Alive ${keepAlive} s [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]`);
+    }
+  }
+
+  /** Whether the broker surely read everything that it was given before it closed the connection. */
+  get wasReadToEnd(): boolean {
+    return !this.ledger.mayPark && !this.mayMisbehave && !this.ledger.wasTroubledSince(this.lastReceivedMs);
+  }
+
+  /** Whether the client left in order, as far as its Will goes. */
+  get leftInOrder(): boolean {
+    return this.leftWith === ReasonCode.normalDisconnection;
+  }
+}
+
+/** A copy whose views stay good. */
+function keep<P extends Packet>(packet: P): P {
+  return structuredClone(packet);
+}

@@ -1,0 +1,162 @@
+import type { AcknowledgementPacket } from "@sericite/protocol";
+import type { MessageNumber, Position, SessionKey } from "../engine/ports.ts";
+import type { StoreRecord } from "../engine/records.ts";
+import type { FaultStore, KeptRecord } from "./fault-store.ts";
+import type { LedgerConnection } from "./ledger-connection.ts";
+import type { Ledger } from "./ledger.ts";
+import type { PublishedMessage, Routing } from "./ledger-messages.ts";
+import type { LedgerSession } from "./ledger-session.ts";
+
+const decoder = new TextDecoder();
+
+/**
+ * What must survive a crash, asked of the store at the very moment at which the broker promises it:
+ * which records has it, and are they durable?
+ */
+export class DurabilityAudit {
+  readonly #ledger: Ledger;
+  readonly #store: FaultStore;
+  /** Records looked at so far. */
+  #seen = 0;
+  /** By content: a message that is routed twice has two numbers. */
+  readonly #numbers = new Map<string, MessageNumber[]>();
+  readonly #positions = new Map<string, Position>();
+  readonly #keys = new Map<string, SessionKey>();
+
+  constructor(ledger: Ledger, store: FaultStore) {
+    this.#ledger = ledger;
+    this.#store = store;
+  }
+
+  /** CONNACK was sent. */
+  attached(connection: LedgerConnection, session: LedgerSession, ended: LedgerSession | undefined): void {
+    this.#read();
+    if (ended?.storeKey !== undefined) this.#check(connection, "CONNACK", `session-end ${ended.storeKey}`, true);
+    if (session.expiry === 0 && session.storeKey === undefined) return;
+    session.storeKey ??= this.#keys.get(session.clientId);
+    if (session.storeKey === undefined) return connection.complain("CONNACK for a session that is to be kept, without a record of it");
+    this.#check(connection, "CONNACK", `session-attach ${session.storeKey}`, true);
+  }
+
+  /** PUBACK or PUBREC was sent. */
+  acknowledged(connection: LedgerConnection, session: LedgerSession, routing: Routing, packet: AcknowledgementPacket): void {
+    this.#read();
+    const title = packet.type.toUpperCase();
+    const numbers = routing.refused === undefined ? (this.#numbers.get(routing.message.key) ?? []) : [];
+    for (const number of numbers) this.#check(connection, title, `message ${number}`, false);
+    for (const receiver of this.#ledger.sessions()) {
+      if (routing.refused !== undefined || !isKept(receiver) || this.#ledger.mayDrop || receiver.hadSmallPackets) continue;
+      const { topicName } = routing.message;
+      if (!receiver.mustHave(topicName, routing.publisher, routing.qos, routing.from, this.#ledger.point)) continue;
+      const found = numbers.filter((number) => this.#positions.has(`enqueue ${receiver.storeKey} ${number}`));
+      if (found.length === 0) connection.complain(`${title} for ${routing.message.key}, but it is not in the stored queue of ${receiver.name}`);
+      for (const number of found) this.#check(connection, title, `enqueue ${receiver.storeKey} ${number}`, true);
+    }
+    if (packet.type === "pubrec" && isKept(session)) {
+      this.#check(connection, title, `inbound-begin ${session.storeKey} ${packet.packetIdentifier}`, true);
+    }
+  }
+
+  /** A QoS 2 PUBLISH was sent: a crash must not make it a new message. */
+  deliveredQos2(connection: LedgerConnection, session: LedgerSession, message: PublishedMessage): void {
+    if (!isKept(session)) return;
+    this.#read();
+    const found = (this.#numbers.get(message.key) ?? []).filter((number) => this.#positions.has(`enqueue ${session.storeKey} ${number}`));
+    if (found.length === 0) connection.complain(`QoS 2 ${message.key} sent, but it is not in the stored queue`);
+    const first = found[0];
+    if (first !== undefined) this.#check(connection, `QoS 2 ${message.key}`, `enqueue ${session.storeKey} ${first}`, true);
+  }
+
+  /** PUBREL was sent. */
+  released(connection: LedgerConnection, session: LedgerSession, packetIdentifier: number): void {
+    if (!isKept(session)) return;
+    this.#read();
+    this.#check(connection, "PUBREL", `received ${session.storeKey} ${packetIdentifier}`, true);
+  }
+
+  /** PUBCOMP was sent. */
+  completed(connection: LedgerConnection, session: LedgerSession, packetIdentifier: number): void {
+    if (!isKept(session)) return;
+    this.#read();
+    const begun = this.#positions.has(`inbound-begin ${session.storeKey} ${packetIdentifier}`);
+    this.#check(connection, "PUBCOMP", `inbound-end ${session.storeKey} ${packetIdentifier}`, begun);
+  }
+
+  /** SUBACK granted a subscription. */
+  subscribed(connection: LedgerConnection, session: LedgerSession, topicFilter: string): void {
+    if (!isKept(session)) return;
+    this.#read();
+    this.#check(connection, "SUBACK", `subscribe ${session.storeKey} ${topicFilter}`, true);
+  }
+
+  /** UNSUBACK was sent. */
+  unsubscribed(connection: LedgerConnection, session: LedgerSession, topicFilter: string): void {
+    if (!isKept(session)) return;
+    this.#read();
+    const was = this.#positions.has(`subscribe ${session.storeKey} ${topicFilter}`);
+    this.#check(connection, "UNSUBACK", `unsubscribe ${session.storeKey} ${topicFilter}`, was);
+  }
+
+  /** Nothing is under way: everything that was appended is durable. */
+  atRest(): void {
+    const last = this.#store.records[this.#store.records.length - 1]?.position ?? 0;
+    if (this.#store.durable < last) this.#ledger.complain(`records up to position ${last}, but the store was given no end of a turn after ${this.#store.durable}`);
+  }
+
+  #check(connection: LedgerConnection, what: string, name: string, isNeeded: boolean): void {
+    const position = this.#positions.get(name);
+    if (position === undefined) {
+      if (isNeeded) connection.complain(`${what} without the record "${name}"`);
+    } else if (position > this.#store.durable) {
+      connection.complain(`${what} at durable position ${this.#store.durable}, but its record "${name}" is at ${position}`);
+    }
+  }
+
+  /** Looks at the records that came since. */
+  #read(): void {
+    const { records } = this.#store;
+    for (; this.#seen < records.length; this.#seen += 1) this.#readOne(records[this.#seen] as KeptRecord);
+  }
+
+  #readOne({ position, record }: KeptRecord): void {
+    for (const name of namesOf(record)) this.#positions.set(name, position);
+    if (record.type === "session-begin") this.#keys.set(record.clientId, record.session);
+    if (record.type === "message") {
+      const { topicName, payload, number } = record.message;
+      const key = `${topicName} ${decoder.decode(payload)}`;
+      const numbers = this.#numbers.get(key);
+      if (numbers === undefined) this.#numbers.set(key, [number]);
+      else numbers.push(number);
+    }
+  }
+}
+
+function isKept(session: LedgerSession): boolean {
+  return session.expiry > 0 && !session.isEnded && session.storeKey !== undefined;
+}
+
+/** Names under which a record's latest position is looked up. */
+function namesOf(record: StoreRecord): readonly string[] {
+  switch (record.type) {
+    case "session-begin":
+    case "session-attach":
+      return [`session-attach ${record.session}`];
+    case "session-end":
+      return [`session-end ${record.session}`];
+    case "subscribe":
+    case "unsubscribe":
+      return [`${record.type} ${record.session} ${record.topicFilter}`];
+    case "message":
+      return [`message ${record.message.number}`];
+    case "enqueue":
+      return [`enqueue ${record.session} ${record.message}`, `message ${record.message}`];
+    case "retained":
+      return [`message ${record.message}`];
+    case "received":
+    case "inbound-begin":
+    case "inbound-end":
+      return [`${record.type} ${record.session} ${record.packetIdentifier}`];
+    default:
+      return [];
+  }
+}

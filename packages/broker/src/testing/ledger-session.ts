@@ -1,0 +1,208 @@
+import { topicFilterMatches } from "@sericite/protocol";
+import type { QoS, SubscriptionRequest } from "@sericite/protocol";
+import type { SessionKey } from "../engine/ports.ts";
+import type { LedgerConnection } from "./ledger-connection.ts";
+import type { Point, PublishedMessage, Routing, Stream } from "./ledger-messages.ts";
+
+/** One life of a subscription: between two moments that the ledger knows only roughly. */
+export interface SubscriptionPeriod {
+  readonly request: SubscriptionRequest;
+  /** 0: none. */
+  readonly identifier: number;
+  /** Perhaps from here on … */
+  readonly from: Point;
+  /** … surely from here on; `Infinity` while it is not granted. */
+  fromSure: Point;
+  /** Surely until here … */
+  until: Point;
+  /** … perhaps until here. */
+  untilSure: Point;
+  /** Granted with SUBACK on this connection. */
+  readonly connection: LedgerConnection;
+  /** What took its place without a gap. */
+  replacedBy: SubscriptionPeriod | undefined;
+  /** Retained messages are due because of it: topics of which it got one already. */
+  readonly retainedGot: Set<string> | undefined;
+  /** It must get the retained messages, and whether it did was not looked at yet. */
+  isRetainedOwed: boolean;
+}
+
+/** A QoS 1 or 2 message that the broker sent and the client has not settled. */
+export interface Flight {
+  readonly packetIdentifier: number;
+  readonly message: PublishedMessage;
+  readonly qos: QoS;
+  readonly order: number;
+  state: "sent" | "received";
+  /** Connection on which it was sent last. */
+  sentOn: LedgerConnection;
+  sentAtMs: number;
+  /** Connection on which PUBREL was sent last. */
+  pubrelOn: LedgerConnection | undefined;
+  pubrelAtMs: number;
+  /** The client settled it, but the broker may not have read that. */
+  settledOn: LedgerConnection | undefined;
+}
+
+/** What the ledger knows of one Session. */
+export class LedgerSession {
+  readonly clientId: string;
+  readonly number: number;
+  /** Seconds. */
+  expiry = 0;
+  connection: LedgerConnection | undefined;
+  /** Time at which its connection went. Milliseconds. */
+  detachedAtMs = 0;
+  isEnded = false;
+  /** A CONNECT came for it of which nobody knows whether it was let in. */
+  isUncertain = false;
+  /** … and it had Clean Start: what is found under its name may be another session. */
+  mayBeReplaced = false;
+  /** Under which the store has it, where it does. */
+  storeKey: SessionKey | undefined;
+  readonly periods: SubscriptionPeriod[] = [];
+  readonly flights = new Map<number, Flight>();
+  order = 0;
+  /** QoS 2 messages of the client that are not released: Packet Identifier -> routing. */
+  readonly inbound = new Map<number, Routing>();
+  /** Index of the last routing delivered, by stream. */
+  readonly progress = new Map<Stream, number>();
+  readonly delivered = new Set<PublishedMessage>();
+  /** Must still be delivered. */
+  readonly owed = new Set<Routing>();
+  /** Its client once took small packets only: what does not fit is dropped. */
+  hadSmallPackets = false;
+  connections = 0;
+
+  constructor(clientId: string, number: number) {
+    this.clientId = clientId;
+    this.number = number;
+  }
+
+  get name(): string {
+    return `${this.clientId} (session ${this.number})`;
+  }
+
+  /** Whether the session must have ended, may have, or must live. */
+  lifeAt(nowMs: number, marginMs: number): "lives" | "perhaps" | "ended" {
+    if (this.isEnded) return "ended";
+    if (this.isUncertain) return "perhaps";
+    if (this.connection !== undefined) return this.expiry === 0 ? "perhaps" : "lives";
+    if (this.expiry === 0xffff_ffff) return "lives";
+    const endsAtMs = this.detachedAtMs + this.expiry * 1000;
+    if (nowMs > endsAtMs + marginMs) return "ended";
+    return nowMs < endsAtMs - marginMs ? "lives" : "perhaps";
+  }
+
+  /** Forgets all that is sure of it, and keeps what may be. */
+  degrade(): void {
+    for (const period of this.periods) {
+      period.fromSure = Infinity;
+      period.isRetainedOwed = false;
+    }
+    this.owed.clear();
+    this.flights.clear();
+    this.inbound.clear();
+    this.storeKey = undefined;
+    this.connections += 1;
+  }
+
+  /** Subscriptions that may have matched at some moment between two points. */
+  possible(topicName: string, publisher: string, from: Point, to: Point): SubscriptionPeriod[] {
+    return this.periods.filter(
+      (period) =>
+        period.from <= to &&
+        period.untilSure >= from &&
+        topicFilterMatches(period.request.topicFilter, topicName) &&
+        !isLocal(period, this.clientId, publisher),
+    );
+  }
+
+  /** Subscriptions that surely matched the whole time between two points. */
+  sure(topicName: string, publisher: string, from: Point, to: Point): SubscriptionPeriod[] {
+    return this.periods.filter(
+      (period) =>
+        period.fromSure <= from &&
+        period.until >= to &&
+        topicFilterMatches(period.request.topicFilter, topicName) &&
+        !isLocal(period, this.clientId, publisher),
+    );
+  }
+
+  /** Whether a message of `qos` must have been queued: without a gap something matched above QoS 0. */
+  mustHave(topicName: string, publisher: string, qos: QoS, from: Point, to: Point): boolean {
+    if (qos === 0) return false;
+    return this.periods.some((first) => {
+      if (first.fromSure > from || !topicFilterMatches(first.request.topicFilter, topicName)) return false;
+      for (let period: SubscriptionPeriod | undefined = first; period !== undefined; period = period.replacedBy) {
+        if (period.request.qos === 0 || isLocal(period, this.clientId, publisher)) return false;
+        if (period.until >= to) return true;
+      }
+      return false;
+    });
+  }
+
+  /** Begins the life of a subscription: SUBSCRIBE was received. */
+  begin(request: SubscriptionRequest, identifier: number, connection: LedgerConnection, at: Point): SubscriptionPeriod {
+    const before = this.current(request.topicFilter);
+    const handling = request.retainHandling ?? 0;
+    const wasSure = before !== undefined && before.fromSure <= at;
+    const sendsRetained = handling === 0 || (handling === 1 && !wasSure);
+    const period: SubscriptionPeriod = {
+      request,
+      identifier,
+      from: at,
+      fromSure: Infinity,
+      until: Infinity,
+      untilSure: Infinity,
+      connection,
+      replacedBy: undefined,
+      retainedGot: sendsRetained ? new Set() : undefined,
+      isRetainedOwed: handling === 0 || (handling === 1 && before === undefined),
+    };
+    if (before !== undefined) before.until = Math.min(before.until, at);
+    this.periods.push(period);
+    return period;
+  }
+
+  /** SUBACK granted it. */
+  grant(period: SubscriptionPeriod, at: Point): void {
+    period.fromSure = at;
+    for (const before of this.periods) {
+      if (before === period || before.request.topicFilter !== period.request.topicFilter || before.from > period.from) continue;
+      if (before.untilSure < at) continue;
+      before.untilSure = at;
+      if (before.fromSure <= period.from && before.until >= period.from) before.replacedBy = period;
+    }
+  }
+
+  /** SUBACK refused it: what was there before stands. */
+  refuse(period: SubscriptionPeriod): void {
+    this.periods.splice(this.periods.indexOf(period), 1);
+    const before = this.current(period.request.topicFilter);
+    if (before !== undefined && before.until === period.from) before.until = Infinity;
+  }
+
+  /** UNSUBSCRIBE was received. */
+  beginEnd(topicFilter: string, at: Point): void {
+    for (const period of this.periods) {
+      if (period.request.topicFilter === topicFilter) period.until = Math.min(period.until, at);
+    }
+  }
+
+  /** UNSUBACK was sent. */
+  end(topicFilter: string, requestedAt: Point, at: Point): void {
+    for (const period of this.periods) {
+      if (period.request.topicFilter === topicFilter && period.from <= requestedAt) period.untilSure = Math.min(period.untilSure, at);
+    }
+  }
+
+  /** The newest life of a subscription that is not surely over. */
+  current(topicFilter: string): SubscriptionPeriod | undefined {
+    return this.periods.findLast((period) => period.request.topicFilter === topicFilter && period.untilSure === Infinity);
+  }
+}
+
+function isLocal({ request }: SubscriptionPeriod, clientId: string, publisher: string): boolean {
+  return request.noLocal === true && clientId === publisher;
+}

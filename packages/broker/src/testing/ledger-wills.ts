@@ -1,0 +1,146 @@
+import type { Will } from "@sericite/protocol";
+import type { LedgerConnection } from "./ledger-connection.ts";
+import type { Ledger } from "./ledger.ts";
+import { EXPIRY_MARGIN_MS } from "./ledger-messages.ts";
+import type { Routing } from "./ledger-messages.ts";
+import type { LedgerSession } from "./ledger-session.ts";
+
+/** A Will that a client left with the broker. */
+export interface ArmedWill {
+  readonly clientId: string;
+  session: LedgerSession | undefined;
+  readonly routing: Routing;
+  /** Seconds. */
+  readonly delay: number;
+  state: "armed" | "waiting" | "perhaps" | "over";
+  /** When it is to be published. Milliseconds. */
+  dueAtMs: number;
+}
+
+/** Wills: each exactly once where its connection ended without DISCONNECT 0x00, and never too early or too late. */
+export class Wills {
+  readonly #ledger: Ledger;
+  readonly #open = new Set<ArmedWill>();
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  /** A CONNECT with a Will came. */
+  arm(connection: LedgerConnection, clientId: string, will: Will): ArmedWill {
+    const ledger = this.#ledger;
+    const routing = ledger.messages.add(
+      clientId,
+      `will of ${clientId}`,
+      {
+        topicName: will.topicName,
+        payload: will.payload,
+        qos: will.qos,
+        retain: will.retain,
+        expiry: will.properties?.messageExpiryInterval,
+        userProperties: will.properties?.userProperties ?? [],
+      },
+      ledger.point,
+      ledger.nowMs,
+      undefined,
+    );
+    routing.refused = "a Will whose client is connected";
+    const armed: ArmedWill = {
+      clientId,
+      session: undefined,
+      routing,
+      delay: will.properties?.willDelayInterval ?? 0,
+      state: "armed",
+      dueAtMs: Infinity,
+    };
+    this.#open.add(armed);
+    connection.will = armed;
+    return armed;
+  }
+
+  /** Its connection is gone. */
+  closed(connection: LedgerConnection, session: LedgerSession): void {
+    const will = connection.will;
+    if (will === undefined || will.state !== "armed") return;
+    const ledger = this.#ledger;
+    will.session = session;
+    will.routing.from = ledger.point;
+    will.routing.refused = undefined;
+    will.dueAtMs = ledger.nowMs + Math.min(will.delay, session.expiry) * 1000;
+    will.routing.fromMs = will.dueAtMs;
+    will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
+    will.state = "waiting";
+    if (!connection.leftInOrder) return;
+    if (connection.wasReadToEnd) this.#cancel(will, "its client said DISCONNECT");
+    else will.state = "perhaps";
+  }
+
+  /** A connection is gone that may or may not have been let in. */
+  gaveUp(connection: LedgerConnection, clientId: string, cleanStart: boolean): void {
+    const ledger = this.#ledger;
+    if (!cleanStart) {
+      for (const will of this.#open) {
+        if (will.clientId !== clientId || will.state !== "waiting") continue;
+        will.state = "perhaps";
+        will.routing.notBeforeMs = 0;
+      }
+    }
+    const own = connection.will;
+    if (own === undefined) return;
+    own.state = "perhaps";
+    own.routing.from = ledger.point;
+    own.routing.refused = undefined;
+    own.dueAtMs = ledger.nowMs + own.delay * 1000;
+    own.routing.fromMs = own.dueAtMs;
+  }
+
+  /** CONNACK says that the client is back in its session, for which it asked at `connectMs`. */
+  returned(session: LedgerSession, connectMs: number): void {
+    const ledger = this.#ledger;
+    for (const will of this.#open) {
+      if (will.session !== session || will.state !== "waiting") continue;
+      if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS) this.#cancel(will, "its client was back before it was due [MQTT5-3.1.3-9]");
+      else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.delay > 0 && session.expiry > 0) will.state = "perhaps";
+    }
+  }
+
+  /** The session ended: what waits is due now. */
+  sessionEnded(session: LedgerSession): void {
+    for (const will of this.#open) {
+      if (will.session !== session || will.state !== "waiting") continue;
+      will.dueAtMs = Math.min(will.dueAtMs, this.#ledger.nowMs);
+      will.routing.fromMs = will.dueAtMs;
+      will.routing.notBeforeMs = Math.min(will.routing.notBeforeMs, will.dueAtMs);
+    }
+  }
+
+  /** A CONNECT with Clean Start came: what waits may come. */
+  sessionMayEnd(clientId: string): void {
+    for (const will of this.#open) {
+      if (will.clientId === clientId && will.state === "waiting") will.routing.notBeforeMs = 0;
+    }
+  }
+
+  /** Nothing is under way: what was due has been routed. */
+  atRest(): void {
+    const ledger = this.#ledger;
+    for (const will of this.#open) {
+      if (will.state === "armed" || ledger.nowMs < will.dueAtMs + EXPIRY_MARGIN_MS) continue;
+      const isSure = will.state === "waiting" && !ledger.wasTroubledSince(will.routing.fromMs);
+      if (isSure) ledger.messages.confirm(will.routing, ledger.point);
+      else ledger.messages.close(will.routing, ledger.point);
+      this.#over(will);
+    }
+  }
+
+  #cancel(will: ArmedWill, why: string): void {
+    will.routing.refused = undefined;
+    this.#ledger.messages.refuse(will.routing, `a Will, and ${why}`);
+    this.#over(will);
+  }
+
+  #over(will: ArmedWill): void {
+    will.state = "over";
+    this.#open.delete(will);
+  }
+}

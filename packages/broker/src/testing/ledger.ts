@@ -1,0 +1,286 @@
+import { topicFilterMatches } from "@sericite/protocol";
+import type { Clock, ConnackPacket, ConnectPacket, Packet } from "@sericite/protocol";
+import type { FaultStore } from "./fault-store.ts";
+import { LedgerConnection } from "./ledger-connection.ts";
+import { DurabilityAudit } from "./ledger-durability.ts";
+import { EXPIRY_MARGIN_MS, isExpired, MessageBook } from "./ledger-messages.ts";
+import type { Point } from "./ledger-messages.ts";
+import { LedgerSession } from "./ledger-session.ts";
+import { Wills } from "./ledger-wills.ts";
+
+/** What a ledger is told of the broker that it watches: settings, never state. */
+export interface LedgerOptions {
+  readonly clock: Clock;
+  /** Asked what is durable whenever something is promised. */
+  readonly store?: FaultStore | undefined;
+  /** `session.maximumExpiryInterval`. Seconds. */
+  readonly maximumExpiry: number;
+  /** `mqtt.retryInterval`. Milliseconds. */
+  readonly retryIntervalMs: number;
+  /** Hooks or ports may answer late: what a connection was given may never be handled. */
+  readonly mayPark: boolean;
+  /** Queues may be full and drop. */
+  readonly mayDrop: boolean;
+  /** Told of every packet, for a trace. */
+  readonly onPacket?: ((connection: LedgerConnection, direction: "in" | "out" | "closed", packet: Packet | undefined) => void) | undefined;
+  /** Topic Names that nobody may publish to. */
+  readonly isDenied?: ((topicName: string) => boolean) | undefined;
+}
+
+/**
+ * What every client was promised and what it got, seen from outside: the packets that pass the
+ * broker's end of each link, in their order. It knows the standard and nothing of the engine. What
+ * is between two packets it does not guess: where a thing happened "between receipt and answer",
+ * only what holds at both ends is demanded.
+ */
+export class Ledger {
+  readonly #clock: Clock;
+  readonly maximumExpiry: number;
+  readonly retryIntervalMs: number;
+  readonly mayPark: boolean;
+  readonly mayDrop: boolean;
+  readonly isDenied: (topicName: string) => boolean;
+  readonly onPacket: LedgerOptions["onPacket"];
+  readonly messages = new MessageBook();
+  readonly durability: DurabilityAudit | undefined;
+  /** Everything that was wrong. */
+  readonly complaints: string[] = [];
+  readonly #store: FaultStore | undefined;
+  readonly #wills: Wills;
+  readonly #sessions: LedgerSession[] = [];
+  readonly #byClientId = new Map<string, LedgerSession>();
+  readonly #connections: LedgerConnection[] = [];
+  readonly #matches = new Map<string, boolean>();
+  #point: Point = 0;
+  #sessionNumber = 0;
+  #troubledAtMs = -1;
+
+  constructor(options: LedgerOptions) {
+    this.#clock = options.clock;
+    this.maximumExpiry = options.maximumExpiry;
+    this.retryIntervalMs = options.retryIntervalMs;
+    this.mayPark = options.mayPark;
+    this.mayDrop = options.mayDrop;
+    this.isDenied = options.isDenied ?? (() => false);
+    this.onPacket = options.onPacket;
+    this.#store = options.store;
+    this.durability = options.store === undefined ? undefined : new DurabilityAudit(this, options.store);
+    this.#wills = new Wills(this);
+  }
+
+  /** The listener of a new connection: give it to a `PacketTap`. */
+  connection(name: string): LedgerConnection {
+    const connection = new LedgerConnection(this, name);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  complain(text: string): void {
+    this.complaints.push(`${this.nowMs} ms: ${text}`);
+  }
+
+  get nowMs(): number {
+    return this.#clock.now();
+  }
+
+  get point(): Point {
+    return this.#point;
+  }
+
+  /** Something new was seen. */
+  nextPoint(): Point {
+    if (this.isTroubled) this.#troubledAtMs = this.nowMs;
+    this.#point += 1;
+    return this.#point;
+  }
+
+  /** The store takes nothing at present. */
+  get isTroubled(): boolean {
+    return this.#store !== undefined && this.#store.state !== "ok";
+  }
+
+  wasTroubledSince(ms: number): boolean {
+    return this.#troubledAtMs >= ms;
+  }
+
+  /** Sessions that have not ended, as far as is known. */
+  sessions(): readonly LedgerSession[] {
+    return this.#sessions;
+  }
+
+  matches(topicFilter: string, topicName: string): boolean {
+    const key = `${topicFilter} ${topicName}`;
+    let matches = this.#matches.get(key);
+    if (matches === undefined) this.#matches.set(key, (matches = topicFilterMatches(topicFilter, topicName)));
+    return matches;
+  }
+
+  /** A CONNECT came, which may or may not be let in. */
+  connecting(connection: LedgerConnection, connect: ConnectPacket): void {
+    if (connect.cleanStart) this.#wills.sessionMayEnd(connect.clientId);
+    if (connect.will !== undefined) this.#wills.arm(connection, connect.clientId, connect.will);
+  }
+
+  /** Its connection is gone before anybody knew. */
+  gaveUp(connection: LedgerConnection, connect: ConnectPacket): void {
+    this.#wills.gaveUp(connection, connect.clientId, connect.cleanStart);
+    let session = this.#byClientId.get(connect.clientId);
+    if (session === undefined || session.isEnded) {
+      // It may have begun one.
+      session = this.#begin(connect.clientId);
+      session.mayBeReplaced = true;
+    }
+    session.isUncertain = true;
+    session.mayBeReplaced ||= connect.cleanStart;
+  }
+
+  /** CONNACK let a client in: which session does it have? */
+  attach(connection: LedgerConnection, connect: ConnectPacket, connack: ConnackPacket): LedgerSession {
+    const clientId = connect.clientId || (connack.properties?.assignedClientIdentifier ?? connection.name);
+    const before = this.#byClientId.get(clientId);
+    const life = before?.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) ?? "ended";
+    const isKnown = connect.protocolVersion !== 3;
+    const present = isKnown ? connack.sessionPresent : !connect.cleanStart && life !== "ended";
+    if (present && connect.cleanStart) connection.complain("Session Present after Clean Start [MQTT5-3.2.2-2] [MQTT3-3.2.2-1]");
+    if (present && life === "ended") connection.complain("Session Present, but its session has ended [MQTT5-3.2.2-3]");
+    if (!present && !connect.cleanStart && life === "lives") connection.complain("its session is gone: no Session Present [MQTT5-3.1.2-5] [MQTT3-3.1.2-4]");
+    for (const other of this.#connections) {
+      if (other !== connection && other.isAccepted && !other.isClosed && other.session?.clientId === clientId) {
+        connection.complain(`CONNACK while ${other.name} still is connected as ${clientId} [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]`);
+      }
+    }
+    let session = before;
+    let ended: LedgerSession | undefined;
+    if (session === undefined || !present) {
+      if (session !== undefined && !session.isEnded) {
+        ended = session;
+        this.#end(session);
+      }
+      session = this.#begin(clientId);
+    }
+    if (session.mayBeReplaced) session.degrade();
+    session.isUncertain = false;
+    session.mayBeReplaced = false;
+    session.expiry = this.#expiryOf(connect, connack);
+    session.connection = connection;
+    session.connections += 1;
+    connection.session = session;
+    this.#wills.returned(session, connection.connectMs);
+    this.durability?.attached(connection, session, ended);
+    return session;
+  }
+
+  #begin(clientId: string): LedgerSession {
+    this.#sessionNumber += 1;
+    const session = new LedgerSession(clientId, this.#sessionNumber);
+    this.#sessions.push(session);
+    this.#byClientId.set(clientId, session);
+    return session;
+  }
+
+  /** A connection is gone. */
+  detach(connection: LedgerConnection, session: LedgerSession): void {
+    for (const flight of session.flights.values()) {
+      if (flight.settledOn === connection && connection.wasReadToEnd) session.flights.delete(flight.packetIdentifier);
+    }
+    this.#wills.closed(connection, session);
+    if (session.connection !== connection) return;
+    session.connection = undefined;
+    session.detachedAtMs = this.nowMs;
+    if (session.expiry === 0) this.#end(session);
+  }
+
+  #end(session: LedgerSession): void {
+    if (session.isEnded) return;
+    session.isEnded = true;
+    session.owed.clear();
+    this.#wills.sessionEnded(session);
+    const index = this.#sessions.indexOf(session);
+    if (index >= 0) this.#sessions.splice(index, 1);
+  }
+
+  #expiryOf(connect: ConnectPacket, connack: ConnackPacket): number {
+    if (connect.protocolVersion !== 5) return connect.cleanStart ? 0 : this.maximumExpiry;
+    const asked = connect.properties?.sessionExpiryInterval ?? 0;
+    return connack.properties?.sessionExpiryInterval ?? asked;
+  }
+
+  /**
+   * Everything is at rest: links, store and hooks are through with all they had, nothing fails,
+   * clients acknowledge. What has not happened by now will not happen.
+   */
+  atRest(): void {
+    this.nextPoint();
+    for (const session of [...this.#sessions]) {
+      if (session.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) === "ended") this.#end(session);
+    }
+    for (const connection of this.#connections) if (!connection.isClosed) connection.checkAtRest();
+    this.#wills.atRest();
+    this.#closeRoutings();
+    for (const session of this.#sessions) {
+      this.#checkOwed(session);
+      this.#checkRetained(session);
+    }
+    this.durability?.atRest();
+    let open = 0;
+    for (const connection of this.#connections) if (!connection.isClosed) this.#connections[open++] = connection;
+    this.#connections.length = open;
+  }
+
+  /** What was routed by now is known; it is owed to whoever surely was subscribed. */
+  #closeRoutings(): void {
+    for (const routing of this.messages.rest(this.#point, (ms) => this.wasTroubledSince(ms))) {
+      const { message, publisher, qos, from, to } = routing;
+      for (const session of this.#sessions) {
+        if (session.mustHave(message.topicName, publisher, qos, from, to)) session.owed.add(routing);
+      }
+    }
+  }
+
+  #checkOwed(session: LedgerSession): void {
+    for (const routing of session.owed) {
+      const { message } = routing;
+      const isOver =
+        session.delivered.has(message) ||
+        isExpired(routing, this.nowMs + EXPIRY_MARGIN_MS) ||
+        this.mayDrop ||
+        session.hadSmallPackets ||
+        !session.mustHave(message.topicName, routing.publisher, routing.qos, routing.from, this.#point);
+      if (isOver) session.owed.delete(routing);
+      else if (session.connection !== undefined) {
+        session.owed.delete(routing);
+        this.complain(`${session.name} never got ${message.key}, acknowledged to ${routing.publisher}, QoS ${routing.qos}`);
+      }
+    }
+    const { connection } = session;
+    if (connection === undefined) return;
+    for (const flight of session.flights.values()) {
+      if (flight.settledOn !== undefined) session.flights.delete(flight.packetIdentifier);
+      else if (flight.state === "sent" && flight.sentOn !== connection) {
+        this.complain(`${session.name}: ${flight.message.key} is in flight and was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`);
+      } else if (flight.state === "received" && flight.pubrelOn !== connection) {
+        this.complain(`${session.name}: PUBREL ${flight.packetIdentifier} was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`);
+      }
+    }
+  }
+
+  /** A subscription brings what is retained. */
+  #checkRetained(session: LedgerSession): void {
+    if (this.mayDrop || session.hadSmallPackets || session.connection === undefined) return;
+    for (const period of session.periods) {
+      if (!period.isRetainedOwed || period.retainedGot === undefined || period.fromSure === Infinity) continue;
+      period.isRetainedOwed = false;
+      if (period.until !== Infinity) continue;
+      for (const topicName of this.messages.retainedTopics(period.request.topicFilter)) {
+        if (period.retainedGot.has(topicName)) continue;
+        const { routings, mayBeNone } = this.messages.retainedBetween(topicName, period.from, this.#point, this.nowMs);
+        if (mayBeNone || routings.some((routing) => session.delivered.has(routing.message))) continue;
+        const wasLossy = session.connection !== period.connection;
+        if (wasLossy && routings.some((routing) => Math.min(routing.qos, period.request.qos) === 0)) continue;
+        // Whether No Local holds for what is retained, the standard does not say.
+        if (period.request.noLocal === true && routings.some((routing) => routing.publisher === session.clientId)) continue;
+        this.complain(`${session.name} subscribed to ${period.request.topicFilter} and never got what ${topicName} has retained: ${routings.map((routing) => routing.message.key).join(" or ")}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import type { ProtocolVersion } from "@sericite/protocol";
+import type { LinkFaults } from "./faulty-link.ts";
+import type { StoreFaults } from "./fault-store.ts";
+import type { Chance } from "./random.ts";
+
+/** What a seed decides before the first step: the world of a run. */
+export interface SimulationPlan {
+  readonly clients: readonly { readonly clientId: string; readonly version: ProtocolVersion; readonly isOwn: boolean }[];
+  readonly steps: number;
+  readonly link: LinkFaults;
+  /** `undefined`: a memory store. */
+  readonly store: StoreFaults | undefined;
+  /** Share of questions to hooks and ports that are answered late, 0…1. */
+  readonly late: number;
+  readonly settings: {
+    readonly mqtt: { readonly retryInterval: number; readonly maximumKeepAlive: number };
+    readonly session: { readonly inflightMaximum: number; readonly queueMaximumMessages: number; readonly queueQos0: boolean };
+    readonly sys: { readonly interval: number };
+    readonly limits: { readonly packetsPerTurn: number; readonly bytesPerTurn: number; readonly hookTimeout: number };
+  };
+  /** How often each kind of step comes. */
+  readonly weights: Readonly<Record<StepKind, number>>;
+}
+
+/** What may happen in one step. */
+export type StepKind =
+  | "connect"
+  | "disconnect"
+  | "publish"
+  | "subscribe"
+  | "unsubscribe"
+  | "ping"
+  | "cut"
+  | "half"
+  | "stall"
+  | "release"
+  | "withhold"
+  | "acknowledge"
+  | "resend"
+  | "misbehave"
+  | "some"
+  | "settle"
+  | "moment"
+  | "seconds"
+  | "hours"
+  | "store"
+  | "rest";
+
+const ORDINARY: Readonly<Record<StepKind, number>> = {
+  connect: 10,
+  disconnect: 3,
+  publish: 40,
+  subscribe: 10,
+  unsubscribe: 3,
+  ping: 1,
+  cut: 4,
+  half: 2,
+  stall: 3,
+  release: 4,
+  withhold: 3,
+  acknowledge: 4,
+  resend: 1,
+  misbehave: 0.3,
+  some: 30,
+  settle: 15,
+  moment: 12,
+  seconds: 3,
+  hours: 0.5,
+  store: 5,
+  rest: 3,
+};
+
+/** Draws a plan. */
+export function planOf(chance: Chance): SimulationPlan {
+  const count = chance.integer(2, 5);
+  const clients = Array.from({ length: count }, (_, index) => ({
+    clientId: `c${index}`,
+    version: chance.pick([3, 4, 5, 5] as const),
+    isOwn: false,
+  }));
+  const isCalm = chance.happens(0.3);
+  const weights: Record<StepKind, number> = { ...ORDINARY };
+  // Each run leaves some kinds out and does others more often, so that runs differ.
+  for (const kind of Object.keys(weights) as StepKind[]) {
+    if (chance.happens(0.15) && kind !== "connect" && kind !== "publish") weights[kind] = 0;
+    else if (chance.happens(0.15)) weights[kind] *= 4;
+  }
+  if (isCalm) weights.cut = weights.half = weights.stall = weights.misbehave = 0;
+  return {
+    clients,
+    steps: chance.integer(60, 240),
+    link: isCalm
+      ? { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 }
+      : { delay: chance.pick([0, 0.1, 0.5]), delayMaximumMs: chance.pick([1, 20, 100]), split: chance.pick([0, 0.3]), hold: chance.pick([0, 0.3]) },
+    store: chance.happens(0.25) ? undefined : { delay: chance.pick([0, 0.3, 1]), delayMaximumMs: chance.pick([1, 30, 200]) },
+    late: chance.pick([0, 0, 0, 0.2, 0.7]),
+    settings: {
+      mqtt: { retryInterval: 10_000, maximumKeepAlive: 0 },
+      session: {
+        inflightMaximum: chance.pick([1, 3, 1024, 1024]),
+        queueMaximumMessages: chance.happens(0.1) ? 3 : 100_000,
+        queueQos0: chance.happens(0.3),
+      },
+      sys: { interval: 0 },
+      limits: { packetsPerTurn: chance.pick([1, 3, 1000]), bytesPerTurn: chance.pick([1024, 256 * 1024]), hookTimeout: 1000 },
+    },
+    weights,
+  };
+}
