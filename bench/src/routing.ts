@@ -1,0 +1,149 @@
+/**
+ * What a message costs inside the broker, without sockets: from bytes in to the one write of each
+ * connection and turn. Figures are for one delivered message.
+ */
+import { createBroker } from "@sericite/broker";
+import type { Clock, Link, LinkHandler, Scheduler } from "@sericite/protocol";
+import { encodePacket } from "@sericite/protocol";
+import type { ProtocolVersion, QoS } from "@sericite/protocol";
+import { bench } from "./harness.ts";
+
+const BURST = 20;
+const payload = new Uint8Array(64).fill(0x61);
+
+/** Turns that end when they are told to. */
+class Turns implements Scheduler {
+  #ends: (() => void)[] = [];
+  endOfTurn(callback: () => void): void {
+    this.#ends.push(callback);
+  }
+  nextTurn(callback: () => void): void {
+    this.#ends.push(callback);
+  }
+  setAlarm(): void {
+    // No timer matters here.
+  }
+  clearAlarm(): void {
+    // Likewise.
+  }
+  end(): void {
+    while (this.#ends.length > 0) {
+      const ends = this.#ends;
+      this.#ends = [];
+      for (const end of ends) end();
+    }
+  }
+}
+
+/** A link that takes everything, and answers QoS 1 like a client that is done at once. */
+class Sink implements Link {
+  readonly peer = { listener: "bench", transport: "memory" } as const;
+  readonly unsentBytes = 0;
+  handler: LinkHandler | undefined;
+  received = 0;
+  written: Uint8Array | undefined;
+  write(bytes: Uint8Array): boolean {
+    this.received += bytes.length;
+    this.written = bytes;
+    return true;
+  }
+  pause(): void {
+    // Never full.
+  }
+  resume(): void {
+    // Never paused.
+  }
+  end(): void {
+    // Never ends.
+  }
+  destroy(): void {
+    // Never ends.
+  }
+}
+
+async function scenario(
+  name: string,
+  subscribers: number,
+  qos: QoS,
+  version: ProtocolVersion,
+): Promise<void> {
+  const turns = new Turns();
+  let now = 0;
+  const clock: Clock = { now: () => (now += 0.01), wallTime: () => now };
+  const broker = await createBroker({ clock, scheduler: turns, random: () => 0.5 });
+  const open = (clientId: string): Sink => {
+    const link = new Sink();
+    link.handler = broker.engine.accept(link);
+    send(
+      link,
+      encodePacket(
+        { type: "connect", protocolVersion: version, clientId, cleanStart: true, keepAlive: 0 },
+        version,
+      ),
+    );
+    turns.end();
+    return link;
+  };
+  const send = (link: Sink, bytes: Uint8Array): void =>
+    link.handler!.onData(bytes, 0, bytes.length);
+  const receivers = Array.from({ length: subscribers }, (_, index) => {
+    const link = open(`s${index}`);
+    send(
+      link,
+      encodePacket(
+        {
+          type: "subscribe",
+          packetIdentifier: 1,
+          subscriptions: [{ topicFilter: "bench/topic", qos }],
+        },
+        version,
+      ),
+    );
+    turns.end();
+    return link;
+  });
+  const publisher = open("p");
+  let number = broker.engine.nextMessageNumber();
+  const bursts = Array.from({ length: BURST }, (_, index) =>
+    encodePacket(
+      {
+        type: "publish",
+        topicName: "bench/topic",
+        payload,
+        qos,
+        dup: false,
+        retain: false,
+        packetIdentifier: qos === 0 ? undefined : index + 1,
+      },
+      version,
+    ),
+  );
+  const burst = Buffer.concat(bursts);
+  const acknowledgements = Buffer.alloc(BURST * 4);
+  const run = (): number => {
+    send(publisher, burst);
+    turns.end();
+    if (qos === 1) {
+      for (let i = 0; i < BURST; i++)
+        acknowledgements.set(
+          [0x40, 2, (1 + ((number + 1 + i) % 65535)) >> 8, (1 + ((number + 1 + i) % 65535)) & 0xff],
+          i * 4,
+        );
+      number += BURST;
+      for (const receiver of receivers) send(receiver, acknowledgements);
+      turns.end();
+    }
+    return receivers[0]!.received;
+  };
+  const before = run();
+  if (run() === before) throw new Error(`${name}: nothing is delivered`);
+  await bench(name, run, { operations: BURST * subscribers });
+  if (qos === 1 && (await broker.client("s0"))!.inFlight > 0)
+    throw new Error(`${name}: the acknowledgements do not fit`);
+}
+
+await scenario("routing/one receiver, QoS 0, 3.1.1", 1, 0, 4);
+await scenario("routing/one receiver, QoS 1, 3.1.1", 1, 1, 4);
+await scenario("routing/one receiver, QoS 0, 5.0", 1, 0, 5);
+await scenario("routing/fan-out to 500, QoS 0, 3.1.1", 500, 0, 4);
+await scenario("routing/fan-out to 500, QoS 1, 3.1.1", 500, 1, 4);
