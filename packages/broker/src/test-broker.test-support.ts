@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import type { Peer, ProtocolVersion } from "@sericite/protocol";
+import { Engine } from "./engine/engine.ts";
+import type { EventName, Events } from "./engine/events.ts";
+import type { Hooks } from "./engine/hooks.ts";
+import type { Authenticator, Bus, LogLevel, Ownership, Store } from "./engine/ports.ts";
+import { recoveryOf } from "./engine/recovery.ts";
+import { createSettings } from "./settings.ts";
+import type { PartialSettings } from "./settings.ts";
+import { MemoryStore } from "./store/memory.ts";
+import { LocalOwnership, NullBus } from "./store/single-node.ts";
+import {
+  Chance,
+  EventScheduler,
+  FaultStore,
+  faultyLinkPair,
+  seededRandom,
+} from "./testing/index.ts";
+import type { SimulatedProcess } from "./testing/index.ts";
+import { WireClient } from "./wire-client.test-support.ts";
+import type { ConnectOptions } from "./wire-client.test-support.ts";
+
+/** The three versions, for tables. */
+export const VERSIONS: readonly ProtocolVersion[] = [3, 4, 5];
+
+/** The prefix of a statement's tag in a test's name. */
+export const NAME_OF_VERSION = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
+
+/** What a test broker is made with. */
+export interface TestBrokerOptions {
+  readonly settings?: PartialSettings;
+  readonly hooks?: Hooks | ((broker: TestBroker) => Hooks);
+  readonly authenticator?: Authenticator | ((broker: TestBroker) => Authenticator);
+  /** true: a `FaultStore`, so that sessions are recorded and acknowledgements wait. */
+  readonly durable?: boolean;
+  readonly store?: Store;
+  readonly bus?: (process: SimulatedProcess) => Bus;
+  readonly ownership?: (process: SimulatedProcess) => Ownership;
+}
+
+/** One line that the engine logged. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** An engine in a world of its own: a clock that stands until `advance`, and links that can be cut. */
+export class TestBroker {
+  readonly events = new EventScheduler(seededRandom(1));
+  readonly process = this.events.process("broker");
+  readonly clients = this.events.process("clients");
+  readonly engine: Engine;
+  readonly log: LogLine[] = [];
+  readonly #chance = Chance.ofSeed(2);
+  readonly #store: FaultStore | undefined;
+  #ports = 50_000;
+
+  constructor(options: TestBrokerOptions = {}) {
+    let store = options.store;
+    if (options.durable === true) store = this.#store = new FaultStore(this.process, this.#chance);
+    const { hooks, authenticator } = options;
+    this.engine = new Engine({
+      clock: this.events.clock,
+      scheduler: this.process,
+      random: seededRandom(3),
+      settings: createSettings(options.settings),
+      store: store ?? new MemoryStore(),
+      ownership: options.ownership?.(this.process) ?? new LocalOwnership(),
+      bus: options.bus?.(this.process) ?? new NullBus(),
+      hooks: typeof hooks === "function" ? hooks(this) : hooks,
+      authenticator: typeof authenticator === "function" ? authenticator(this) : authenticator,
+      log: {
+        enabled: () => true,
+        write: (level, event, fields) => this.log.push({ level, event, fields }),
+      },
+    });
+    void this.engine.store.open(recoveryOf(this.engine));
+    // Time 0 is no time like any other; a broker never lives in it.
+    this.advance(1000);
+  }
+
+  /** The store of a durable broker. */
+  get store(): FaultStore {
+    assert.ok(this.#store !== undefined, "the broker was made without `durable`");
+    return this.#store;
+  }
+
+  /** Runs until nothing is due, without a move of the clock. */
+  settle(): void {
+    this.events.settle();
+  }
+
+  /** Moves the clock on, in milliseconds. */
+  advance(byMs: number): void {
+    this.events.advance(byMs);
+  }
+
+  /** A link to the broker on which nothing was sent. */
+  dial(protocolVersion: ProtocolVersion = 5, isTrusted = false): WireClient {
+    const peer: Peer = {
+      listener: "tcp:1883",
+      transport: "tcp",
+      address: "192.0.2.1",
+      port: ++this.#ports,
+    };
+    const [near, far] = faultyLinkPair(this.clients, this.process, this.#chance, { peer });
+    const client = new WireClient(() => this.settle(), near, far, protocolVersion);
+    near.handler = client;
+    far.handler = this.engine.accept(far, isTrusted);
+    return client;
+  }
+
+  /** A client whose CONNECT was accepted. Clean Start and no expiry unless said otherwise. */
+  connect(
+    clientId: string,
+    protocolVersion: ProtocolVersion = 5,
+    options: ConnectOptions = {},
+  ): WireClient {
+    const client = this.dial(protocolVersion, options.isTrusted);
+    client.sendConnect(clientId, options);
+    this.settle();
+    const [connack] = client.take();
+    assert.equal(connack?.type, "connack", `${clientId} was not answered with CONNACK`);
+    assert.equal(connack.reasonCode, 0);
+    client.connack = connack;
+    return client;
+  }
+
+  /** What was emitted of an event since now; a growing list. */
+  listen<N extends EventName>(name: N): Events[N][] {
+    const seen: Events[N][] = [];
+    this.engine.events.on(name, (event) => seen.push(event));
+    return seen;
+  }
+
+  /** Events of this name in the log. */
+  logged(event: string): LogLine[] {
+    return this.log.filter((line) => line.event === event);
+  }
+}
