@@ -3,9 +3,8 @@
  * connection and turn. Figures are for one delivered message.
  */
 import { createBroker } from "@sericite/broker";
-import type { Clock, Link, LinkHandler, Scheduler } from "@sericite/protocol";
 import { encodePacket } from "@sericite/protocol";
-import type { ProtocolVersion, QoS } from "@sericite/protocol";
+import type { Clock, Link, LinkHandler, ProtocolVersion, QoS, Scheduler } from "@sericite/protocol";
 import { bench } from "./harness.ts";
 
 const BURST = 20;
