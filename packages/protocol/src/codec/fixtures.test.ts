@@ -57,16 +57,23 @@ export function plain<T>(value: T): T {
   return Object.fromEntries(entries.map(([key, field]) => [key, plain(field)])) as T;
 }
 
-/** What the parser finds wrong with the bytes; throws where it finds nothing. */
-export function faultOf(bytes: Uint8Array, expected: Expected): ProtocolError {
+/** The bytes in chunks of one. */
+export function bytesOneByOne(bytes: Uint8Array): Uint8Array[] {
+  return Array.from(bytes, (byte) => Uint8Array.of(byte));
+}
+
+/** What the parser finds wrong with the chunks; throws where it finds nothing. */
+export function faultOf(chunks: readonly Uint8Array[], expected: Expected): ProtocolError {
   const parser = parserFor(expected);
   let packets: Packet[];
   try {
-    packets = packetsOf(parser, bytes);
+    packets = packetsOf(parser, ...chunks);
   } catch (error) {
     return error as ProtocolError;
   }
-  throw new Error(`no fault in ${Buffer.from(bytes).toString("hex")}: ${JSON.stringify(packets)}`);
+  throw new Error(
+    `no fault in ${Buffer.concat(chunks).toString("hex")}: ${JSON.stringify(packets)}`,
+  );
 }
 
 /** Codes that each packet may have, 5.0: from the tables of the standard, not from the code. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { ProtocolVersion } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
-import { bytesOf, faultOf, packetsOf, parserFor } from "./fixtures.test.ts";
+import { bytesOf, bytesOneByOne, faultOf, packetsOf, parserFor } from "./fixtures.test.ts";
 
 /** Bytes that are refused with the Reason Code. `connect`: the version is for CONNECT to say. */
 type Refusal = readonly [
@@ -162,6 +162,7 @@ const refusals: readonly Refusal[] = [
   ["PUBLISH without a Topic Name", "client", 4, "30 00", 0x81],
   ["PUBLISH that ends inside the length of its Topic Name", "client", 4, "30 01 00", 0x81],
   ["PUBLISH that ends inside its Topic Name", "client", 4, "30 03 0002'a'", 0x81],
+  ["PUBLISH whose Topic Name would take in the next packet", "client", 4, "30 03 0002'a' 30 03 0001'b'", 0x81],
   ["PUBLISH that ends inside its Packet Identifier", "client", 4, "32 04 0001'a' 00", 0x81],
   ["PUBLISH without Property Length", "client", 5, "30 03 0001'a'", 0x81],
   ["PUBLISH that ends inside its Property Length", "client", 5, "30 04 0001'a' 80", 0x81],
@@ -285,10 +286,14 @@ const codes: Readonly<Record<number, string>> = {
 for (const [what, from, version, spelled, reasonCode] of refusals) {
   test(`${what} is refused with 0x${reasonCode.toString(16)}`, () => {
     const expected = { from, version: version === "connect" ? undefined : version };
-    const fault = faultOf(bytesOf(spelled), expected);
-    assert.equal(fault.name, "ProtocolError", fault.stack);
-    assert.equal(fault.reasonCode, reasonCode, fault.message);
-    assert.equal(fault.code, codes[reasonCode] ?? "ERR_PROTOCOL", fault.message);
+    const bytes = bytesOf(spelled);
+    // Whole, and byte by byte, which goes another way through the parser.
+    for (const chunks of [[bytes], bytesOneByOne(bytes)]) {
+      const fault = faultOf(chunks, expected);
+      assert.equal(fault.name, "ProtocolError", fault.stack);
+      assert.equal(fault.reasonCode, reasonCode, fault.message);
+      assert.equal(fault.code, codes[reasonCode] ?? "ERR_PROTOCOL", fault.message);
+    }
   });
 }
 
@@ -299,6 +304,17 @@ for (const [what, spelled, version] of [
   ["level 4 with the old name is answered as 3.1", "10 0f 0006'MQIsdp' 04 02 003c 0001'c'", 3],
   ["an unknown name is answered as 3.1.1", "10 0d 0004'HTTP' 04 02 003c 0001'c'", 4],
   ["no name at all is answered as 3.1.1", "10 00", 4],
+  [
+    "a name as long as the old one is answered as 3.1.1",
+    "10 0f 0006'HTTP/2' 04 02 003c 0001'c'",
+    4,
+  ],
+  [
+    "a name with a letter of the old one is answered as 3.1.1",
+    "10 0d 0004'MQI2' 04 02 003c 0001'c'",
+    4,
+  ],
+  ["a level that stands behind the packet does not count", "10 06 0004'MQTT' 05 02", 4],
   ["a broken CONNECT of 5.0 is answered as 5.0", "10 0d 0004'MQTT' 05 03 003c 0001'c'", 5],
 ] as const) {
   test(`[MQTT3-3.1.2-2] [MQTT5-3.1.2-2] [X-110] ${what}`, () => {
@@ -315,15 +331,13 @@ test("[X-25] a packet above the Maximum Packet Size is refused with 0x95 before 
     ["82 80 01", 131],
   ] as const) {
     const bytes = bytesOf(spelled);
-    const fault = faultOf(bytes, { version: 5, maximumPacketSize: size - 1 });
-    assert.equal(fault.code, "ERR_PACKET_TOO_LARGE");
-    assert.equal(fault.reasonCode, 0x95);
-    assert.deepEqual(packetsOf(parserFor({ version: 5, maximumPacketSize: size }), bytes), []);
-
-    // Byte by byte, which goes another way.
-    const parser = parserFor({ version: 5, maximumPacketSize: size - 1 });
-    const pieces = Array.from(bytes, (byte) => Uint8Array.of(byte));
-    assert.throws(() => packetsOf(parser, ...pieces), { code: "ERR_PACKET_TOO_LARGE" });
+    for (const chunks of [[bytes], bytesOneByOne(bytes)]) {
+      const fault = faultOf(chunks, { version: 5, maximumPacketSize: size - 1 });
+      assert.equal(fault.code, "ERR_PACKET_TOO_LARGE");
+      assert.equal(fault.reasonCode, 0x95);
+      const parser = parserFor({ version: 5, maximumPacketSize: size });
+      assert.deepEqual(packetsOf(parser, ...chunks), []);
+    }
   }
 });
 

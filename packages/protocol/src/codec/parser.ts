@@ -261,19 +261,16 @@ export class Parser implements PublishFields, AcknowledgementFields {
     return firstByte >> 4;
   }
 
-  /** Reads and checks the fixed header in `#piece`. false: more bytes are needed. */
+  /** Reads the Remaining Length in `#piece`; its first byte is checked. false: more bytes are needed. */
   #readPieceHeader(): boolean {
     const bytes = this.#piece!;
-    const firstByte = bytes[0]!;
-    const fault = this.#firstByteFaults[firstByte]!;
-    if (fault !== 0) throw firstByteError(fault, firstByte);
     let remainingLength = 0;
     for (let offset = 1; offset < this.#pieceLength; offset++) {
       const byte = bytes[offset]!;
       remainingLength |= (byte & 127) << (7 * (offset - 1));
       if (byte < 128) {
         const total = offset + 1 + remainingLength;
-        if (total > this.maximumPacketSize) throw this.#tooLarge(firstByte, total);
+        if (total > this.maximumPacketSize) throw this.#tooLarge(bytes[0]!, total);
         this.#pieceTotal = total;
         return true;
       }

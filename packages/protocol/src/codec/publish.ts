@@ -43,7 +43,7 @@ export function scanPublish(
   fields.topicAlias = 0;
   fields.messageExpiryInterval = -1;
   fields.hasSubscriptionIdentifier = false;
-  if (offset + 2 > end) throw malformed("PUBLISH ends inside its Topic Name");
+  // Where the length itself is cut off, the name ends behind the packet just as well.
   const topicEnd = offset + 2 + ((bytes[offset]! << 8) | bytes[offset + 1]!);
   let position = topicEnd;
   if ((firstByte & 6) !== 0) {

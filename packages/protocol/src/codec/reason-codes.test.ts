@@ -94,7 +94,7 @@ for (const [tag, what, from, version, spelled, allowed] of cases) {
       if (allowed.includes(code)) {
         assert.equal(packetsOf(parserFor({ from, version }), bytes).length, 1, `code ${code}`);
       } else {
-        assert.equal(faultOf(bytes, { from, version }).reasonCode, 0x82, `code ${code}`);
+        assert.equal(faultOf([bytes], { from, version }).reasonCode, 0x82, `code ${code}`);
       }
     }
   });

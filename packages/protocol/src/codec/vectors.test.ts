@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Packet, ProtocolVersion } from "../packet.ts";
 import { encodePacket } from "./encode-packet.ts";
 import type { Sender } from "./fixed-header.ts";
-import { bytesOf, packetsOf, parserFor, plain } from "./fixtures.test.ts";
+import { bytesOf, bytesOneByOne, packetsOf, parserFor, plain } from "./fixtures.test.ts";
 
 const binary = (spelled: string): Uint8Array => bytesOf(spelled);
 
@@ -180,7 +180,9 @@ for (const [what, way, from, version, spelled, packet] of vectors) {
   const expected = { from, version: packet.type === "connect" ? undefined : version };
   test(`${what}: ${way === "both" ? "decodes and encodes" : "decodes"}`, () => {
     const bytes = bytesOf(spelled);
-    assert.deepEqual(packetsOf(parserFor(expected), bytes), [plain(packet)]);
+    for (const chunks of [[bytes], bytesOneByOne(bytes)]) {
+      assert.deepEqual(packetsOf(parserFor(expected), ...chunks), [plain(packet)]);
+    }
     if (way === "both") {
       assert.equal(
         Buffer.from(encodePacket(packet, version)).toString("hex"),
