@@ -1,0 +1,157 @@
+import { createBroker } from "@sericite/broker";
+import type { Broker, Listener } from "@sericite/broker";
+import { ConnectionError, UsageError } from "@sericite/protocol";
+import { usageError } from "../errors.ts";
+import { ExitCode } from "../exit-code.ts";
+import { LogSink } from "../log/log-sink.ts";
+import { logFormatFor, LogWriter } from "../log/log-writer.ts";
+import { renderHelp } from "../options/help.ts";
+import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
+import type { CommandLine } from "../options/option.ts";
+import { printSettings } from "../settings/print-settings.ts";
+import { resolveSettings } from "../settings/resolve-settings.ts";
+import type { ResolvedSettings } from "../settings/resolve-settings.ts";
+import { settingFlags } from "../settings/setting-options.ts";
+import { portOff } from "../settings/setting-value.ts";
+import { version } from "../version.ts";
+import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
+import { drainAtSignal } from "./drain.ts";
+import { letsAnonymousIn } from "./exposure.ts";
+import { fileLimitWarning, openFileLimit } from "./file-limit.ts";
+import { listenTrouble } from "./start-trouble.ts";
+
+type Resolved = ResolvedSettings<typeof brokerCommandSettings>;
+
+/** What survives the end of the process, as the start line says it. */
+const durability = "memory: sessions and messages are lost when the process ends";
+
+/** Time beyond the drain's deadline after which the process ends without it. Milliseconds. */
+const graceMs = 2000;
+
+/**
+ * `sericite broker`: runs until a signal.
+ *
+ * @returns exit code.
+ * @throws UsageError for options and settings; ConnectionError where the broker cannot listen.
+ */
+export async function run(argv: readonly string[]): Promise<number> {
+  const options = brokerOptions();
+  const line = parseOptions(options, argv, "broker");
+  refusePositionals(line, "broker");
+  if (lastOption(line, "help")) {
+    process.stdout.write(renderHelp(brokerHelp, options));
+    return ExitCode.ok;
+  }
+  const resolved = await resolve(line);
+  if (lastOption(line, "print-config")) {
+    process.stdout.write(`# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`);
+    return ExitCode.ok;
+  }
+  const anonymous = checkTogether(resolved);
+  if (lastOption(line, "check-config")) {
+    process.stdout.write("settings are right\n");
+    return ExitCode.ok;
+  }
+  return serve(resolved, anonymous);
+}
+
+/** Settings from flags, environment, config file and defaults. */
+async function resolve(line: CommandLine): Promise<Resolved> {
+  const fileName = lastOption(line, "config")?.words[0] ?? process.env["SERICITE_CONFIG"];
+  // Reading YAML costs 20 ms of start-up, and most starts have no file.
+  const file = fileName === undefined || fileName === "" ? undefined : (await import("../settings/config-file.ts")).readConfigFile(fileName);
+  return resolveSettings(brokerCommandSettings, {
+    flags: settingFlags(brokerCommandSettings, line),
+    environment: process.env,
+    file,
+  });
+}
+
+/** What no setting alone can tell. @returns whether clients without a username are let in. */
+function checkTogether({ settings }: Resolved): boolean {
+  if (settings.listen.port === portOff) {
+    throw usageError("ERR_NO_LISTENER", "listen.port is off, and this version has no other listener: nobody could reach the broker");
+  }
+  return letsAnonymousIn(settings);
+}
+
+async function serve({ settings, origins }: Resolved, anonymous: boolean): Promise<number> {
+  const { log: logSettings, shutdown, ...ofBroker } = settings;
+  const log = new LogWriter(new LogSink(1), logSettings.level as "info", logFormatFor(logSettings.format as "auto", 1));
+  process.on("uncaughtException", (error) => {
+    log.always("error", "internal-error", { error: error.stack ?? String(error) });
+    endWith(log, ExitCode.failure);
+  });
+
+  const { listen } = settings;
+  const broker = await createBroker({ settings: ofBroker, log });
+  const listener = await openListener(broker, listen.host, listen.port);
+  announce(log, listener, anonymous);
+  const warning = fileLimitWarning(openFileLimit(), settings.limits.connections);
+  if (warning !== undefined) log.write("warn", "file-limit-low", { message: warning });
+  if (origins.get("auth.password")?.startsWith("--")) {
+    log.write("warn", "password-on-command-line", {
+      message: "other users of this machine can read flags: give auth.password by SERICITE_AUTH_PASSWORD or in the config file",
+    });
+  }
+
+  await drainAtSignal(
+    async (signal) => {
+      log.write("info", "stopping", { signal, connections: broker.gauges.connections, timeoutMs: shutdown.timeout });
+      await within(broker.close({ timeoutMs: shutdown.timeout }), shutdown.timeout + graceMs);
+      log.write("info", "stopped", {});
+    },
+    (signal) => {
+      log.write("warn", "stopped-at-once", { signal });
+      endWith(log, ExitCode.failure);
+    },
+  );
+  await log.end();
+  // Whatever may still hold the event loop must not hold the process.
+  setTimeout(() => process.exit(ExitCode.ok), graceMs).unref();
+  return ExitCode.ok;
+}
+
+/** Ends the process as soon as its last lines are written. */
+function endWith(log: LogWriter, code: number): void {
+  void log.end().then(() => process.exit(code));
+}
+
+async function openListener(broker: Broker, host: string, port: number): Promise<Listener> {
+  try {
+    return await broker.listen({ host, port });
+  } catch (error) {
+    await broker.close();
+    if (error instanceof UsageError) throw error;
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    throw listenTrouble(cause as NodeJS.ErrnoException, host, port);
+  }
+}
+
+/** The start line: always written, since it may hold the port that port 0 picked. */
+function announce(log: LogWriter, listener: Listener, anonymous: boolean): void {
+  const host = listener.host.includes(":") ? `[${listener.host}]` : listener.host;
+  const url = `mqtt://${host}:${listener.port}`;
+  const entry = anonymous ? "everybody may enter" : "only the configured user may enter";
+  log.always("info", "started", {
+    message: `sericite ${version} listens on ${url}; ${entry}; ${durability}`,
+    version,
+    listeners: [url],
+    anonymous,
+    durability: "memory",
+    pid: process.pid,
+    node: process.versions.node,
+  });
+}
+
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ConnectionError("ERR_DRAIN", `the broker did not drain within ${ms} ms`)), ms);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,45 @@
+import { BlockList, isIP } from "node:net";
+import { usageError } from "../errors.ts";
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether only programs of this machine can reach what listens on a host. Other names than `localhost` count as not. */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === "localhost") return true;
+  const family = isIP(host);
+  if (family === 0) return false;
+  return loopback.check(host, family === 4 ? "ipv4" : "ipv6");
+}
+
+/** The settings that decide who may enter. */
+export interface EntrySettings {
+  readonly listen: { readonly host: string };
+  readonly auth: { readonly allowAnonymous: boolean; readonly username: string; readonly password: string };
+}
+
+/**
+ * Whether clients without a username are let in: where it is asked for by name, and on loopback as
+ * long as no user is configured.
+ *
+ * @throws UsageError ERR_EXPOSED where other machines could reach the broker and nothing says who
+ * may enter; ERR_SETTING for a user without a password or the reverse.
+ */
+export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
+  if ((auth.username === "") !== (auth.password === "")) {
+    const missing = auth.username === "" ? "auth.username" : "auth.password";
+    throw usageError("ERR_SETTING", `${missing} is missing: a user needs both auth.username and auth.password`);
+  }
+  if (auth.allowAnonymous) return true;
+  if (auth.username !== "") return false;
+  if (isLoopback(listen.host)) return true;
+  const advice = [
+    `host ${listen.host} can be reached from other machines, and nothing says who may enter. Choose one:`,
+    "  - set a user: auth.username and auth.password in the config file, or in the environment",
+    "    SERICITE_AUTH_USERNAME and SERICITE_AUTH_PASSWORD",
+    "  - let everybody in: --allow-anonymous",
+    "  - stay on this machine: --host 127.0.0.1 (the default)",
+  ];
+  throw usageError("ERR_EXPOSED", advice.join("\n"));
+}

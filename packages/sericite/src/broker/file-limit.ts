@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+
+/** Descriptors that the process needs for itself: standard streams, listeners, store, thread pool. */
+const ownDescriptors = 64;
+
+/** Fewer connections than this are worth a warning where the settings ask for no number. */
+const fewConnections = 4000;
+
+/**
+ * How many files and sockets the process may have open.
+ *
+ * @param limits  Text of `/proc/self/limits`; elsewhere than on Linux there is none.
+ * @returns `undefined` where there is no limit, or none is told.
+ */
+export function openFileLimit(limits: string | undefined = readLimits()): number | undefined {
+  const soft = /^Max open files\s+(\d+)/m.exec(limits ?? "")?.[1];
+  return soft === undefined ? undefined : Number(soft);
+}
+
+/**
+ * A warning where the limit of open files is low.
+ *
+ * @param connections  Highest number of connections by the settings; 0: as many as the system allows.
+ */
+export function fileLimitWarning(limit: number | undefined, connections: number): string | undefined {
+  if (limit === undefined) return undefined;
+  const room = Math.max(0, limit - ownDescriptors);
+  if (room >= (connections === 0 ? fewConnections : connections)) return undefined;
+  const wanted = Math.max(65536, connections + ownDescriptors);
+  return (
+    `this process may open ${limit} files, which is room for about ${room} connections` +
+    `${connections === 0 ? "" : `; limits.connections is ${connections}`}. ` +
+    `Raise it: \`ulimit -n ${wanted}\` in a shell, LimitNOFILE=${wanted} in a systemd unit, ` +
+    `--ulimit nofile=${wanted} with docker`
+  );
+}
+
+function readLimits(): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    return readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    // A sandbox without /proc: the warning is left out, nothing else depends on it.
+    return undefined;
+  }
+}

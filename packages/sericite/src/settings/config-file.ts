@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs";
+import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Node } from "yaml";
+import { usageError } from "../errors.ts";
+
+/** One key of a config file with its value. */
+export interface FileEntry {
+  readonly section: string;
+  readonly key: string;
+  /** As YAML read it; an object where a list or a further level stands. */
+  readonly value: unknown;
+  /** `file:line:column` of the key. */
+  readonly keyPlace: string;
+  /** `file:line:column` of the value. */
+  readonly valuePlace: string;
+}
+
+/** A config file, taken apart and not yet compared with any table. */
+export interface ConfigFile {
+  readonly name: string;
+  /** Sections with the `file:line:column` of each. */
+  readonly sections: ReadonlyMap<string, string>;
+  readonly entries: readonly FileEntry[];
+  /** What is wrong with its form, each with its place first. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Read a config file: YAML 1.2, of which JSON is a subset.
+ *
+ * @throws UsageError where it is missing or may not be read.
+ */
+export function readConfigFile(name: string): ConfigFile {
+  let text: string;
+  try {
+    text = readFileSync(name, "utf8");
+  } catch (cause) {
+    throw usageError("ERR_CONFIG_FILE", unreadable(name, cause as NodeJS.ErrnoException), cause);
+  }
+  return parseConfigFile(text, name);
+}
+
+/** Take the text of a config file apart. Never throws: what is wrong stands in `problems`. */
+export function parseConfigFile(text: string, name: string): ConfigFile {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "silent" });
+  const placeAt = (offset: number): string => {
+    const { line, col } = lineCounter.linePos(offset);
+    return `${name}:${line}:${col}`;
+  };
+  const placeOf = (node: Node | null | undefined, otherwise: number): string => placeAt(node?.range?.[0] ?? otherwise);
+
+  const sections = new Map<string, string>();
+  const entries: FileEntry[] = [];
+  const problems = [...document.errors, ...document.warnings].map((error) => `${placeAt(error.pos[0])}: ${error.message}`);
+  const file = { name, sections, entries, problems };
+
+  const root = document.contents;
+  if (root === null || (isScalar(root) && root.value === null)) return file;
+  if (!isMap(root)) {
+    problems.push(`${placeOf(root, 0)}: expected sections with their keys, such as "mqtt:" and below it "  maximumQos: 1"`);
+    return file;
+  }
+  const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
+  for (const section of root.items) {
+    const sectionNode = section.key as Node;
+    const sectionOffset = sectionNode.range?.[0] ?? 0;
+    const sectionName = isScalar(section.key) ? String(section.key.value) : "?";
+    sections.set(sectionName, placeAt(sectionOffset));
+    const keys = resolve(section.value);
+    if (keys === null || (isScalar(keys) && keys.value === null)) continue;
+    if (!isMap(keys)) {
+      problems.push(`${placeOf(section.value as Node, sectionOffset)}: ${sectionName} is a section: expected keys with values below it`);
+      continue;
+    }
+    for (const pair of keys.items) {
+      const keyOffset = (pair.key as Node).range?.[0] ?? sectionOffset;
+      const value = resolve(pair.value);
+      entries.push({
+        section: sectionName,
+        key: isScalar(pair.key) ? String(pair.key.value) : "?",
+        value: isScalar(value) ? value.value : value,
+        keyPlace: placeAt(keyOffset),
+        valuePlace: placeOf(pair.value as Node | null, keyOffset),
+      });
+    }
+  }
+  return file;
+}
+
+function unreadable(name: string, cause: NodeJS.ErrnoException): string {
+  switch (cause.code) {
+    case "ENOENT":
+      return `config file ${name}: there is no such file; give its path with --config, or leave it out to start with defaults`;
+    case "EACCES":
+      return `config file ${name}: this user may not read it; change its owner or its mode`;
+    case "EISDIR":
+      return `config file ${name}: this is a directory; name the file in it`;
+    default:
+      return `config file ${name}: ${cause.message}`;
+  }
+}

@@ -1,0 +1,146 @@
+import { UsageError } from "@sericite/protocol";
+import type { SettingRow, SettingsOf, SettingTable } from "@sericite/broker";
+import { usageError } from "../errors.ts";
+import { nearestName } from "../options/nearest-name.ts";
+import type { ConfigFile } from "./config-file.ts";
+import { environmentName, environmentPrefix, nearestSetting, settingsIn } from "./setting-name.ts";
+import { expectedOf, readSettingValue } from "./setting-value.ts";
+
+/** A setting that was given on the command line. */
+export interface SettingFlag {
+  readonly path: string;
+  /** As it was written: `--port` or `--listen.port`. */
+  readonly written: string;
+  readonly text: string;
+}
+
+/** Where values come from besides the table's defaults. A flag wins over the environment, that over the file. */
+export interface SettingSources {
+  readonly flags?: readonly SettingFlag[] | undefined;
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly file?: ConfigFile | undefined;
+}
+
+/** Settings with, for each `section.key`, where its value comes from. */
+export interface ResolvedSettings<T extends SettingTable> {
+  /** Frozen. */
+  readonly settings: SettingsOf<T>;
+  /** `default`, `file:line:column`, name of the environment variable, or the flag. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+/** Names that are no settings, though they begin like those. */
+export const otherEnvironmentNames: readonly string[] = ["SERICITE_CONFIG"];
+
+/**
+ * Join the tables of several parts into one.
+ *
+ * @throws UsageError where two of them have a section of the same name.
+ */
+export function joinTables<A extends SettingTable, B extends SettingTable>(first: A, second: B): A & B {
+  const twice = Object.keys(second).find((section) => Object.hasOwn(first, section));
+  if (twice !== undefined) throw usageError("ERR_TABLE", `section ${twice} is described twice`);
+  return { ...first, ...second };
+}
+
+/**
+ * The settings that a table describes, from all sources.
+ *
+ * @throws UsageError ERR_SETTING that lists every unknown name and every wrong value, a line for each.
+ */
+export function resolveSettings<T extends SettingTable>(table: T, sources: SettingSources): ResolvedSettings<T> {
+  const problems: string[] = [...(sources.file?.problems ?? [])];
+  const values = new Map<string, unknown>();
+  const origins = new Map<string, string>();
+  const settings = settingsIn(table);
+  const rows = new Map<string, SettingRow>();
+  for (const { path, row } of settings) {
+    rows.set(path, row);
+    values.set(path, row.default);
+    origins.set(path, "default");
+  }
+
+  const take = (path: string, written: unknown, origin: string): void => {
+    const row = rows.get(path)!;
+    const reading = readSettingValue(row, written);
+    if (reading.ok) {
+      values.set(path, reading.value);
+      origins.set(path, origin);
+    } else {
+      problems.push(`${origin}: ${path} is ${seen(row, written)}; expected ${reading.expected}`);
+    }
+  };
+
+  if (sources.file) problems.push(...unknownSections(sources.file, table));
+  for (const entry of sources.file?.entries ?? []) {
+    const path = `${entry.section}.${entry.key}`;
+    if (rows.has(path)) take(path, entry.value, entry.valuePlace);
+    else if (Object.hasOwn(table, entry.section)) problems.push(`${entry.keyPlace}: ${unknown(path, table)}`);
+  }
+
+  const environment = sources.environment ?? {};
+  problems.push(...unknownEnvironment(environment, table));
+  for (const { path } of settings) {
+    const name = environmentName(path);
+    const text = environment[name];
+    if (text !== undefined) take(path, text, name);
+  }
+
+  for (const flag of sources.flags ?? []) take(flag.path, flag.text, flag.written);
+
+  if (problems.length > 0) throw new UsageError("ERR_SETTING", problems.join("\n"));
+  const result = Object.fromEntries(
+    Object.entries(table).map(([section, keys]) => [
+      section,
+      Object.freeze(Object.fromEntries(Object.keys(keys).map((key) => [key, values.get(`${section}.${key}`)]))),
+    ]),
+  );
+  return { settings: Object.freeze(result) as unknown as SettingsOf<T>, origins };
+}
+
+function unknownSections(file: ConfigFile, table: SettingTable): string[] {
+  return [...file.sections]
+    .filter(([section]) => !Object.hasOwn(table, section))
+    .map(([section, place]) => {
+      const sections = Object.keys(table);
+      const nearest = nearestName(section, sections);
+      const hint = nearest === undefined ? `sections are ${sections.join(", ")}` : `did you mean ${nearest}?`;
+      return `${place}: there is no section ${section}; ${hint}`;
+    });
+}
+
+function unknown(path: string, table: SettingTable): string {
+  const nearest = nearestSetting(path, table);
+  if (nearest === undefined) {
+    const [section] = path.split(".");
+    return `there is no setting ${path}; ${section} has ${Object.keys(table[section!]!).join(", ")}`;
+  }
+  const row = settingsIn(table).find((setting) => setting.path === nearest)!.row;
+  return `there is no setting ${path}; did you mean ${nearest} (${expectedOf(row)})?`;
+}
+
+/**
+ * Kubernetes gives every container such variables for each service of its namespace; a service
+ * that is called `sericite` must not keep the broker from starting.
+ */
+const ofKubernetes = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+
+function unknownEnvironment(environment: Readonly<Record<string, string | undefined>>, table: SettingTable): string[] {
+  const known = settingsIn(table).map((setting) => environmentName(setting.path));
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(environmentPrefix) && !known.includes(name) && !otherEnvironmentNames.includes(name))
+    .filter((name) => !ofKubernetes.test(name))
+    .map((name) => {
+      const nearest = nearestName(name, [...known, ...otherEnvironmentNames]);
+      const hint = nearest === undefined ? "names are SERICITE_SECTION_KEY" : `did you mean ${nearest}?`;
+      return `${name}: there is no such setting; ${hint}`;
+    });
+}
+
+/** What was found, for an error text: never a secret. */
+function seen(row: SettingRow, written: unknown): string {
+  if (row.secret) return "not of its type (hidden)";
+  if (written === null || written === undefined) return "empty";
+  if (typeof written === "object") return "a list or a further level";
+  return typeof written === "string" ? `"${written}"` : `${String(written)}`;
+}
