@@ -10,6 +10,7 @@ import {
   TopicNameTable,
   Writer,
   encodePacket,
+  writeAcknowledgement,
   type ProtocolVersion,
   type PublishPacket,
 } from "@sericite/protocol";
@@ -69,6 +70,15 @@ for (const [version, qos, topicCount] of [
     return sum;
   };
 
+  const oursWithoutView = (): number => {
+    let sum = 0;
+    parser.push(stream, 0, stream.length);
+    while (parser.next() === PacketType.publish) {
+      sum += parser.topic!.name.length + parser.end - parser.payloadStart;
+    }
+    return sum;
+  };
+
   const oursAsObject = (): number => {
     let sum = 0;
     parser.push(stream, 0, stream.length);
@@ -90,11 +100,42 @@ for (const [version, qos, topicCount] of [
     theirParser.parse(stream as Buffer);
     return theirSum;
   };
-  if (ours() !== theirs() || oursAsObject() !== theirs()) throw new Error("they differ");
+  if (ours() !== theirs() || oursAsObject() !== theirs() || oursWithoutView() !== theirs())
+    throw new Error("they differ");
 
   await benchSideBySide(
     `codec/decode PUBLISH ${version === 5 ? "5.0" : "3.1.1"} QoS ${qos}, ${topicCount} topics`,
-    { parser: ours, "parser with packet()": oursAsObject, "mqtt-packet": theirs },
+    {
+      parser: ours,
+      "parser, packet()": oursAsObject,
+      "parser, no view": oursWithoutView,
+      "mqtt-packet": theirs,
+    },
+    { operations: packetsPerChunk },
+  );
+}
+
+{
+  const stream = new Uint8Array(4 * packetsPerChunk);
+  for (let offset = 0; offset < stream.length; offset += 4) {
+    writeAcknowledgement(stream, offset, 0x40, 1 + offset);
+  }
+  const parser = new Parser({
+    from: "client",
+    protocolVersion: 5,
+    maximumPacketSize: 1000,
+    topicNames: new TopicNameTable({ maximumEntries: 1 }),
+  });
+  await benchSideBySide(
+    "codec/decode PUBACK",
+    {
+      "no object": () => {
+        let sum = 0;
+        parser.push(stream, 0, stream.length);
+        while (parser.next() !== 0) sum += parser.packetIdentifier;
+        return sum;
+      },
+    },
     { operations: packetsPerChunk },
   );
 }

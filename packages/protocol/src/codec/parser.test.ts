@@ -76,6 +76,17 @@ test("the fields of one PUBLISH do not stay for the next", () => {
   assert.equal(parser.propertiesStart, parser.propertiesEnd);
 });
 
+test("next gives the Packet Identifier of SUBSCRIBE, and refuses one without", () => {
+  const parser = parserFor({ version: 4 });
+  const bytes = bytesOf("82 06 0102 0001'a' 00 c0 00 82 00 c0 00");
+  parser.push(bytes, 0, bytes.length);
+  assert.equal(parser.next(), PacketType.subscribe);
+  assert.equal(parser.packetIdentifier, 0x0102);
+  assert.equal(parser.next(), PacketType.pingreq);
+  assert.equal(parser.packetIdentifier, 0);
+  assert.throws(() => parser.next(), { code: "ERR_MALFORMED_PACKET" });
+});
+
 test("a PUBLISH with a zero-length Topic Name has no topic", () => {
   const parser = parserFor({ version: 5 });
   packetsOf(parser, bytesOf("30 04 0001'a' 00"));
