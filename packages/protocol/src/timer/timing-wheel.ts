@@ -289,7 +289,6 @@ export class TimingWheel {
       }
     }
     this.#isAdvancing = false;
-    if (tick > this.#tick) this.#moveTo(tick);
     if (next !== undefined) this.#setAlarm(next.start, this.#clock.now());
     if (failure !== undefined) throw failure.error;
   }

@@ -23,7 +23,7 @@ test("rows keep what they hold until they are freed, and no row is given twice",
         }
       }
       for (const [row, index] of model) {
-        assert.ok(row < Math.max(64, most * 2));
+        assert.ok(row < Math.max(64, 2 ** Math.ceil(Math.log2(most))));
         for (let column = 0; column < 3; column++)
           assert.equal(rows.get(row, column), index * 3 + column);
       }
@@ -35,19 +35,23 @@ test("rows keep what they hold until they are freed, and no row is given twice",
 
 test("a hundred thousand rows may come and go, in any order, again and again", () => {
   const rows = new IntegerRows(2);
+  const given = new Set<number>();
+  const allocate = (count: number): void => {
+    for (let index = 0; index < count; index++) given.add(rows.allocate());
+  };
+  const free = (row: number): void => {
+    rows.free(row);
+    given.delete(row);
+  };
   for (let round = 0; round < 3; round++) {
-    const seen = new Set<number>();
-    for (let index = 0; index < 100_000; index++) {
-      const row = rows.allocate();
-      seen.add(row);
-      rows.set(row, 1, index);
-    }
-    assert.equal(seen.size, 100_000);
-    const given = [...seen];
-    for (let index = 0; index < given.length; index++) {
-      const row = given[(index * 7_919) % given.length] as number;
-      rows.free(row);
-    }
+    allocate(100_000);
+    for (const row of given) if (row % 2 === 0) free(row);
+    allocate(100_000 - given.size);
+    assert.equal(given.size, 100_000);
+    for (const row of given) assert.ok(row < 7 * 16_384, "freed rows are given again");
+    const order = [...given];
+    for (let index = 0; index < order.length; index++)
+      free(order[(index * 7_919) % order.length] as number);
     assert.equal(rows.size, 0);
   }
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
 import { ProtocolError, UsageError } from "../errors.ts";
-import { TopicNameTable } from "./topic-name-table.ts";
+import { TopicNameTable, type TopicName } from "./topic-name-table.ts";
 
 const bytesOf = (hex: string): Uint8Array =>
   Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
@@ -78,16 +78,52 @@ test("the table is bounded, and names that are in use stay while names seen once
   assert.equal(table.size, 100);
 });
 
+/** Names that a table with so many chains keeps in one of them. */
+function crowdedNames(chains: number, count: number): string[] {
+  const table = new TopicNameTable({ maximumEntries: 1 });
+  const names: string[] = [];
+  for (let index = 0; names.length < count; index++) {
+    const name = `crowded/${index}`;
+    if ((table.intern(name).hash & (chains - 1)) === 7) names.push(name);
+  }
+  return names;
+}
+
 test("names with equal hashes do not make lookups long: the oldest of too many goes", () => {
   const table = new TopicNameTable({ maximumEntries: 64 });
-  const crowded = new Set<string>();
-  for (let index = 0; crowded.size < 40; index++) {
-    const name = `n/${index}`;
-    if ((new TopicNameTable({ maximumEntries: 1 }).intern(name).hash & 63) === 7) crowded.add(name);
-  }
+  const crowded = crowdedNames(64, 40);
   for (const name of crowded) table.intern(name);
   assert.equal(table.size, 16);
   for (const name of crowded) assert.equal(table.intern(name).name, name);
+});
+
+test("names that were in use and are no more make room for those that are", () => {
+  const table = new TopicNameTable({ maximumEntries: 100 });
+  const use = (prefix: string): TopicName[] =>
+    Array.from({ length: 50 }, (_, index) => table.intern(`${prefix}/${index}`));
+  const old = use("old");
+  use("hot");
+  use("old");
+  let hot: TopicName[] = [];
+  for (let round = 0; round < 100; round++) {
+    if (round === 50) hot = use("hot");
+    else use("hot");
+    for (let index = 0; index < 10; index++) table.intern(`once/${round}/${index}`);
+  }
+  assert.deepEqual(use("hot"), hot);
+  for (const topic of old) assert.notEqual(table.intern(topic.name), topic);
+});
+
+test("no name stays for ever, also after names with equal hashes went", () => {
+  const table = new TopicNameTable({ maximumEntries: 64 });
+  const pass = (prefix: string): TopicName[] =>
+    Array.from({ length: 1000 }, (_, index) => table.intern(`${prefix}/${index}`));
+  const before = pass("before");
+  const crowded = crowdedNames(64, 200);
+  const topics = crowded.map((name) => table.intern(name));
+  pass("after");
+  assert.equal(table.size, 64);
+  for (const topic of [...before, ...topics]) assert.notEqual(table.intern(topic.name), topic);
 });
 
 test("whatever is looked up in whatever order, the table gives the name that was asked for", () => {

@@ -96,6 +96,16 @@ test("a Topic Filter with many subscribers finds each of them, while they come a
   assert.equal(tree.nodeCount, 0);
 });
 
+test("a Topic Name may lead to many nodes at once", () => {
+  const tree = new TopicTree();
+  const ids: SubscriptionId[] = [];
+  for (let index = 0; index < 128; index++) {
+    const levels = Array.from({ length: 7 }, (_, level) => ((index >> level) & 1 ? "+" : "a"));
+    ids.push(tree.add(levels.join("/"), index, 0, 0));
+  }
+  assert.deepEqual(matches(tree, "a/a/a/a/a/a/a"), ids);
+});
+
 test("whatever is subscribed and unsubscribed, exactly what matches is visited", () => {
   const step = fc.record({ topicFilter: topicFilters, subscriber: fc.nat(11), action: fc.nat(9) });
   fc.assert(
