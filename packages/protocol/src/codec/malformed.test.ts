@@ -193,6 +193,8 @@ const refusals: readonly Refusal[] = [
   ["[MQTT5-1.5.7-1] PUBLISH with a User Property whose name is not UTF-8", "client", 5, publish5("26 0001 ff 0001'v'"), 0x81],
   ["[MQTT5-1.5.7-1] PUBLISH with a User Property whose value has U+0000", "client", 5, publish5("26 0001'k' 0001 00"), 0x81],
   ["[X-6] PUBLISH with an unknown property", "client", 5, publish5("04 00"), 0x81],
+  ["[X-6] PUBLISH with property 0x00", "client", 5, publish5("00 00"), 0x81],
+  ["[X-6] PUBLISH with property 0x2B, behind the last", "client", 5, publish5("2b 00"), 0x81],
   ["[X-6] PUBLISH with a property identifier of two bytes", "client", 5, publish5("81 01 00"), 0x81],
   ["[X-6] PUBLISH with Session Expiry Interval", "client", 5, publish5("11 00000001"), 0x81],
   ["[X-6] PUBLISH with Reason String", "server", 5, publish5("1f 0001's'"), 0x81],

@@ -125,6 +125,30 @@ test("a packet that came in pieces is in a buffer made for it alone", () => {
   assert.deepEqual(owned, bytes.slice(2, 9));
 });
 
+test("packets of every width of Remaining Length may come in pieces", () => {
+  for (const remainingLength of [126, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152]) {
+    const payload = new Uint8Array(remainingLength - 3).fill(7);
+    const packet = {
+      type: "publish",
+      topicName: "a",
+      payload,
+      qos: 0,
+      dup: false,
+      retain: false,
+    } as const;
+    const bytes = encodePacket(packet, 4);
+    for (const cut of [1, 2, 3, 4, 5, 6, bytes.length - 1]) {
+      const parser = parserFor({ version: 4, maximumPacketSize: bytes.length });
+      parser.push(bytes, 0, cut);
+      assert.equal(parser.next(), 0);
+      parser.push(bytes, cut, bytes.length);
+      assert.equal(parser.next(), PacketType.publish);
+      assert.equal(parser.end - parser.payloadStart, payload.length);
+      assert.equal(parser.topic?.name, "a");
+    }
+  }
+});
+
 test("when next gives 0 the parser refers to none of the pushed bytes", () => {
   const parser = parserFor({ version: 4 });
   parser.push(ping, 0, 2);

@@ -32,6 +32,7 @@ export class Reader {
     return start;
   }
 
+  /** One byte, 0…255. */
   byte(): number {
     return this.bytes[this.skip(1)]!;
   }

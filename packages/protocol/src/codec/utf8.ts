@@ -11,7 +11,7 @@ declare const TextDecoder: new (
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Up to this length a loop in JavaScript is quicker than the call of the decoder. Bytes. */
-const SHORT = 24;
+const SHORT = 12;
 
 /**
  * Whether the bytes are well-formed UTF-8 without U+0000 (§1.5.4): no surrogates, no overlong
@@ -67,11 +67,15 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
 }
 
 function decodeLong(bytes: Uint8Array, start: number, end: number): string {
-  // Checked first, so that no error of the decoder has to be told from others.
-  if (!isUtf8(bytes, start, end)) {
-    throw malformed("a string is not well-formed UTF-8, or holds U+0000");
+  let string: string;
+  try {
+    string = decoder.decode(bytes.subarray(start, end));
+  } catch {
+    // The decoder says no more than that it failed.
+    throw malformed("a string is not well-formed UTF-8"); // [MQTT5-1.5.4-1] [MQTT3-1.5.3-1]
   }
-  return decoder.decode(bytes.subarray(start, end));
+  if (string.includes("\0")) throw malformed("a string holds U+0000"); // [MQTT5-1.5.4-2] [MQTT3-1.5.3-2]
+  return string;
 }
 
 /**

@@ -31,6 +31,7 @@ export class Writer {
     this.bytes = bytes;
   }
 
+  /** One byte, 0…255. */
   byte(value: number): void {
     checkInteger(value, 0xff, "a byte");
     this.reserve(1);
