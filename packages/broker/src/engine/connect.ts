@@ -7,7 +7,7 @@ import type { Engine } from "./engine.ts";
 import type { Authentication, Claim, Position } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
-import { armWill, dropWill, willFault } from "./will.ts";
+import { armWill, dropWill, willFault, willTopic } from "./will.ts";
 
 const refused: Authentication = { accepted: false };
 
@@ -17,6 +17,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.protocolVersion = packet.protocolVersion;
   connection.clientId = packet.clientId;
   connection.username = packet.username;
+  connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
@@ -85,7 +86,12 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
   const authorize = engine.hooks.authorizePublish;
   if (will === undefined || authorize === undefined || connection.isTrusted)
     return claim(connection, packet);
-  const request = { topicName: will.topicName, qos: will.qos, retain: will.retain, isWill: true };
+  const request = {
+    topicName: willTopic(will.topicName).topicName,
+    qos: will.qos,
+    retain: will.retain,
+    isWill: true,
+  };
   ask(
     connection,
     "authorizePublish",
@@ -246,7 +252,6 @@ function acceptConnection(
     properties?.receiveMaximum ?? 65535,
     settings.session.inflightMaximum,
   );
-  connection.maximumPacketSize = properties?.maximumPacketSize ?? 0xffff_ffff;
   connection.wantsProblemInformation = (properties?.requestProblemInformation ?? 1) === 1;
   connection.keepAlive = keepAliveOf(engine, packet);
   // [MQTT5-3.1.2-26] [MQTT5-3.1.2-27]
@@ -257,7 +262,7 @@ function acceptConnection(
   if (aliases > 0) connection.outboundAliases = new TopicAliasOutbound(aliases);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
-  connection.sender.sendConnack(
+  const isTold = connection.sender.sendConnack(
     {
       type: "connack",
       sessionPresent,
@@ -287,6 +292,9 @@ function acceptConnection(
       sessionPresent,
     });
   }
+  // Without CONNACK there is no connection [MQTT5-3.2.0-1].
+  if (!isTold)
+    connection.abort("its Maximum Packet Size is below CONNACK", ReasonCode.packetTooLarge);
 }
 
 function keepAliveOf(engine: Engine, packet: ConnectPacket): number {

@@ -1,4 +1,4 @@
-import { encodePacket, Parser, ProtocolError, ReasonCode, TimerEntry } from "@sericite/protocol";
+import { Parser, ProtocolError, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type {
   Link,
   LinkHandler,
@@ -214,7 +214,8 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   /** End of the turn: fills the output from the session's queue and writes it, once. */
   flushTurn(): void {
-    if (this.state === "closed") return;
+    // Nothing goes behind the last packet [MQTT5-3.14.4-1].
+    if (this.state === "closing" || this.state === "closed") return this.sender.output.clear();
     const hasMore =
       this.state === "open" &&
       this.isWritable &&
@@ -346,18 +347,11 @@ export class Connection implements LinkHandler, ClientIdentity {
       this.protocolVersion === 5 &&
       reasonCode !== ReasonCode.success
     ) {
-      let bytes = encodePacket(
-        { type: "disconnect", reasonCode, properties: { reasonString: reason, serverReference } },
-        5,
-      );
-      // [MQTT5-3.14.2-3]: the Reason String is left out where the packet would be too large.
-      if (bytes.length > this.maximumPacketSize) {
-        bytes = encodePacket(
-          { type: "disconnect", reasonCode, properties: { serverReference } },
-          5,
-        );
-      }
-      this.sender.output.append(bytes, 0, bytes.length);
+      this.sender.send({
+        type: "disconnect",
+        reasonCode,
+        properties: { reasonString: reason, serverReference },
+      });
     }
     this.#shut(reasonCode, reason);
   }
@@ -368,9 +362,9 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.#shut(ReasonCode.success, "client disconnected");
   }
 
-  /** Ends a connection that is not wanted, before it said a word. */
-  abort(reason: string): void {
-    this.#abandon(ReasonCode.serverBusy, reason);
+  /** Ends a connection that is not wanted, or that nothing can be said to, without a word. */
+  abort(reason: string, reasonCode: number = ReasonCode.serverBusy): void {
+    this.#abandon(reasonCode, reason);
   }
 
   /** Ends the connection without another word. */
@@ -384,7 +378,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   #shut(reasonCode: number, reason: string): void {
     this.#leave(reasonCode, reason);
     this.state = "closing";
-    if (this.sender.output.size > 0 && this.isWritable) this.#flush();
+    // Also to a link that is full: it keeps the order, and sends all before it ends.
+    if (this.sender.output.size > 0) this.#flush();
     if (this.#isPaused) this.link.resume(); // Reads on and discards, so that a reset does not overtake the last packet.
     this.link.end();
     this.engine.wheel.schedule(this.#timer, CLOSE_TIMEOUT);

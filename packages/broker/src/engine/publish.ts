@@ -17,6 +17,7 @@ import type { Engine } from "./engine.ts";
 import { composeInSlab, sharedIdentifier, writeIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
 import type { MessageChange } from "./hooks.ts";
+import { mayPublishTo } from "./limits.ts";
 import { Message } from "./message.ts";
 import { route } from "./route.ts";
 
@@ -69,7 +70,7 @@ export function handlePublish(connection: Connection): void {
   }
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
   message.delay = delay;
-  if (!mayPublish(connection, topic.name)) {
+  if (!connection.isTrusted && !mayPublishTo(engine, topic.name)) {
     return refusePublish(
       connection,
       message,
@@ -136,12 +137,6 @@ function topicOf(connection: Connection): TopicName {
   if (topic === undefined) return aliases.resolve(parser.topicAlias); // [MQTT5-3.3.2-12]
   aliases.set(parser.topicAlias, topic); // [X-54]
   return topic;
-}
-
-/** `$`-topics are the broker's: $SYS always, others unless the setting opens them [X-75] [X-107]. */
-function mayPublish(connection: Connection, topicName: string): boolean {
-  if (topicName.charCodeAt(0) !== 36 || connection.isTrusted) return true;
-  return connection.engine.settings.mqtt.allowDollarTopics && !topicName.startsWith("$SYS/");
 }
 
 /** A payload that is marked as UTF-8 has to be UTF-8 [X-49]. */

@@ -1,5 +1,5 @@
 import { ReasonCode } from "@sericite/protocol";
-import type { Packet, ProtocolVersion } from "@sericite/protocol";
+import type { ConnackPacket, ProtocolVersion } from "@sericite/protocol";
 
 /** The CONNACK that refuses, in the client's version; `undefined` where it gets none and is just closed. */
 export function connackFailure(
@@ -7,13 +7,14 @@ export function connackFailure(
   reasonCode: number,
   reason: string,
   isAnswerable: boolean,
-): Packet | undefined {
+): ConnackPacket | undefined {
   if (!isAnswerable) return undefined;
   if (protocolVersion === 5)
     return {
       type: "connack",
       sessionPresent: false,
-      reasonCode,
+      // An authenticator may come up with any code [MQTT5-3.2.2-8].
+      reasonCode: isForConnack(reasonCode) ? reasonCode : ReasonCode.unspecifiedError,
       properties: { reasonString: reason },
     };
   const returnCode = RETURN_CODE_OF[reasonCode];
@@ -36,3 +37,24 @@ const RETURN_CODE_OF: Readonly<Record<number, number>> = {
   [ReasonCode.banned]: 5,
   [ReasonCode.badAuthenticationMethod]: 5,
 };
+
+/** Whether a refusing CONNACK of 5.0 may have the code [X-9]. */
+function isForConnack(reasonCode: number): boolean {
+  return (
+    (reasonCode >= ReasonCode.unspecifiedError && reasonCode <= ReasonCode.banned) ||
+    OTHERS_FOR_CONNACK.has(reasonCode)
+  );
+}
+
+const OTHERS_FOR_CONNACK: ReadonlySet<number> = new Set([
+  ReasonCode.badAuthenticationMethod,
+  ReasonCode.topicNameInvalid,
+  ReasonCode.packetTooLarge,
+  ReasonCode.quotaExceeded,
+  ReasonCode.payloadFormatInvalid,
+  ReasonCode.retainNotSupported,
+  ReasonCode.qosNotSupported,
+  ReasonCode.useAnotherServer,
+  ReasonCode.serverMoved,
+  ReasonCode.connectionRateExceeded,
+]);

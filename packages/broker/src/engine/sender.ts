@@ -30,11 +30,27 @@ export class Sender {
     this.#engine = connection.engine;
   }
 
-  /** Sends a packet at the end of the turn, behind everything sent before. */
+  /** Sends a packet at the end of the turn, behind everything sent before, if the client takes one of its size. */
   send(packet: Packet): void {
-    const bytes = encodePacket(packet, this.#connection.protocolVersion);
+    const bytes = this.#encode(packet);
+    if (bytes === undefined) return;
     this.output.append(bytes, 0, bytes.length);
     this.#engine.ready(this.#connection);
+  }
+
+  /** @returns `undefined` where the packet is above the client's Maximum Packet Size, even without its Reason String. */
+  #encode(packet: Packet): Uint8Array | undefined {
+    const { protocolVersion, maximumPacketSize } = this.#connection;
+    const bytes = encodePacket(packet, protocolVersion);
+    if (bytes.length <= maximumPacketSize) return bytes;
+    if ("properties" in packet && packet.properties?.reasonString !== undefined) {
+      // [MQTT5-3.2.2-19] [MQTT5-3.14.2-3]
+      return this.#encode({
+        ...packet,
+        properties: { ...packet.properties, reasonString: undefined },
+      } as Packet);
+    }
+    return undefined; // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
   }
 
   sendPingresp(): void {
@@ -69,21 +85,25 @@ export class Sender {
     else this.#wait(packAcknowledgement(PacketType.pubrel, packetIdentifier, 0), newest, 0);
   }
 
-  /** Sends CONNACK once the position is durable. Nothing else leaves before it. */
-  sendConnack(packet: Packet, store: Position): void {
+  /** Sends CONNACK once the position is durable. Nothing else leaves before it. @returns false where it is too large for the client. */
+  sendConnack(packet: Packet, store: Position): boolean {
     this.awaitsConnack = store > this.#engine.store.durable;
-    this.sendWhenDurable(packet, store, 0);
+    return this.sendWhenDurable(packet, store, 0);
   }
 
-  /** Sends any other answer once the positions are durable, in line. */
-  sendWhenDurable(packet: Packet, store: Position, bus: Position): void {
+  /** Sends any other answer once the positions are durable, in line. @returns false where it is too large for the client. */
+  sendWhenDurable(packet: Packet, store: Position, bus: Position): boolean {
+    const bytes = this.#encode(packet);
+    if (bytes === undefined) return false;
     if (
       this.#pending === undefined &&
       store <= this.#engine.store.durable &&
       bus <= this.#engine.bus.durable
-    )
-      this.send(packet);
-    else this.#wait(encodePacket(packet, this.#connection.protocolVersion), store, bus);
+    ) {
+      this.output.append(bytes, 0, bytes.length);
+      this.#engine.ready(this.#connection);
+    } else this.#wait(bytes, store, bus);
+    return true;
   }
 
   #wait(item: PendingItem, store: Position, bus: Position): void {

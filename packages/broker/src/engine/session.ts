@@ -41,8 +41,6 @@ export class Session {
   outbound: Outbound<Message> | undefined;
   /** Of what is in flight, by Packet Identifier. */
   flightExtras: Map<number, Extras> | undefined;
-  /** How often each packet was sent again on this connection. */
-  retries: Map<number, number> | undefined;
   inbound: Inbound | undefined;
   /** Retained messages that new subscriptions still have to get. */
   replays: RetainedReplay[] | undefined;

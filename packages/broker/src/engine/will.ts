@@ -1,7 +1,9 @@
 import { encodeProperties, PacketType, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
+import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
+import { mayPublishTo } from "./limits.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
 
@@ -17,6 +19,15 @@ export interface ArmedWill {
   readonly delayInterval: number;
   /** Seconds; -1: does not expire. */
   readonly expiryInterval: number;
+  /** Seconds that `$delayed/<seconds>/…` asked for, from when the Will is published; 0: none. */
+  readonly delayedBy: number;
+}
+
+/** The Topic Name that a Will really goes to. A `$delayed/…` that cannot be read stays as it is. */
+export function willTopic(topicName: string): { topicName: string; seconds: number } {
+  if (!isDelayTopic(topicName)) return { topicName, seconds: 0 };
+  const request = parseDelayTopic(topicName);
+  return request.type === "publish" ? request : { topicName, seconds: 0 };
 }
 
 /** Takes the Will out of a CONNECT. Copies what it keeps. */
@@ -24,8 +35,10 @@ export function armWill(engine: Engine, packet: ConnectPacket): ArmedWill | unde
   const will = packet.will;
   if (will === undefined) return undefined;
   const { willDelayInterval, messageExpiryInterval, ...rest } = will.properties ?? {};
+  const { topicName, seconds } = willTopic(will.topicName);
   return {
-    topic: engine.topicNames.intern(will.topicName),
+    topic: engine.topicNames.intern(topicName),
+    delayedBy: seconds,
     payload: will.payload.slice(),
     properties: encodeProperties(rest satisfies Properties, PacketType.publish),
     qos: will.qos,
@@ -64,7 +77,10 @@ export function publishWill(engine: Engine, session: Session): void {
     expiresAt,
   });
   engine.counters.willsPublished++;
-  route(engine, message, "will");
+  if (will.delayedBy === 0) route(engine, message, "will");
+  else if (engine.delayed.fault(will.delayedBy, message.size) === undefined)
+    engine.delayed.add(message, will.delayedBy);
+  else engine.drop("delayed-full", session.clientId, message, message.qos);
 }
 
 /** Forgets the Will unsent: DISCONNECT 0x00, or a new connection in time [MQTT5-3.14.4-3] [MQTT5-3.1.3-9]. */
@@ -82,5 +98,10 @@ export function willFault(engine: Engine, packet: ConnectPacket): number {
   const { maximumQos, retainAvailable } = engine.settings.mqtt;
   if (will.qos > maximumQos) return ReasonCode.qosNotSupported; // [MQTT5-3.2.2-12]
   if (will.retain && !retainAvailable) return ReasonCode.retainNotSupported; // [MQTT5-3.2.2-13]
+  const { topicName } = willTopic(will.topicName);
+  if (isDelayTopic(topicName)) return ReasonCode.topicNameInvalid;
+  if (!mayPublishTo(engine, topicName)) return ReasonCode.notAuthorized;
+  if (topicName.split("/").length > engine.settings.limits.topicLevels)
+    return ReasonCode.topicNameInvalid;
   return 0;
 }
