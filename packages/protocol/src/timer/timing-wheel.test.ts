@@ -77,6 +77,33 @@ test("while nothing is scheduled no alarm is set", () => {
   assert.ok(!time.isAlarmSet);
 });
 
+test("an alarm that goes off early, as those of platforms may, fires nothing early", () => {
+  const time = new FakeTime();
+  let alarm = (): void => assert.fail("no alarm is set");
+  const delays: number[] = [];
+  const wheel = new TimingWheel({
+    clock: time,
+    scheduler: {
+      endOfTurn: () => undefined,
+      nextTurn: () => undefined,
+      setAlarm: (delayMs, callback) => {
+        delays.push(delayMs);
+        alarm = callback;
+      },
+      clearAlarm: () => undefined,
+    },
+  });
+  const fired: number[] = [];
+  wheel.schedule(new TimerEntry(() => fired.push(time.now())), 100);
+  time.pass(99.5);
+  alarm();
+  assert.deepEqual(fired, []);
+  time.pass(0.5);
+  alarm();
+  assert.deepEqual(fired, [100]);
+  assert.deepEqual(delays, [100, 0.5]);
+});
+
 test("timers of one tick fire in the order in which they were set, wherever they waited", () => {
   const time = new FakeTime();
   const wheel = wheelOf(time, { slots: 4 });
