@@ -64,7 +64,11 @@ export class TestBroker {
       clock: this.events.clock,
       scheduler: this.process,
       random: seededRandom(3),
-      settings: createSettings(options.settings),
+      // $SYS would otherwise wake up a broker that rests.
+      settings: createSettings({
+        ...options.settings,
+        sys: { interval: 0, ...options.settings?.sys },
+      }),
       store: store ?? new MemoryStore(),
       ownership: options.ownership?.(this.process) ?? new LocalOwnership(),
       bus: options.bus?.(this.process) ?? new NullBus(),

@@ -169,7 +169,11 @@ export class Connection implements LinkHandler, ClientIdentity {
       return;
     this.#isPaused = wantsPause;
     if (wantsPause) this.link.pause();
-    else this.link.resume();
+    else {
+      // What was sent meanwhile is still to be read: the Keep Alive starts anew.
+      this.#lastReceivedAt = this.engine.now;
+      this.link.resume();
+    }
   }
 
   /** Runs what goes on after a park; a fault of the client ends the connection as it would have then. */
