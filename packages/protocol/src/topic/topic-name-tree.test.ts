@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
 import { topicFilters, topicNames } from "./arbitrary-topics.test.ts";
+import { matchExamples } from "./match-examples.test.ts";
 import { topicFilterMatches } from "./topic-filter.ts";
-import { matchExamples } from "./topic-filter.test.ts";
 import { TopicNameTree, type TopicNameCursor } from "./topic-name-tree.ts";
 
 function rest<T>(cursor: TopicNameCursor<T>, maximumSteps?: number): T[] {

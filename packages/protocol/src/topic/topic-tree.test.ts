@@ -3,8 +3,8 @@ import test from "node:test";
 import * as fc from "fast-check";
 import { UsageError } from "../errors.ts";
 import { topicFilters, topicNames } from "./arbitrary-topics.test.ts";
+import { matchExamples } from "./match-examples.test.ts";
 import { topicFilterMatches } from "./topic-filter.ts";
-import { matchExamples } from "./topic-filter.test.ts";
 import { TopicTree, type SubscriptionId } from "./topic-tree.ts";
 
 function matches(tree: TopicTree, topicName: string): SubscriptionId[] {
