@@ -2,16 +2,16 @@
  * Compares the micro-benchmarks of two versions and tells a regression from noise.
  *
  *     npm run bench:compare -- BASE [CANDIDATE] [--only TEXT] [--files codec,routing]
- *                              [--threshold 5] [--max-launches 20] [--rounds 12] [--plant PERCENT]
+ *                              [--threshold 5] [--max-launches 20] [--rounds 24] [--plant PERCENT]
  *
  * BASE and CANDIDATE are git revisions; without CANDIDATE the working tree is compared, changes
  * that are not committed included. Each is built in a temporary checkout of its own.
  *
  * How it measures. Both builds run at the same time, but only one of them works at any moment:
- * the rounds take turns (base, candidate, candidate, base, …), so that what disturbs the machine
- * hits both. Each pair of neighbouring rounds gives one ratio; a launch's ratio is the median of
- * its pairs. Processes are launched anew several times, since the layout of memory and the
- * compiler's choices differ between launches more than between rounds.
+ * the rounds take turns (base, candidate, candidate, base, …), so that both find the machine in
+ * the same state. What disturbs a round only adds time, so that a launch's ratio is that of the
+ * least times of its two sides. Processes are launched anew several times, since the layout of
+ * memory and the compiler's choices differ between launches more than between rounds.
  *
  * How it decides. The true ratio lies within the printed interval with 99 % confidence (Wilcoxon's
  * signed ranks over the launches). Launches are added until the interval decides, or
@@ -43,8 +43,8 @@ const { values: flags, positionals } = parseArgs({
     files: { type: "string", default: "" },
     threshold: { type: "string", default: "5" },
     "max-launches": { type: "string", default: "20" },
-    rounds: { type: "string", default: "12" },
-    "round-ms": { type: "string", default: "30" },
+    rounds: { type: "string", default: "24" },
+    "round-ms": { type: "string", default: "15" },
     plant: { type: "string", default: "0" },
   },
 });
@@ -145,8 +145,8 @@ class Runner {
   }
 }
 
-/** One launch of both builds; adds the median ratio of each benchmark to `ratios`. */
-async function launch(name, checkouts, ratios) {
+/** One launch of both builds; adds the ratio of each benchmark to `ratios`. */
+async function launch(name, checkouts, ratios, number) {
   const runners = [
     new Runner(checkouts[0], name, {}),
     new Runner(checkouts[1], name, { BENCH_PLANT: String(Number(flags.plant) / 100) }),
@@ -154,14 +154,16 @@ async function launch(name, checkouts, ratios) {
   const pairs = new Map();
   try {
     // What each says next. Only one works at a time: warming up and clearing away included.
-    const says = [await runners[0].next(), await runners[1].next()];
+    const says = [];
+    const order = number % 2 === 0 ? [0, 1] : [1, 0];
+    for (const side of order) says[side] = await runners[side].next();
     for (let pair = 0; !says[0].end || !says[1].end; pair++) {
       const benchmark = says[0].ready;
       if (benchmark === undefined || benchmark !== says[1].ready) {
         throw new Error(`${name}: the two versions measure different things; choose with --only`);
       }
       const ns = [0, 0];
-      for (const side of pair % 2 === 0 ? [0, 1] : [1, 0]) {
+      for (const side of pair % 2 === 0 ? order : order.toReversed()) {
         ns[side] = await runners[side].round();
         says[side] = await runners[side].next();
       }
@@ -172,9 +174,10 @@ async function launch(name, checkouts, ratios) {
   }
   for (const [benchmark, values] of pairs) {
     const entry = ratios.get(benchmark) ?? { logs: [], baseNs: [], candidateNs: [] };
-    entry.logs.push(median(values.map(([a, b]) => Math.log(b / a))));
-    entry.baseNs.push(median(values.map(([a]) => a)));
-    entry.candidateNs.push(median(values.map(([, b]) => b)));
+    const least = [0, 1].map((side) => Math.min(...values.map((ns) => ns[side])));
+    entry.logs.push(Math.log(least[1] / least[0]));
+    entry.baseNs.push(least[0]);
+    entry.candidateNs.push(least[1]);
     ratios.set(benchmark, entry);
   }
 }
@@ -197,7 +200,7 @@ for (const name of files) {
   const ratios = new Map();
   let open = true;
   for (let launches = 0; launches < maxLaunches && open;) {
-    await launch(name, checkouts, ratios);
+    await launch(name, checkouts, ratios, launches);
     launches++;
     open =
       launches < MIN_LAUNCHES ||
