@@ -115,7 +115,7 @@ export class TestBroker {
     return client;
   }
 
-  /** A client whose CONNECT was accepted. Clean Start and no expiry unless said otherwise. */
+  /** A client whose CONNECT was accepted. Clean Start and no expiry unless said otherwise. What came behind CONNACK is still to be taken. */
   connect(
     clientId: string,
     protocolVersion: ProtocolVersion = 5,
@@ -123,8 +123,7 @@ export class TestBroker {
   ): WireClient {
     const client = this.dial(protocolVersion, options.isTrusted);
     client.sendConnect(clientId, options);
-    this.settle();
-    const [connack] = client.take();
+    const connack = client.takeFirst();
     assert.equal(connack?.type, "connack", `${clientId} was not answered with CONNACK`);
     assert.equal(connack.reasonCode, 0);
     client.connack = connack;

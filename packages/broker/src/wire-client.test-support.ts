@@ -143,8 +143,7 @@ export class WireClient implements LinkHandler {
       [{ topicFilter, qos, ...request }],
       identifier === undefined ? undefined : { subscriptionIdentifiers: [identifier] },
     );
-    this.#settle();
-    const suback = this.#packets.shift();
+    const suback = this.takeFirst();
     assert.deepEqual(
       suback === undefined ? "nothing" : lineOf(suback),
       `SUBACK ${packetIdentifier} [${qos}]`,
@@ -200,6 +199,12 @@ export class WireClient implements LinkHandler {
 
   onClose(): void {
     this.isClosed = true;
+  }
+
+  /** Settles, then gives the oldest packet that was not taken yet, if there is one. */
+  takeFirst(): Packet | undefined {
+    this.#settle();
+    return this.#packets.shift();
   }
 
   /** Settles, then gives all packets since the last look. */
