@@ -24,8 +24,12 @@ export interface LinkWatcher {
   onData(bytes: Uint8Array, start: number, end: number): void;
   /** This end wrote. */
   onWrite(bytes: Uint8Array): void;
-  /** This end asked for the close, in order or at once, or is about to be told of it: the first of these. */
-  onClosed(): void;
+  /**
+   * This end asked for the close, in order or at once, or is about to be told of it: the first of these.
+   *
+   * @param how  "asked": by this end; "ended": the other end did, and all its bytes came; "lost".
+   */
+  onClosed(how: "asked" | "ended" | "lost"): void;
 }
 
 /** Bytes that a delivery lies among, so that an offset forgotten is noticed. */
@@ -60,6 +64,8 @@ export class FaultyLink implements Link {
   #releasePosted = false;
   /** The other end is to learn of the close, behind all bytes. */
   #isEndDue = false;
+  /** The other end learns of it as of a failure. */
+  #isReset = false;
   #stalled = false;
   #paused = false;
   /** A delivery that was on its way when this end paused. */
@@ -134,16 +140,17 @@ export class FaultyLink implements Link {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.#writesAreOver = true;
-    this.#noteClosed();
+    this.#noteClosed("asked");
     if (this.#held.length === 0) this.#postEnd();
   }
 
   destroy(): void {
     if (this.#closed) return;
-    this.#noteClosed();
+    this.#noteClosed("asked");
     this.#close(undefined);
     // What was taken is on its way and may arrive or not; then the other end learns of it.
     if (this.#chance.happens(0.5)) this.#inTransit = [];
+    this.#isReset = true;
     this.#postEnd();
   }
 
@@ -168,10 +175,8 @@ export class FaultyLink implements Link {
   cut(both: boolean): void {
     this.#lose();
     this.#other.#lose();
-    const cause = (): Error =>
-      new ConnectionError("ERR_CONNECTION_LOST", "the simulated network was cut");
-    this.#close(cause());
-    if (both) this.#other.#close(cause());
+    this.#close(lost());
+    if (both) this.#other.#close(lost());
     else this.#other.#stalled = false;
   }
 
@@ -262,7 +267,7 @@ export class FaultyLink implements Link {
       return;
     }
     // A paused end learns of the close only with the bytes before it, and all of these it has.
-    if (this.#isEndDue) other.#close(undefined);
+    if (this.#isEndDue) other.#close(this.#isReset ? lost() : undefined);
   }
 
   #hand(count: number): void {
@@ -283,10 +288,10 @@ export class FaultyLink implements Link {
     bytes.fill(POISON);
   }
 
-  #noteClosed(): void {
+  #noteClosed(how: "asked" | "ended" | "lost"): void {
     const watcher = this.watcher;
     this.watcher = undefined;
-    watcher?.onClosed();
+    watcher?.onClosed(how);
   }
 
   #close(cause: Error | undefined): void {
@@ -298,10 +303,14 @@ export class FaultyLink implements Link {
     this.process.post(() => {
       if (this.#closeTold) return;
       this.#closeTold = true;
-      this.#noteClosed();
+      this.#noteClosed(cause === undefined ? "ended" : "lost");
       this.handler?.onClose(cause);
     });
   }
+}
+
+function lost(): Error {
+  return new ConnectionError("ERR_CONNECTION_LOST", "the simulated network failed");
 }
 
 /** Settings of `faultyLinkPair`. */

@@ -28,11 +28,14 @@ interface Unanswered {
 interface PendingSubscribe {
   readonly packet: SubscribePacket;
   readonly periods: readonly SubscriptionPeriod[];
+  /** Where the store stood. */
+  readonly place: number;
 }
 
 interface PendingUnsubscribe {
   readonly topicFilters: readonly string[];
   readonly at: Point;
+  readonly place: number;
 }
 
 /**
@@ -71,7 +74,9 @@ export class LedgerConnection implements PacketListener {
   readonly #aliases = new Map<number, string>();
   #pings = 0;
   #saidDisconnect = false;
-  #wasRefused = false;
+  #how: "asked" | "ended" | "lost" | undefined;
+  /** CONNACK told it so. */
+  wasRefused = false;
 
   constructor(ledger: Ledger, name: string) {
     this.ledger = ledger;
@@ -88,7 +93,9 @@ export class LedgerConnection implements PacketListener {
   }
 
   complain(text: string): void {
-    this.ledger.complain(`${this.name} (${this.clientId || "no Client Identifier"}, version ${this.version}): ${text}`);
+    this.ledger.complain(
+      `${this.name} (${this.clientId || "no Client Identifier"}, version ${this.version}): ${text}`,
+    );
   }
 
   chunk(): void {
@@ -119,13 +126,24 @@ export class LedgerConnection implements PacketListener {
         return this.#receivedAcknowledgement(packet, session);
       case "subscribe": {
         const identifier = packet.properties?.subscriptionIdentifiers?.[0] ?? 0;
-        const periods = packet.subscriptions.map((request) => session.begin(request, identifier, this, this.ledger.point));
-        this.#subscribes.set(packet.packetIdentifier, { packet, periods });
+        const periods = packet.subscriptions.map((request) =>
+          session.begin(request, identifier, this, this.ledger.point),
+        );
+        this.#subscribes.set(packet.packetIdentifier, {
+          packet,
+          periods,
+          place: this.ledger.durability?.place ?? 0,
+        });
         return;
       }
       case "unsubscribe":
-        for (const topicFilter of packet.topicFilters) session.beginEnd(topicFilter, this.ledger.point);
-        this.#unsubscribes.set(packet.packetIdentifier, { topicFilters: packet.topicFilters, at: this.ledger.point });
+        for (const topicFilter of packet.topicFilters)
+          session.beginEnd(topicFilter, this.ledger.point);
+        this.#unsubscribes.set(packet.packetIdentifier, {
+          topicFilters: packet.topicFilters,
+          at: this.ledger.point,
+          place: this.ledger.durability?.place ?? 0,
+        });
         return;
       case "pingreq":
         this.#pings += 1;
@@ -153,6 +171,7 @@ export class LedgerConnection implements PacketListener {
     if (packet.qos === 2) {
       const known = session.inbound.get(identifier);
       if (known !== undefined) {
+        if (!known.isSure) ledger.messages.reopen(known, ledger.nowMs);
         this.#unansweredQos2.push({ packetIdentifier: identifier, routing: known });
         return;
       }
@@ -172,7 +191,8 @@ export class LedgerConnection implements PacketListener {
       ledger.nowMs,
       this,
     );
-    if (ledger.isDenied(topicName)) ledger.messages.refuse(routing, "its client may not publish there");
+    if (ledger.isDenied(topicName))
+      ledger.messages.refuse(routing, "its client may not publish there");
     if (packet.qos === 1) this.#unansweredQos1.push({ packetIdentifier: identifier, routing });
     if (packet.qos === 2) {
       session.inbound.set(identifier, routing);
@@ -194,6 +214,7 @@ export class LedgerConnection implements PacketListener {
       if (flight.qos !== 2 || flight.settledOn !== undefined) return;
       if (flight.state === "sent") {
         flight.state = "received";
+        flight.receivedOn = this;
         flight.pubrelOn = undefined;
       }
       this.#owedPubrel.push(identifier);
@@ -209,7 +230,8 @@ export class LedgerConnection implements PacketListener {
   #receivedDisconnect(packet: DisconnectPacket, session: LedgerSession): void {
     this.leftWith = packet.reasonCode ?? 0;
     const expiry = packet.properties?.sessionExpiryInterval;
-    if (expiry !== undefined && session.expiry > 0) session.expiry = Math.min(expiry, this.ledger.maximumExpiry);
+    if (expiry !== undefined && session.expiry > 0)
+      session.expiry = Math.min(expiry, this.ledger.maximumExpiry);
   }
 
   // --- what the broker sent ---
@@ -218,13 +240,20 @@ export class LedgerConnection implements PacketListener {
     const { ledger } = this;
     ledger.nextPoint();
     ledger.onPacket?.(this, "out", packet);
-    if (size > this.maximumPacketSize) this.complain(`${packet.type} of ${size} bytes, the client takes ${this.maximumPacketSize} [MQTT5-3.1.2-24]`);
+    if (size > this.maximumPacketSize)
+      this.complain(
+        `${packet.type} of ${size} bytes, the client takes ${this.maximumPacketSize} [MQTT5-3.1.2-24]`,
+      );
     if (this.#saidDisconnect) this.complain(`${packet.type} after DISCONNECT [MQTT5-3.14.4-1]`);
     if (packet.type === "connack") return this.#sentConnack(packet);
-    if (!this.isAccepted) return this.complain(`${packet.type} before CONNACK [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]`);
+    if (!this.isAccepted)
+      return this.complain(`${packet.type} before CONNACK [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]`);
     const session = this.session as LedgerSession;
     if (session.connection !== this) {
-      if (packet.type !== "disconnect") this.complain(`${packet.type} to a connection that was taken over [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]`);
+      if (packet.type !== "disconnect")
+        this.complain(
+          `${packet.type} to a connection that was taken over [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]`,
+        );
       this.#saidDisconnect ||= packet.type === "disconnect";
       return;
     }
@@ -266,25 +295,38 @@ export class LedgerConnection implements PacketListener {
     if (connect === undefined) return this.complain("CONNACK without CONNECT");
     if (this.isAccepted) return this.complain("a second CONNACK");
     if (packet.reasonCode !== 0) {
-      this.#wasRefused = true;
-      if (packet.sessionPresent) this.complain("CONNACK with a failure and Session Present [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]");
+      this.wasRefused = true;
+      ledger.refused(this, connect);
+      if (packet.sessionPresent)
+        this.complain("CONNACK with a failure and Session Present [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]");
       return;
     }
     this.isAccepted = true;
     this.session = ledger.attach(this, connect, packet);
-    if (Number.isFinite(this.maximumPacketSize)) this.session.hadSmallPackets = true;
+    if (Number.isFinite(this.maximumPacketSize)) {
+      this.session.hadSmallPackets = true;
+      // What does not fit counts as sent [MQTT5-3.1.2-25].
+      for (const flight of this.session.flights.values()) flight.isUncertain = true;
+    }
     const early = this.#early.splice(0);
     for (const one of early) this.#receivedNow(one);
   }
 
-  #sentAnswer(packet: AcknowledgementPacket, unanswered: Unanswered[], session: LedgerSession): void {
+  #sentAnswer(
+    packet: AcknowledgementPacket,
+    unanswered: Unanswered[],
+    session: LedgerSession,
+  ): void {
     const { ledger } = this;
     const first = unanswered[0];
     const title = packet.type.toUpperCase();
-    if (first === undefined) return this.complain(`${title} ${packet.packetIdentifier} without a PUBLISH`);
+    if (first === undefined)
+      return this.complain(`${title} ${packet.packetIdentifier} without a PUBLISH`);
     if (first.packetIdentifier !== packet.packetIdentifier) {
       // [MQTT5-4.6.0-2] [MQTT5-4.6.0-3] [MQTT3-4.6.0-2] [MQTT3-4.6.0-3]
-      this.complain(`${title} ${packet.packetIdentifier} out of order, ${first.packetIdentifier} comes first [MQTT5-4.6.0-2] [MQTT5-4.6.0-3]`);
+      this.complain(
+        `${title} ${packet.packetIdentifier} out of order, ${first.packetIdentifier} comes first [MQTT5-4.6.0-2] [MQTT5-4.6.0-3]`,
+      );
       return;
     }
     unanswered.shift();
@@ -292,7 +334,11 @@ export class LedgerConnection implements PacketListener {
     if (routing === undefined) return;
     if ((packet.reasonCode ?? 0) >= 0x80) {
       if (packet.type === "pubrec") session.inbound.delete(packet.packetIdentifier); // [MQTT5-4.3.3-9]
-      if (!routing.isSure) ledger.messages.refuse(routing, `${title} told its client so (0x${packet.reasonCode?.toString(16)})`);
+      if (!routing.isSure)
+        ledger.messages.refuse(
+          routing,
+          `${title} told its client so (0x${packet.reasonCode?.toString(16)})`,
+        );
       return;
     }
     ledger.messages.confirm(routing, ledger.point);
@@ -303,10 +349,15 @@ export class LedgerConnection implements PacketListener {
     const identifier = packet.packetIdentifier;
     if ((packet.reasonCode ?? 0) >= 0x80) return;
     const flight = session.flights.get(identifier);
-    if (flight === undefined || flight.state !== "received") return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
-    if (flight.pubrelOn === this && !this.#owedPubrel.includes(identifier)) this.#checkRetry(`PUBREL ${identifier}`, flight.pubrelAtMs);
+    if (flight === undefined || flight.state !== "received")
+      return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
+    if (flight.pubrelOn === this && !this.#owedPubrel.includes(identifier))
+      this.#checkRetry(`PUBREL ${identifier}`, flight.pubrelAtMs);
     const owed = this.#owedPubrel.indexOf(identifier);
-    if (owed > 0) this.complain(`PUBREL ${identifier} before PUBREL ${this.#owedPubrel[0]} [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]`);
+    if (owed > 0)
+      this.complain(
+        `PUBREL ${identifier} before PUBREL ${this.#owedPubrel[0]} [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]`,
+      );
     if (owed >= 0) this.#owedPubrel.splice(owed, 1);
     flight.pubrelOn = this;
     flight.pubrelAtMs = this.ledger.nowMs;
@@ -324,42 +375,59 @@ export class LedgerConnection implements PacketListener {
 
   #sentSuback(packet: SubackPacket, session: LedgerSession): void {
     const pending = this.#subscribes.get(packet.packetIdentifier);
-    if (pending === undefined) return this.complain(`SUBACK ${packet.packetIdentifier} without SUBSCRIBE`);
+    if (pending === undefined)
+      return this.complain(`SUBACK ${packet.packetIdentifier} without SUBSCRIBE`);
     this.#subscribes.delete(packet.packetIdentifier);
     const { periods } = pending;
     if (packet.reasonCodes.length !== periods.length) {
-      return this.complain(`SUBACK with ${packet.reasonCodes.length} codes for ${periods.length} Topic Filters [MQTT5-3.8.4-6] [MQTT3-3.8.4-5]`);
+      return this.complain(
+        `SUBACK with ${packet.reasonCodes.length} codes for ${periods.length} Topic Filters [MQTT5-3.8.4-6] [MQTT3-3.8.4-5]`,
+      );
     }
     for (const [index, period] of periods.entries()) {
       const code = packet.reasonCodes[index] as number;
       if (code >= 0x80) session.refuse(period);
       else {
-        if (code !== period.request.qos) this.complain(`SUBACK grants QoS ${code} for ${period.request.topicFilter}, asked for ${period.request.qos}`);
+        if (code !== period.request.qos)
+          this.complain(
+            `SUBACK grants QoS ${code} for ${period.request.topicFilter}, asked for ${period.request.qos}`,
+          );
         session.grant(period, this.ledger.point);
-        this.ledger.durability?.subscribed(this, session, period.request.topicFilter);
+        this.ledger.durability?.subscribed(
+          this,
+          session,
+          period.request.topicFilter,
+          pending.place,
+        );
       }
     }
   }
 
   #sentUnsuback(packet: UnsubackPacket, session: LedgerSession): void {
     const pending = this.#unsubscribes.get(packet.packetIdentifier);
-    if (pending === undefined) return this.complain(`UNSUBACK ${packet.packetIdentifier} without UNSUBSCRIBE`);
+    if (pending === undefined)
+      return this.complain(`UNSUBACK ${packet.packetIdentifier} without UNSUBSCRIBE`);
     this.#unsubscribes.delete(packet.packetIdentifier);
     for (const topicFilter of pending.topicFilters) {
       session.end(topicFilter, pending.at, this.ledger.point);
-      this.ledger.durability?.unsubscribed(this, session, topicFilter);
+      this.ledger.durability?.unsubscribed(this, session, topicFilter, pending.place);
     }
   }
 
   /** A packet was sent again on a live connection: not in 5.0, and not too soon [MQTT5-4.4.0-1]. */
   checkResend(flight: Flight): void {
-    this.#checkRetry(`PUBLISH ${flight.packetIdentifier} (${flight.message.key})`, flight.sentAtMs);
+    this.#checkRetry(
+      `PUBLISH ${flight.packetIdentifier} (${flight.message.name})`,
+      flight.sentAtMs,
+    );
   }
 
   #checkRetry(what: string, lastMs: number): void {
-    if (this.version === 5) return this.complain(`${what} was sent again on a live connection [MQTT5-4.4.0-1]`);
+    if (this.version === 5)
+      return this.complain(`${what} was sent again on a live connection [MQTT5-4.4.0-1]`);
     const waited = this.ledger.nowMs - lastMs;
-    if (waited < this.ledger.retryIntervalMs) this.complain(`${what} was sent again after ${waited} ms`);
+    if (waited < this.ledger.retryIntervalMs)
+      this.complain(`${what} was sent again after ${waited} ms`);
   }
 
   #resolveAlias(packet: PublishPacket): string {
@@ -371,36 +439,63 @@ export class LedgerConnection implements PacketListener {
 
   // --- the end ---
 
-  closed(): void {
+  closed(how: "asked" | "ended" | "lost"): void {
     if (this.isClosed) return;
+    this.#how = how;
     this.ledger.nextPoint();
     this.ledger.onPacket?.(this, "closed", undefined);
     this.isClosed = true;
     if (this.isAccepted) this.ledger.detach(this, this.session as LedgerSession);
-    else if (this.connect !== undefined && !this.#wasRefused) this.ledger.gaveUp(this, this.connect);
+    else if (this.connect !== undefined && !this.wasRefused) this.ledger.gaveUp(this, this.connect);
   }
 
   /** Everything that could happen has happened, and nothing stands in the way: what is left is a fault. */
   checkAtRest(): void {
-    if (this.connect !== undefined && !this.isAccepted) this.complain("CONNECT was never answered");
-    for (const { packetIdentifier, routing } of [...this.#unansweredQos1, ...this.#unansweredQos2]) {
-      this.complain(`PUBLISH ${packetIdentifier} (${routing?.message.key}) was never answered`);
+    if (this.isAccepted && this.session?.connection !== this) {
+      // [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]
+      return this.complain(
+        `still open, though ${this.session?.connection?.name ?? "another connection"} took its session over [MQTT5-3.1.4-3]`,
+      );
     }
-    for (const identifier of this.#unansweredPubrel.keys()) this.complain(`PUBREL ${identifier} was never answered`);
-    for (const identifier of this.#owedPubrel) this.complain(`PUBREC ${identifier} was never answered`);
-    for (const identifier of this.#subscribes.keys()) this.complain(`SUBSCRIBE ${identifier} was never answered`);
-    for (const identifier of this.#unsubscribes.keys()) this.complain(`UNSUBSCRIBE ${identifier} was never answered`);
-    if (this.#pings > 0) this.complain("PINGREQ was never answered [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]");
+    if (this.connect !== undefined && !this.isAccepted) this.complain("CONNECT was never answered");
+    for (const { packetIdentifier, routing } of [
+      ...this.#unansweredQos1,
+      ...this.#unansweredQos2,
+    ]) {
+      this.complain(`PUBLISH ${packetIdentifier} (${routing?.message.name}) was never answered`);
+    }
+    for (const identifier of this.#unansweredPubrel.keys())
+      this.complain(`PUBREL ${identifier} was never answered`);
+    for (const identifier of this.#owedPubrel)
+      this.complain(`PUBREC ${identifier} was never answered`);
+    for (const identifier of this.#subscribes.keys())
+      this.complain(`SUBSCRIBE ${identifier} was never answered`);
+    for (const identifier of this.#unsubscribes.keys())
+      this.complain(`UNSUBSCRIBE ${identifier} was never answered`);
+    if (this.#pings > 0)
+      this.complain("PINGREQ was never answered [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]");
     const keepAlive = this.connect?.keepAlive ?? 0;
     const silentMs = this.ledger.nowMs - this.lastReceivedMs;
     if (keepAlive > 0 && silentMs > keepAlive * 1500 + 2000) {
-      this.complain(`still open ${silentMs} ms after its last packet, Keep Alive ${keepAlive} s [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]`);
+      this.complain(
+        `still open ${silentMs} ms after its last packet, Keep Alive ${keepAlive} s [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]`,
+      );
     }
   }
 
   /** Whether the broker surely read everything that it was given before it closed the connection. */
   get wasReadToEnd(): boolean {
-    return !this.ledger.mayPark && !this.mayMisbehave && !this.ledger.wasTroubledSince(this.lastReceivedMs);
+    return (
+      !this.ledger.mayPark &&
+      !(this.ledger.mayLag && (this.#how === "asked" || this.#how === "lost")) &&
+      !this.mayMisbehave &&
+      !this.ledger.wasTroubledSince(this.lastReceivedMs)
+    );
+  }
+
+  /** Whether it is open and its CONNECT not answered. */
+  get isUndecided(): boolean {
+    return this.connect !== undefined && !this.isAccepted && !this.wasRefused && !this.isClosed;
   }
 
   /** Whether the client left in order, as far as its Will goes. */

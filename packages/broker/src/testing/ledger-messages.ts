@@ -17,6 +17,8 @@ export interface Routing {
   to: Point;
   /** Time at `from`. Milliseconds. */
   fromMs: number;
+  /** Latest time at which the broker was given it, where that was more than once. */
+  latestMs: number;
   /** Known to have happened: acknowledged, or nothing was left that could have stopped it. */
   isSure: boolean;
   /** Known not to happen, and why. */
@@ -31,8 +33,10 @@ export interface Routing {
 
 /** A message that somebody published, with every time that it may have been routed. */
 export interface PublishedMessage {
-  /** What tells it from all others; it stands in its payload. */
+  /** What tells it from all others: Topic Name and payload. */
   readonly key: string;
+  /** For people: the beginning of the key. */
+  readonly name: string;
   readonly topicName: string;
   readonly payload: string;
   /** Seconds; `undefined`: never expires. */
@@ -106,6 +110,7 @@ export class MessageBook {
       if (found === undefined) this.#streams.set(name, (found = { name, routings: [] }));
       message = {
         key,
+        name: key.length > 40 ? `${key.slice(0, 40)}…` : key,
         topicName: packet.topicName,
         payload,
         expiry: packet.expiry,
@@ -122,6 +127,7 @@ export class MessageBook {
       from,
       to: Infinity,
       fromMs,
+      latestMs: fromMs,
       isSure: false,
       refused: undefined,
       index: message.stream.routings.length,
@@ -137,6 +143,15 @@ export class MessageBook {
       routings.push(routing);
     }
     return routing;
+  }
+
+  /** It came again and was never answered: perhaps it is only routed now. */
+  reopen(routing: Routing, nowMs: number): void {
+    routing.latestMs = nowMs;
+    if (routing.refused !== undefined || this.#open.has(routing)) return;
+    routing.to = Infinity;
+    this.#open.add(routing);
+    this.#recent.push(routing);
   }
 
   /** It was routed, for certain, before `at`. */
@@ -167,11 +182,14 @@ export class MessageBook {
    */
   rest(at: Point, wasTroubledSince: (ms: number) => boolean): Routing[] {
     const recent = this.#recent;
-    this.#recent = recent.filter((routing) => routing.source === undefined && this.#open.has(routing));
+    this.#recent = recent.filter(
+      (routing) => routing.source === undefined && this.#open.has(routing),
+    );
     for (const routing of recent) {
       const { source } = routing;
       if (source === undefined) continue;
-      if (routing.qos === 0 && !source.isClosed && !wasTroubledSince(routing.fromMs)) this.confirm(routing, at);
+      if (routing.qos === 0 && !source.isClosed && !wasTroubledSince(routing.fromMs))
+        this.confirm(routing, at);
       else this.close(routing, at);
     }
     return recent.filter((routing) => routing.isSure);
@@ -179,7 +197,9 @@ export class MessageBook {
 
   /** Topic Names on which something was retained and that a Topic Filter matches. */
   retainedTopics(topicFilter: string): string[] {
-    return [...this.#retained.keys()].filter((topicName) => topicFilterMatches(topicFilter, topicName));
+    return [...this.#retained.keys()].filter((topicName) =>
+      topicFilterMatches(topicFilter, topicName),
+    );
   }
 
   /**
@@ -188,21 +208,25 @@ export class MessageBook {
    * @param nowMs  For messages that expire.
    */
   retainedBetween(topicName: string, from: Point, to: Point, nowMs: number): RetainedCandidates {
-    const all = (this.#retained.get(topicName) ?? []).filter((routing) => routing.refused === undefined && routing.from <= to);
+    const all = (this.#retained.get(topicName) ?? []).filter(
+      (routing) => routing.refused === undefined && routing.from <= to,
+    );
     const before = all.filter((routing) => routing.isSure && routing.to <= from);
     const latestBefore = Math.max(-1, ...before.map((routing) => routing.from));
     // One that was surely replaced before `from` is out of the question.
     const candidates = all.filter((routing) => routing.to >= latestBefore);
     const mayBeNone =
       before.length === 0 ||
-      candidates.some((routing) => routing.message.payload === "" || isExpired(routing, nowMs + EXPIRY_MARGIN_MS));
+      candidates.some(
+        (routing) => routing.message.payload === "" || isExpired(routing, nowMs + EXPIRY_MARGIN_MS),
+      );
     return { routings: candidates.filter((routing) => routing.message.payload !== ""), mayBeNone };
   }
 }
 
 /** Whether a message's time is over. */
-export function isExpired({ message, fromMs }: Routing, nowMs: number): boolean {
-  return message.expiry !== undefined && nowMs >= fromMs + message.expiry * 1000;
+export function isExpired({ message, latestMs }: Routing, nowMs: number): boolean {
+  return message.expiry !== undefined && nowMs >= latestMs + message.expiry * 1000;
 }
 
 function keyOf(topicName: string, payload: string): string {

@@ -37,11 +37,15 @@ export interface Flight {
   /** Connection on which it was sent last. */
   sentOn: LedgerConnection;
   sentAtMs: number;
+  /** Connection on which PUBREC came. */
+  receivedOn: LedgerConnection | undefined;
   /** Connection on which PUBREL was sent last. */
   pubrelOn: LedgerConnection | undefined;
   pubrelAtMs: number;
   /** The client settled it, but the broker may not have read that. */
   settledOn: LedgerConnection | undefined;
+  /** It may have ended with its session, unseen. */
+  isUncertain: boolean;
 }
 
 /** What the ledger knows of one Session. */
@@ -56,6 +60,8 @@ export class LedgerSession {
   isEnded = false;
   /** A CONNECT came for it of which nobody knows whether it was let in. */
   isUncertain = false;
+  /** Connections of its Client Identifier whose CONNECT with Clean Start is not answered yet. */
+  readonly contenders: ReadonlySet<LedgerConnection>;
   /** … and it had Clean Start: what is found under its name may be another session. */
   mayBeReplaced = false;
   /** Under which the store has it, where it does. */
@@ -74,8 +80,9 @@ export class LedgerSession {
   hadSmallPackets = false;
   connections = 0;
 
-  constructor(clientId: string, number: number) {
+  constructor(clientId: string, number: number, contenders: ReadonlySet<LedgerConnection>) {
     this.clientId = clientId;
+    this.contenders = contenders;
     this.number = number;
   }
 
@@ -86,7 +93,7 @@ export class LedgerSession {
   /** Whether the session must have ended, may have, or must live. */
   lifeAt(nowMs: number, marginMs: number): "lives" | "perhaps" | "ended" {
     if (this.isEnded) return "ended";
-    if (this.isUncertain) return "perhaps";
+    if (this.isUncertain || this.contenders.size > 0) return "perhaps";
     if (this.connection !== undefined) return this.expiry === 0 ? "perhaps" : "lives";
     if (this.expiry === 0xffff_ffff) return "lives";
     const endsAtMs = this.detachedAtMs + this.expiry * 1000;
@@ -101,7 +108,7 @@ export class LedgerSession {
       period.isRetainedOwed = false;
     }
     this.owed.clear();
-    this.flights.clear();
+    for (const flight of this.flights.values()) flight.isUncertain = true;
     this.inbound.clear();
     this.storeKey = undefined;
     this.connections += 1;
@@ -133,8 +140,13 @@ export class LedgerSession {
   mustHave(topicName: string, publisher: string, qos: QoS, from: Point, to: Point): boolean {
     if (qos === 0) return false;
     return this.periods.some((first) => {
-      if (first.fromSure > from || !topicFilterMatches(first.request.topicFilter, topicName)) return false;
-      for (let period: SubscriptionPeriod | undefined = first; period !== undefined; period = period.replacedBy) {
+      if (first.fromSure > from || !topicFilterMatches(first.request.topicFilter, topicName))
+        return false;
+      for (
+        let period: SubscriptionPeriod | undefined = first;
+        period !== undefined;
+        period = period.replacedBy
+      ) {
         if (period.request.qos === 0 || isLocal(period, this.clientId, publisher)) return false;
         if (period.until >= to) return true;
       }
@@ -143,7 +155,12 @@ export class LedgerSession {
   }
 
   /** Begins the life of a subscription: SUBSCRIBE was received. */
-  begin(request: SubscriptionRequest, identifier: number, connection: LedgerConnection, at: Point): SubscriptionPeriod {
+  begin(
+    request: SubscriptionRequest,
+    identifier: number,
+    connection: LedgerConnection,
+    at: Point,
+  ): SubscriptionPeriod {
     const before = this.current(request.topicFilter);
     const handling = request.retainHandling ?? 0;
     const wasSure = before !== undefined && before.fromSure <= at;
@@ -169,7 +186,12 @@ export class LedgerSession {
   grant(period: SubscriptionPeriod, at: Point): void {
     period.fromSure = at;
     for (const before of this.periods) {
-      if (before === period || before.request.topicFilter !== period.request.topicFilter || before.from > period.from) continue;
+      if (
+        before === period ||
+        before.request.topicFilter !== period.request.topicFilter ||
+        before.from > period.from
+      )
+        continue;
       if (before.untilSure < at) continue;
       before.untilSure = at;
       if (before.fromSure <= period.from && before.until >= period.from) before.replacedBy = period;
@@ -193,13 +215,16 @@ export class LedgerSession {
   /** UNSUBACK was sent. */
   end(topicFilter: string, requestedAt: Point, at: Point): void {
     for (const period of this.periods) {
-      if (period.request.topicFilter === topicFilter && period.from <= requestedAt) period.untilSure = Math.min(period.untilSure, at);
+      if (period.request.topicFilter === topicFilter && period.from <= requestedAt)
+        period.untilSure = Math.min(period.untilSure, at);
     }
   }
 
   /** The newest life of a subscription that is not surely over. */
   current(topicFilter: string): SubscriptionPeriod | undefined {
-    return this.periods.findLast((period) => period.request.topicFilter === topicFilter && period.untilSure === Infinity);
+    return this.periods.findLast(
+      (period) => period.request.topicFilter === topicFilter && period.untilSure === Infinity,
+    );
   }
 }
 

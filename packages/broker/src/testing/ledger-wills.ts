@@ -67,9 +67,10 @@ export class Wills {
     will.routing.from = ledger.point;
     will.routing.refused = undefined;
     will.dueAtMs = ledger.nowMs + Math.min(will.delay, session.expiry) * 1000;
-    will.routing.fromMs = will.dueAtMs;
+    will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
     will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
     will.state = "waiting";
+    if (session.contenders.size > 0) will.routing.notBeforeMs = 0;
     if (!connection.leftInOrder) return;
     if (connection.wasReadToEnd) this.#cancel(will, "its client said DISCONNECT");
     else will.state = "perhaps";
@@ -91,7 +92,8 @@ export class Wills {
     own.routing.from = ledger.point;
     own.routing.refused = undefined;
     own.dueAtMs = ledger.nowMs + own.delay * 1000;
-    own.routing.fromMs = own.dueAtMs;
+    own.routing.fromMs = ledger.nowMs;
+    own.routing.latestMs = own.dueAtMs;
   }
 
   /** CONNACK says that the client is back in its session, for which it asked at `connectMs`. */
@@ -99,8 +101,10 @@ export class Wills {
     const ledger = this.#ledger;
     for (const will of this.#open) {
       if (will.session !== session || will.state !== "waiting") continue;
-      if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS) this.#cancel(will, "its client was back before it was due [MQTT5-3.1.3-9]");
-      else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.delay > 0 && session.expiry > 0) will.state = "perhaps";
+      if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS)
+        this.#cancel(will, "its client was back before it was due [MQTT5-3.1.3-9]");
+      else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.delay > 0 && session.expiry > 0)
+        will.state = "perhaps";
     }
   }
 
@@ -109,7 +113,7 @@ export class Wills {
     for (const will of this.#open) {
       if (will.session !== session || will.state !== "waiting") continue;
       will.dueAtMs = Math.min(will.dueAtMs, this.#ledger.nowMs);
-      will.routing.fromMs = will.dueAtMs;
+      will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
       will.routing.notBeforeMs = Math.min(will.routing.notBeforeMs, will.dueAtMs);
     }
   }

@@ -19,10 +19,18 @@ export interface LedgerOptions {
   readonly retryIntervalMs: number;
   /** Hooks or ports may answer late: what a connection was given may never be handled. */
   readonly mayPark: boolean;
+  /** A connection may handle only some of what it was given in a turn: the rest goes when it is closed. */
+  readonly mayLag: boolean;
   /** Queues may be full and drop. */
   readonly mayDrop: boolean;
   /** Told of every packet, for a trace. */
-  readonly onPacket?: ((connection: LedgerConnection, direction: "in" | "out" | "closed", packet: Packet | undefined) => void) | undefined;
+  readonly onPacket?:
+    | ((
+        connection: LedgerConnection,
+        direction: "in" | "out" | "closed",
+        packet: Packet | undefined,
+      ) => void)
+    | undefined;
   /** Topic Names that nobody may publish to. */
   readonly isDenied?: ((topicName: string) => boolean) | undefined;
 }
@@ -38,6 +46,7 @@ export class Ledger {
   readonly maximumExpiry: number;
   readonly retryIntervalMs: number;
   readonly mayPark: boolean;
+  readonly mayLag: boolean;
   readonly mayDrop: boolean;
   readonly isDenied: (topicName: string) => boolean;
   readonly onPacket: LedgerOptions["onPacket"];
@@ -50,6 +59,7 @@ export class Ledger {
   readonly #sessions: LedgerSession[] = [];
   readonly #byClientId = new Map<string, LedgerSession>();
   readonly #connections: LedgerConnection[] = [];
+  readonly #contenders = new Map<string, Set<LedgerConnection>>();
   readonly #matches = new Map<string, boolean>();
   #point: Point = 0;
   #sessionNumber = 0;
@@ -60,11 +70,13 @@ export class Ledger {
     this.maximumExpiry = options.maximumExpiry;
     this.retryIntervalMs = options.retryIntervalMs;
     this.mayPark = options.mayPark;
+    this.mayLag = options.mayLag;
     this.mayDrop = options.mayDrop;
     this.isDenied = options.isDenied ?? (() => false);
     this.onPacket = options.onPacket;
     this.#store = options.store;
-    this.durability = options.store === undefined ? undefined : new DurabilityAudit(this, options.store);
+    this.durability =
+      options.store === undefined ? undefined : new DurabilityAudit(this, options.store);
     this.#wills = new Wills(this);
   }
 
@@ -111,44 +123,72 @@ export class Ledger {
   matches(topicFilter: string, topicName: string): boolean {
     const key = `${topicFilter} ${topicName}`;
     let matches = this.#matches.get(key);
-    if (matches === undefined) this.#matches.set(key, (matches = topicFilterMatches(topicFilter, topicName)));
+    if (matches === undefined)
+      this.#matches.set(key, (matches = topicFilterMatches(topicFilter, topicName)));
     return matches;
   }
 
   /** A CONNECT came, which may or may not be let in. */
   connecting(connection: LedgerConnection, connect: ConnectPacket): void {
-    if (connect.cleanStart) this.#wills.sessionMayEnd(connect.clientId);
+    if (connect.cleanStart) {
+      this.#wills.sessionMayEnd(connect.clientId);
+      this.#contendersOf(connect.clientId).add(connection);
+    }
     if (connect.will !== undefined) this.#wills.arm(connection, connect.clientId, connect.will);
+  }
+
+  /** CONNACK refused it. */
+  refused(connection: LedgerConnection, connect: ConnectPacket): void {
+    this.#contendersOf(connect.clientId).delete(connection);
   }
 
   /** Its connection is gone before anybody knew. */
   gaveUp(connection: LedgerConnection, connect: ConnectPacket): void {
     this.#wills.gaveUp(connection, connect.clientId, connect.cleanStart);
     let session = this.#byClientId.get(connect.clientId);
+    this.#contendersOf(connect.clientId).delete(connection);
     if (session === undefined || session.isEnded) {
       // It may have begun one.
       session = this.#begin(connect.clientId);
       session.mayBeReplaced = true;
     }
+    session.mayBeReplaced ||=
+      connect.cleanStart || session.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) !== "lives";
     session.isUncertain = true;
-    session.mayBeReplaced ||= connect.cleanStart;
   }
 
   /** CONNACK let a client in: which session does it have? */
-  attach(connection: LedgerConnection, connect: ConnectPacket, connack: ConnackPacket): LedgerSession {
-    const clientId = connect.clientId || (connack.properties?.assignedClientIdentifier ?? connection.name);
+  attach(
+    connection: LedgerConnection,
+    connect: ConnectPacket,
+    connack: ConnackPacket,
+  ): LedgerSession {
+    const clientId =
+      connect.clientId || (connack.properties?.assignedClientIdentifier ?? connection.name);
     const before = this.#byClientId.get(clientId);
-    const life = before?.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) ?? "ended";
+    this.#contendersOf(connect.clientId).delete(connection);
+    // Time may have passed since the broker decided.
+    const first = before?.lifeAt(connection.connectMs, EXPIRY_MARGIN_MS) ?? "ended";
+    let life =
+      first === (before?.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) ?? "ended") ? first : "perhaps";
+    // Another one may have been let in and out again, unseen.
+    const rivals = this.#connections.filter(
+      (other) => other !== connection && other.isUndecided && other.connect?.clientId === clientId,
+    );
+    const mayBeReplaced = rivals.some(
+      (rival) => rival.connect?.cleanStart === true || life !== "lives",
+    );
+    if (rivals.length > 0) life = "perhaps";
     const isKnown = connect.protocolVersion !== 3;
     const present = isKnown ? connack.sessionPresent : !connect.cleanStart && life !== "ended";
-    if (present && connect.cleanStart) connection.complain("Session Present after Clean Start [MQTT5-3.2.2-2] [MQTT3-3.2.2-1]");
-    if (present && life === "ended") connection.complain("Session Present, but its session has ended [MQTT5-3.2.2-3]");
-    if (!present && !connect.cleanStart && life === "lives") connection.complain("its session is gone: no Session Present [MQTT5-3.1.2-5] [MQTT3-3.1.2-4]");
-    for (const other of this.#connections) {
-      if (other !== connection && other.isAccepted && !other.isClosed && other.session?.clientId === clientId) {
-        connection.complain(`CONNACK while ${other.name} still is connected as ${clientId} [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]`);
-      }
-    }
+    if (present && connect.cleanStart)
+      connection.complain("Session Present after Clean Start [MQTT5-3.2.2-2] [MQTT3-3.2.2-1]");
+    if (present && life === "ended")
+      connection.complain("Session Present, but its session has ended [MQTT5-3.2.2-3]");
+    if (!present && !connect.cleanStart && life === "lives")
+      connection.complain(
+        "its session is gone: no Session Present [MQTT5-3.1.2-5] [MQTT3-3.1.2-4]",
+      );
     let session = before;
     let ended: LedgerSession | undefined;
     if (session === undefined || !present) {
@@ -158,7 +198,8 @@ export class Ledger {
       }
       session = this.#begin(clientId);
     }
-    if (session.mayBeReplaced) session.degrade();
+    if (session.mayBeReplaced || mayBeReplaced || (!isKnown && life === "perhaps"))
+      session.degrade();
     session.isUncertain = false;
     session.mayBeReplaced = false;
     session.expiry = this.#expiryOf(connect, connack);
@@ -170,9 +211,16 @@ export class Ledger {
     return session;
   }
 
+  /** Connections whose CONNECT with Clean Start is not answered yet. */
+  #contendersOf(clientId: string): Set<LedgerConnection> {
+    let contenders = this.#contenders.get(clientId);
+    if (contenders === undefined) this.#contenders.set(clientId, (contenders = new Set()));
+    return contenders;
+  }
+
   #begin(clientId: string): LedgerSession {
     this.#sessionNumber += 1;
-    const session = new LedgerSession(clientId, this.#sessionNumber);
+    const session = new LedgerSession(clientId, this.#sessionNumber, this.#contendersOf(clientId));
     this.#sessions.push(session);
     this.#byClientId.set(clientId, session);
     return session;
@@ -181,12 +229,14 @@ export class Ledger {
   /** A connection is gone. */
   detach(connection: LedgerConnection, session: LedgerSession): void {
     for (const flight of session.flights.values()) {
-      if (flight.settledOn === connection && connection.wasReadToEnd) session.flights.delete(flight.packetIdentifier);
+      if (flight.settledOn === connection && connection.wasReadToEnd)
+        session.flights.delete(flight.packetIdentifier);
     }
     this.#wills.closed(connection, session);
     if (session.connection !== connection) return;
     session.connection = undefined;
     session.detachedAtMs = this.nowMs;
+    if (connection.leftWith !== undefined && !connection.wasReadToEnd) session.isUncertain = true;
     if (session.expiry === 0) this.#end(session);
   }
 
@@ -223,7 +273,8 @@ export class Ledger {
     }
     this.durability?.atRest();
     let open = 0;
-    for (const connection of this.#connections) if (!connection.isClosed) this.#connections[open++] = connection;
+    for (const connection of this.#connections)
+      if (!connection.isClosed) this.#connections[open++] = connection;
     this.#connections.length = open;
   }
 
@@ -232,7 +283,8 @@ export class Ledger {
     for (const routing of this.messages.rest(this.#point, (ms) => this.wasTroubledSince(ms))) {
       const { message, publisher, qos, from, to } = routing;
       for (const session of this.#sessions) {
-        if (session.mustHave(message.topicName, publisher, qos, from, to)) session.owed.add(routing);
+        if (session.mustHave(message.topicName, publisher, qos, from, to))
+          session.owed.add(routing);
       }
     }
   }
@@ -245,21 +297,34 @@ export class Ledger {
         isExpired(routing, this.nowMs + EXPIRY_MARGIN_MS) ||
         this.mayDrop ||
         session.hadSmallPackets ||
-        !session.mustHave(message.topicName, routing.publisher, routing.qos, routing.from, this.#point);
+        !session.mustHave(
+          message.topicName,
+          routing.publisher,
+          routing.qos,
+          routing.from,
+          this.#point,
+        );
       if (isOver) session.owed.delete(routing);
       else if (session.connection !== undefined) {
         session.owed.delete(routing);
-        this.complain(`${session.name} never got ${message.key}, acknowledged to ${routing.publisher}, QoS ${routing.qos}`);
+        this.complain(
+          `${session.name} never got ${message.name}, acknowledged to ${routing.publisher}, QoS ${routing.qos}`,
+        );
       }
     }
     const { connection } = session;
     if (connection === undefined) return;
     for (const flight of session.flights.values()) {
-      if (flight.settledOn !== undefined) session.flights.delete(flight.packetIdentifier);
+      if (flight.settledOn !== undefined || flight.isUncertain)
+        session.flights.delete(flight.packetIdentifier);
       else if (flight.state === "sent" && flight.sentOn !== connection) {
-        this.complain(`${session.name}: ${flight.message.key} is in flight and was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`);
+        this.complain(
+          `${session.name}: ${flight.message.name} is in flight and was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`,
+        );
       } else if (flight.state === "received" && flight.pubrelOn !== connection) {
-        this.complain(`${session.name}: PUBREL ${flight.packetIdentifier} was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`);
+        this.complain(
+          `${session.name}: PUBREL ${flight.packetIdentifier} was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`,
+        );
       }
     }
   }
@@ -268,18 +333,36 @@ export class Ledger {
   #checkRetained(session: LedgerSession): void {
     if (this.mayDrop || session.hadSmallPackets || session.connection === undefined) return;
     for (const period of session.periods) {
-      if (!period.isRetainedOwed || period.retainedGot === undefined || period.fromSure === Infinity) continue;
+      if (
+        !period.isRetainedOwed ||
+        period.retainedGot === undefined ||
+        period.fromSure === Infinity
+      )
+        continue;
       period.isRetainedOwed = false;
       if (period.until !== Infinity) continue;
       for (const topicName of this.messages.retainedTopics(period.request.topicFilter)) {
         if (period.retainedGot.has(topicName)) continue;
-        const { routings, mayBeNone } = this.messages.retainedBetween(topicName, period.from, this.#point, this.nowMs);
-        if (mayBeNone || routings.some((routing) => session.delivered.has(routing.message))) continue;
+        const { routings, mayBeNone } = this.messages.retainedBetween(
+          topicName,
+          period.from,
+          this.#point,
+          this.nowMs,
+        );
+        if (mayBeNone || routings.some((routing) => session.delivered.has(routing.message)))
+          continue;
         const wasLossy = session.connection !== period.connection;
-        if (wasLossy && routings.some((routing) => Math.min(routing.qos, period.request.qos) === 0)) continue;
+        if (wasLossy && routings.some((routing) => Math.min(routing.qos, period.request.qos) === 0))
+          continue;
         // Whether No Local holds for what is retained, the standard does not say.
-        if (period.request.noLocal === true && routings.some((routing) => routing.publisher === session.clientId)) continue;
-        this.complain(`${session.name} subscribed to ${period.request.topicFilter} and never got what ${topicName} has retained: ${routings.map((routing) => routing.message.key).join(" or ")}`);
+        if (
+          period.request.noLocal === true &&
+          routings.some((routing) => routing.publisher === session.clientId)
+        )
+          continue;
+        this.complain(
+          `${session.name} subscribed to ${period.request.topicFilter} and never got what ${topicName} has retained: ${routings.map((routing) => routing.message.name).join(" or ")}`,
+        );
       }
     }
   }

@@ -12,8 +12,8 @@ export interface PacketListener {
   sent(packet: Packet, size: number): void;
   /** The broker sent what is no packet, or no packet of this version. */
   sentNonsense(reason: string): void;
-  /** The broker closed the connection, or is about to learn that it is closed. Once, last. */
-  closed(): void;
+  /** The broker closed the connection ("asked"), or is about to learn that it is closed. Once, last. */
+  closed(how: "asked" | "ended" | "lost"): void;
 }
 
 const UNLIMITED = 268_435_460;
@@ -24,7 +24,12 @@ const topicNames = new TopicNameTable({ maximumEntries: 4096 });
 export class PacketTap implements LinkWatcher {
   readonly #listener: PacketListener;
   readonly #in = new Parser({ from: "client", maximumPacketSize: UNLIMITED, topicNames });
-  readonly #out = new Parser({ from: "server", protocolVersion: 4, maximumPacketSize: UNLIMITED, topicNames });
+  readonly #out = new Parser({
+    from: "server",
+    protocolVersion: 4,
+    maximumPacketSize: UNLIMITED,
+    topicNames,
+  });
   #isInBroken = false;
   #isOutBroken = false;
 
@@ -63,7 +68,7 @@ export class PacketTap implements LinkWatcher {
     }
   }
 
-  onClosed(): void {
-    this.#listener.closed();
+  onClosed(how: "asked" | "ended" | "lost"): void {
+    this.#listener.closed(how);
   }
 }

@@ -104,7 +104,9 @@ export class RawClient {
     const packetIdentifier = message.qos === 0 ? undefined : this.#nextIdentifier();
     if (packetIdentifier === 0) return;
     const properties: Properties | undefined =
-      this.version === 5 ? { messageExpiryInterval: message.expiry, userProperties: message.userProperties } : undefined;
+      this.version === 5
+        ? { messageExpiryInterval: message.expiry, userProperties: message.userProperties }
+        : undefined;
     const packet: PublishPacket = {
       type: "publish",
       topicName: message.topicName,
@@ -115,7 +117,8 @@ export class RawClient {
       packetIdentifier,
       properties,
     };
-    if (packetIdentifier !== undefined) this.outgoing.set(packetIdentifier, { packet, state: "publish" });
+    if (packetIdentifier !== undefined)
+      this.outgoing.set(packetIdentifier, { packet, state: "publish" });
     this.#send(packet);
   }
 
@@ -123,7 +126,10 @@ export class RawClient {
     const packetIdentifier = this.isConnected ? this.#nextIdentifier() : 0;
     if (packetIdentifier === 0) return;
     this.#subscribing.add(packetIdentifier);
-    const properties = this.version === 5 && identifier !== undefined ? { subscriptionIdentifiers: [identifier] } : undefined;
+    const properties =
+      this.version === 5 && identifier !== undefined
+        ? { subscriptionIdentifiers: [identifier] }
+        : undefined;
     this.#send({ type: "subscribe", packetIdentifier, subscriptions, properties });
   }
 
@@ -142,7 +148,11 @@ export class RawClient {
   disconnect(withWill: boolean, sessionExpiryInterval?: number): void {
     if (!this.isConnected) return;
     const properties = sessionExpiryInterval === undefined ? undefined : { sessionExpiryInterval };
-    this.#send({ type: "disconnect", reasonCode: withWill && this.version === 5 ? 0x04 : 0, properties: this.version === 5 ? properties : undefined });
+    this.#send({
+      type: "disconnect",
+      reasonCode: withWill && this.version === 5 ? 0x04 : 0,
+      properties: this.version === 5 ? properties : undefined,
+    });
     this.link?.end();
     this.#lost();
   }
@@ -177,7 +187,8 @@ export class RawClient {
   #nextIdentifier(): number {
     for (let tried = 0; tried < IDENTIFIERS; tried += 1) {
       this.#identifier = (this.#identifier % IDENTIFIERS) + 1;
-      if (!this.outgoing.has(this.#identifier) && !this.#subscribing.has(this.#identifier)) return this.#identifier;
+      if (!this.outgoing.has(this.#identifier) && !this.#subscribing.has(this.#identifier))
+        return this.#identifier;
     }
     return 0;
   }
@@ -190,7 +201,12 @@ export class RawClient {
   }
 
   #handler(link: FaultyLink): LinkHandler {
-    const parser = new Parser({ from: "server", protocolVersion: this.version, maximumPacketSize: 268_435_460, topicNames });
+    const parser = new Parser({
+      from: "server",
+      protocolVersion: this.version,
+      maximumPacketSize: 268_435_460,
+      topicNames,
+    });
     return {
       onData: (bytes, start, end) => {
         if (this.link !== link) return;
@@ -212,7 +228,8 @@ export class RawClient {
       case "publish":
         return this.#handlePublish(packet);
       case "puback":
-        if (this.outgoing.get(packet.packetIdentifier)?.packet.qos === 1) this.outgoing.delete(packet.packetIdentifier);
+        if (this.outgoing.get(packet.packetIdentifier)?.packet.qos === 1)
+          this.outgoing.delete(packet.packetIdentifier);
         return;
       case "pubrec": {
         const outgoing = this.outgoing.get(packet.packetIdentifier);
@@ -225,7 +242,8 @@ export class RawClient {
         return;
       }
       case "pubcomp":
-        if (this.outgoing.get(packet.packetIdentifier)?.state === "pubrel") this.outgoing.delete(packet.packetIdentifier);
+        if (this.outgoing.get(packet.packetIdentifier)?.state === "pubrel")
+          this.outgoing.delete(packet.packetIdentifier);
         return;
       case "pubrel":
         if ((packet.reasonCode ?? 0) >= 0x80) return;
@@ -244,19 +262,23 @@ export class RawClient {
     if (packet.reasonCode !== 0) return;
     this.isConnected = true;
     // 3.1 does not say whether there was a Session: it goes by what it asked for.
-    const isResumed = this.version === 3 ? this.options?.cleanStart === false : packet.sessionPresent;
+    const isResumed =
+      this.version === 3 ? this.options?.cleanStart === false : packet.sessionPresent;
     if (!isResumed) {
       this.outgoing.clear();
       this.#incoming.clear();
       return;
     }
-    for (const { packet: publish, state } of this.outgoing.values()) this.#sendAgain(publish, state); // [MQTT5-4.4.0-1]
+    for (const { packet: publish, state } of this.outgoing.values())
+      this.#sendAgain(publish, state); // [MQTT5-4.4.0-1]
   }
 
   #handlePublish(packet: PublishPacket): void {
     const packetIdentifier = packet.packetIdentifier ?? 0;
     if (packet.qos !== 2 || !this.#incoming.has(packetIdentifier)) {
-      this.received.push(`${packet.qos} ${packet.topicName} ${new TextDecoder().decode(packet.payload)}`);
+      this.received.push(
+        `${packet.qos} ${packet.topicName} ${new TextDecoder().decode(packet.payload)}`,
+      );
     }
     if (packet.qos === 1) this.#acknowledge({ type: "puback", packetIdentifier });
     if (packet.qos === 2) {

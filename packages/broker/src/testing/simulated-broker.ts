@@ -21,7 +21,11 @@ export interface SimulatedBrokerOptions {
   readonly authenticator?: Authenticator;
   readonly hooks?: Hooks | undefined;
   /** Told of each log line. */
-  readonly onLog?: (level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly onLog?: (
+    level: LogLevel,
+    event: string,
+    fields: Readonly<Record<string, unknown>>,
+  ) => void;
 }
 
 /** A broker's engine in a simulated process: what ships, on a clock and links of the simulation's. */
@@ -42,7 +46,11 @@ export class SimulatedBroker {
    *
    * @param onPair  Told of both ends at once: for watchers.
    */
-  link(from: SimulatedProcess, options: FaultyLinkOptions = {}, onPair?: (near: FaultyLink, far: FaultyLink) => void): FaultyLink {
+  link(
+    from: SimulatedProcess,
+    options: FaultyLinkOptions = {},
+    onPair?: (near: FaultyLink, far: FaultyLink) => void,
+  ): FaultyLink {
     const [near, far] = faultyLinkPair(from, this.process, this.#chance, options);
     onPair?.(near, far);
     far.handler = new Accepting(this.process, far, () => this.engine.accept(far));
@@ -78,7 +86,11 @@ class Accepting implements LinkHandler {
 }
 
 /** Makes a simulated broker. Its store is open after the next `settle`. */
-export function simulatedBroker(events: EventScheduler, chance: Chance, options: SimulatedBrokerOptions = {}): SimulatedBroker {
+export function simulatedBroker(
+  events: EventScheduler,
+  chance: Chance,
+  options: SimulatedBrokerOptions = {},
+): SimulatedBroker {
   const process = events.process("broker");
   const log: Log = {
     enabled: () => options.onLog !== undefined,
@@ -102,7 +114,9 @@ export function simulatedBroker(events: EventScheduler, chance: Chance, options:
 }
 
 /** The engine's defaults, with some settings changed. */
-export function settingsWith(changes: { readonly [S in keyof EngineSettings]?: Partial<EngineSettings[S]> }): EngineSettings {
+export function settingsWith(changes: {
+  readonly [S in keyof EngineSettings]?: Partial<EngineSettings[S]>;
+}): EngineSettings {
   const settings: Record<string, Record<string, unknown>> = {};
   for (const [section, rows] of Object.entries(engineSettings)) {
     const values: Record<string, unknown> = {};

@@ -5,7 +5,11 @@ import type { Chance } from "./random.ts";
 
 /** What a seed decides before the first step: the world of a run. */
 export interface SimulationPlan {
-  readonly clients: readonly { readonly clientId: string; readonly version: ProtocolVersion; readonly isOwn: boolean }[];
+  readonly clients: readonly {
+    readonly clientId: string;
+    readonly version: ProtocolVersion;
+    readonly isOwn: boolean;
+  }[];
   readonly steps: number;
   readonly link: LinkFaults;
   /** `undefined`: a memory store. */
@@ -14,9 +18,17 @@ export interface SimulationPlan {
   readonly late: number;
   readonly settings: {
     readonly mqtt: { readonly retryInterval: number; readonly maximumKeepAlive: number };
-    readonly session: { readonly inflightMaximum: number; readonly queueMaximumMessages: number; readonly queueQos0: boolean };
+    readonly session: {
+      readonly inflightMaximum: number;
+      readonly queueMaximumMessages: number;
+      readonly queueQos0: boolean;
+    };
     readonly sys: { readonly interval: number };
-    readonly limits: { readonly packetsPerTurn: number; readonly bytesPerTurn: number; readonly hookTimeout: number };
+    readonly limits: {
+      readonly packetsPerTurn: number;
+      readonly bytesPerTurn: number;
+      readonly hookTimeout: number;
+    };
   };
   /** How often each kind of step comes. */
   readonly weights: Readonly<Record<StepKind, number>>;
@@ -91,8 +103,15 @@ export function planOf(chance: Chance): SimulationPlan {
     steps: chance.integer(60, 240),
     link: isCalm
       ? { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 }
-      : { delay: chance.pick([0, 0.1, 0.5]), delayMaximumMs: chance.pick([1, 20, 100]), split: chance.pick([0, 0.3]), hold: chance.pick([0, 0.3]) },
-    store: chance.happens(0.25) ? undefined : { delay: chance.pick([0, 0.3, 1]), delayMaximumMs: chance.pick([1, 30, 200]) },
+      : {
+          delay: chance.pick([0, 0.1, 0.5]),
+          delayMaximumMs: chance.pick([1, 20, 100]),
+          split: chance.pick([0, 0.3]),
+          hold: chance.pick([0, 0.3]),
+        },
+    store: chance.happens(0.25)
+      ? undefined
+      : { delay: chance.pick([0, 0.3, 1]), delayMaximumMs: chance.pick([1, 30, 200]) },
     late: chance.pick([0, 0, 0, 0.2, 0.7]),
     settings: {
       mqtt: { retryInterval: 10_000, maximumKeepAlive: 0 },
@@ -102,7 +121,11 @@ export function planOf(chance: Chance): SimulationPlan {
         queueQos0: chance.happens(0.3),
       },
       sys: { interval: 0 },
-      limits: { packetsPerTurn: chance.pick([1, 3, 1000]), bytesPerTurn: chance.pick([1024, 256 * 1024]), hookTimeout: 1000 },
+      limits: {
+        packetsPerTurn: chance.pick([1, 3, 1000]),
+        bytesPerTurn: chance.pick([1024, 256 * 1024]),
+        hookTimeout: 1000,
+      },
     },
     weights,
   };

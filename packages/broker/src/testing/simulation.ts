@@ -72,16 +72,23 @@ export class Simulation {
     this.#clientProcess = this.events.process("clients");
     const ports = this.#chance.fork();
     const process = this.events.process("store");
-    this.#store = plan.store === undefined ? undefined : new FaultStore(process, ports, new FaultMedium(), plan.store);
+    this.#store =
+      plan.store === undefined
+        ? undefined
+        : new FaultStore(process, ports, new FaultMedium(), plan.store);
     this.ledger = new Ledger({
       clock: this.events.clock,
       store: this.#store,
       maximumExpiry: 604_800,
       retryIntervalMs: plan.settings.mqtt.retryInterval,
       mayPark: plan.late > 0,
+      mayLag: plan.settings.limits.packetsPerTurn < 1000,
       mayDrop: plan.settings.session.queueMaximumMessages < 1000,
       isDenied: (topicName) => topicName.startsWith("denied/"),
-      onPacket: options.trace === true ? (connection, direction, packet) => this.#trace(connection, direction, packet) : undefined,
+      onPacket:
+        options.trace === true
+          ? (connection, direction, packet) => this.#trace(connection, direction, packet)
+          : undefined,
     });
     this.broker = simulatedBroker(this.events, this.#links, {
       settings: plan.settings,
@@ -89,10 +96,12 @@ export class Simulation {
       ownership: new FaultOwnership(process, ports, plan.late, 50),
       hooks: this.#hooks(process, ports),
       onLog: (level, event, fields) => {
-        if (level === "error") this.ledger.complain(`the broker logged ${event}: ${JSON.stringify(fields)}`);
+        if (level === "error")
+          this.ledger.complain(`the broker logged ${event}: ${JSON.stringify(fields)}`);
       },
     });
-    for (const { clientId, version } of plan.clients) this.#clients.push(new RawClient(clientId, version));
+    for (const { clientId, version } of plan.clients)
+      this.#clients.push(new RawClient(clientId, version));
     // Until its store is open a broker accepts nobody.
     this.events.advance(1000);
   }
@@ -108,7 +117,12 @@ export class Simulation {
     } catch (error) {
       this.ledger.complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
-    return { seed: this.seed, steps: this.steps, complaints: this.ledger.complaints, events: this.events.ran };
+    return {
+      seed: this.seed,
+      steps: this.steps,
+      complaints: this.ledger.complaints,
+      events: this.events.ran,
+    };
   }
 
   // --- hooks ---
@@ -139,8 +153,15 @@ export class Simulation {
       case "disconnect": {
         if (!client.isConnected) return;
         const withWill = chance.happens(0.3);
-        const expiry = client.version === 5 && (client.options?.sessionExpiryInterval ?? 0) > 0 && chance.happens(0.3) ? chance.pick([0, 5, 300]) : undefined;
-        this.#note(`${client.clientId} disconnects${withWill ? ", 0x04" : ""}${expiry === undefined ? "" : `, expiry ${expiry}`}`);
+        const expiry =
+          client.version === 5 &&
+          (client.options?.sessionExpiryInterval ?? 0) > 0 &&
+          chance.happens(0.3)
+            ? chance.pick([0, 5, 300])
+            : undefined;
+        this.#note(
+          `${client.clientId} disconnects${withWill ? ", 0x04" : ""}${expiry === undefined ? "" : `, expiry ${expiry}`}`,
+        );
         return client.disconnect(withWill, expiry);
       }
       case "publish":
@@ -219,8 +240,13 @@ export class Simulation {
       maximumPacketSize: isNew && chance.happens(0.05) ? 40 : undefined,
       will: chance.happens(0.3) ? this.#will(client.version) : undefined,
     };
-    const will = options.will === undefined ? "" : `, will ${new TextDecoder().decode(options.will.payload)} to ${options.will.topicName} QoS ${options.will.qos}${options.will.retain ? " retained" : ""} after ${options.will.properties?.willDelayInterval ?? 0} s`;
-    this.#note(`${client.clientId} connects: clean ${cleanStart}, keep alive ${options.keepAlive}, expiry ${options.sessionExpiryInterval}, receive maximum ${options.receiveMaximum}, packets ${options.maximumPacketSize}${will}`);
+    const will =
+      options.will === undefined
+        ? ""
+        : `, will ${new TextDecoder().decode(options.will.payload)} to ${options.will.topicName} QoS ${options.will.qos}${options.will.retain ? " retained" : ""} after ${options.will.properties?.willDelayInterval ?? 0} s`;
+    this.#note(
+      `${client.clientId} connects: clean ${cleanStart}, keep alive ${options.keepAlive}, expiry ${options.sessionExpiryInterval}, receive maximum ${options.receiveMaximum}, packets ${options.maximumPacketSize}${will}`,
+    );
     this.#open({ client, options }, this.plan.link);
   }
 
@@ -232,7 +258,8 @@ export class Simulation {
       payload: new TextEncoder().encode(`w${this.#messages}`),
       qos: chance.integer(0, 2) as QoS,
       retain: chance.happens(0.3),
-      properties: version === 5 ? { willDelayInterval: chance.pick([undefined, 0, 3, 60]) } : undefined,
+      properties:
+        version === 5 ? { willDelayInterval: chance.pick([undefined, 0, 3, 60]) } : undefined,
     };
   }
 
@@ -243,13 +270,18 @@ export class Simulation {
     const retain = chance.happens(0.25);
     const message = {
       topicName: chance.pick(TOPICS),
-      payload: retain && chance.happens(0.25) ? "" : `m${this.#messages}${chance.happens(0.1) ? `:${"x".repeat(chance.integer(1, 300))}` : ""}`,
+      payload:
+        retain && chance.happens(0.25)
+          ? ""
+          : `m${this.#messages}${chance.happens(0.1) ? `:${"x".repeat(chance.integer(1, 300))}` : ""}`,
       qos: chance.integer(0, 2) as QoS,
       retain,
       expiry: client.version === 5 && chance.happens(0.2) ? chance.pick([1, 10, 1000]) : undefined,
       userProperties: chance.happens(0.2) ? ([["from", client.clientId]] as const) : undefined,
     };
-    this.#note(`${client.clientId} publishes ${message.payload.slice(0, 12) || "nothing"} to ${message.topicName}, QoS ${message.qos}${retain ? ", retained" : ""}${message.expiry === undefined ? "" : `, expiry ${message.expiry}`}`);
+    this.#note(
+      `${client.clientId} publishes ${message.payload.slice(0, 12) || "nothing"} to ${message.topicName}, QoS ${message.qos}${retain ? ", retained" : ""}${message.expiry === undefined ? "" : `, expiry ${message.expiry}`}`,
+    );
     client.publish(message);
   }
 
@@ -257,23 +289,25 @@ export class Simulation {
     if (!client.isConnected) return;
     const chance = this.#chance;
     const isNew = client.version === 5;
-    const filters = [...new Set(Array.from({ length: chance.integer(1, 2) }, () => chance.pick(FILTERS)))];
-    const subscriptions = filters.map(
-      (topicFilter): SubscriptionRequest => ({
-        topicFilter,
-        qos: chance.integer(0, 2) as QoS,
-        noLocal: isNew && chance.happens(0.2),
-        retainAsPublished: isNew && chance.happens(0.3),
-        retainHandling: isNew ? chance.pick([0, 0, 0, 1, 2] as const) : 0,
-      }),
-    );
+    const filters = [
+      ...new Set(Array.from({ length: chance.integer(1, 2) }, () => chance.pick(FILTERS))),
+    ];
+    const subscriptions = filters.map((topicFilter): SubscriptionRequest => ({
+      topicFilter,
+      qos: chance.integer(0, 2) as QoS,
+      noLocal: isNew && chance.happens(0.2),
+      retainAsPublished: isNew && chance.happens(0.3),
+      retainHandling: isNew ? chance.pick([0, 0, 0, 1, 2] as const) : 0,
+    }));
     this.#identifiers += 1;
     const identifier = isNew && chance.happens(0.3) ? this.#identifiers : undefined;
     const texts = subscriptions.map(
       ({ topicFilter, qos, noLocal, retainAsPublished, retainHandling }) =>
         `${topicFilter} QoS ${qos}${noLocal ? " no local" : ""}${retainAsPublished ? " retain as published" : ""}${retainHandling === 0 ? "" : ` retain handling ${retainHandling}`}`,
     );
-    this.#note(`${client.clientId} subscribes to ${texts.join(", ")}${identifier === undefined ? "" : `, identifier ${identifier}`}`);
+    this.#note(
+      `${client.clientId} subscribes to ${texts.join(", ")}${identifier === undefined ? "" : `, identifier ${identifier}`}`,
+    );
     client.subscribe(subscriptions, identifier);
   }
 
@@ -294,8 +328,16 @@ export class Simulation {
 
   #misbehave(client: RawClient): void {
     if (!client.isConnected || client.link === undefined) return;
-    const bytes = this.#chance.pick([[0x00, 0x00], [0x30, 0x01, 0x00], [0x36, 0x05, 0, 1, 0x61, 0, 1], [0xf0, 0x00], [0xc0, 0x01, 0x00]]);
-    this.#note(`${client.clientId} sends ${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}`);
+    const bytes = this.#chance.pick([
+      [0x00, 0x00],
+      [0x30, 0x01, 0x00],
+      [0x36, 0x05, 0, 1, 0x61, 0, 1],
+      [0xf0, 0x00],
+      [0xc0, 0x01, 0x00],
+    ]);
+    this.#note(
+      `${client.clientId} sends ${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}`,
+    );
     const watched = this.#watched.get(client.link);
     if (watched !== undefined) watched.mayMisbehave = true;
     client.misbehave(Uint8Array.from(bytes));
@@ -316,21 +358,33 @@ export class Simulation {
 
   readonly #watched = new Map<FaultyLink, { mayMisbehave: boolean }>();
 
-  #open({ client, options }: { client: RawClient; options: RawConnectOptions }, faults: LinkFaults): void {
+  #open(
+    { client, options }: { client: RawClient; options: RawConnectOptions },
+    faults: LinkFaults,
+  ): void {
     this.#connections += 1;
     const connection = this.ledger.connection(`connection ${this.#connections}`);
-    const near = this.broker.link(this.#clientProcess, { faults: this.#isFaulty ? faults : NO_LINK_FAULTS }, (one, other) => {
-      other.watcher = new PacketTap(connection);
-      this.#pairs.add({ near: one, far: other });
-    });
+    const near = this.broker.link(
+      this.#clientProcess,
+      { faults: this.#isFaulty ? faults : NO_LINK_FAULTS },
+      (one, other) => {
+        other.watcher = new PacketTap(connection);
+        this.#pairs.add({ near: one, far: other });
+      },
+    );
     this.#watched.set(near, connection);
     client.connect(near, options);
-    for (const pair of this.#pairs) if (pair.near.isClosed && pair.far.isClosed) this.#pairs.delete(pair);
+    for (const pair of this.#pairs)
+      if (pair.near.isClosed && pair.far.isClosed) this.#pairs.delete(pair);
   }
 
   #watcher(): { client: RawClient; options: RawConnectOptions } {
     const client = new RawClient(WATCHER, 5);
-    const options: RawConnectOptions = { cleanStart: true, keepAlive: 0, sessionExpiryInterval: 0xffff_fffe };
+    const options: RawConnectOptions = {
+      cleanStart: true,
+      keepAlive: 0,
+      sessionExpiryInterval: 0xffff_fffe,
+    };
     return { client, options };
   }
 
@@ -346,7 +400,8 @@ export class Simulation {
     for (const { near, far } of this.#pairs) {
       if (near.faults === CALM) near.faults = far.faults = this.plan.link;
     }
-    if (this.#store !== undefined) this.#store.faults = this.plan.store as NonNullable<SimulationPlan["store"]>;
+    if (this.#store !== undefined)
+      this.#store.faults = this.plan.store as NonNullable<SimulationPlan["store"]>;
   }
 
   #calm(): void {
@@ -358,7 +413,11 @@ export class Simulation {
       far.release();
       // The other half of a cut is noticed at last, and a connection that its client left lying about is closed.
       if (near.isClosed !== far.isClosed) (near.isClosed ? far : near).cut(true);
-      else if (!this.#clients.some((client) => client.link === near) && near.faults !== NO_LINK_FAULTS) near.cut(true);
+      else if (
+        !this.#clients.some((client) => client.link === near) &&
+        near.faults !== NO_LINK_FAULTS
+      )
+        near.cut(true);
     }
     const store = this.#store;
     if (store !== undefined) {
@@ -376,7 +435,19 @@ export class Simulation {
     this.#advanceTo(61_000);
     for (const client of this.#clients) {
       if (client.isConnected || client.options === undefined) continue;
-      this.#open({ client, options: { ...client.options, cleanStart: false, will: undefined, keepAlive: 0, maximumPacketSize: undefined } }, NO_LINK_FAULTS);
+      this.#open(
+        {
+          client,
+          options: {
+            ...client.options,
+            cleanStart: false,
+            will: undefined,
+            keepAlive: 0,
+            maximumPacketSize: undefined,
+          },
+        },
+        NO_LINK_FAULTS,
+      );
     }
     this.#rest();
     const checker = new RawClient("checker", 4);
@@ -394,9 +465,15 @@ export class Simulation {
     }
   }
 
-  #trace({ name, clientId }: LedgerConnection, direction: "in" | "out" | "closed", packet: Packet | undefined): void {
+  #trace(
+    { name, clientId }: LedgerConnection,
+    direction: "in" | "out" | "closed",
+    packet: Packet | undefined,
+  ): void {
     const arrow = { in: "->", out: "<-", closed: "||" }[direction];
-    this.#note(`    ${name} ${clientId} ${arrow} ${packet === undefined ? "closed" : describePacket(packet)}`);
+    this.#note(
+      `    ${name} ${clientId} ${arrow} ${packet === undefined ? "closed" : describePacket(packet)}`,
+    );
   }
 
   #note(text: string): void {
@@ -415,12 +492,16 @@ export function simulate(seed: number, options: SimulationOptions = {}): Simulat
 /** A packet in one line. */
 function describePacket(packet: Packet): string {
   const { type, properties, ...fields } = { properties: undefined, ...packet };
-  const texts = Object.entries({ ...fields, ...properties }).filter(([, value]) => value !== undefined);
+  const texts = Object.entries({ ...fields, ...properties }).filter(
+    ([, value]) => value !== undefined,
+  );
   return `${type.toUpperCase()} ${texts.map(([name, value]) => `${name} ${describeValue(value)}`).join(", ")}`;
 }
 
 function describeValue(value: unknown): string {
   if (value instanceof Uint8Array) return `"${new TextDecoder().decode(value).slice(0, 16)}"`;
   if (typeof value !== "object") return String(value);
-  return JSON.stringify(value, (_name, inner: unknown) => (inner instanceof Uint8Array ? new TextDecoder().decode(inner) : inner));
+  return JSON.stringify(value, (_name, inner: unknown) =>
+    inner instanceof Uint8Array ? new TextDecoder().decode(inner) : inner,
+  );
 }
