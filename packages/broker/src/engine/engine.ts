@@ -87,7 +87,7 @@ export class Engine {
   readonly drops: Record<DropReason, number>;
   readonly wheel: TimingWheel;
   readonly topicNames = new TopicNameTable({ maximumEntries: TOPIC_NAMES });
-  readonly topicTree = new TopicTree();
+  readonly topicTree: TopicTree;
   readonly matches: MatchCache<Receivers>;
   readonly sessions = new SessionRegistry();
   readonly retained: Retained;
@@ -147,9 +147,9 @@ export class Engine {
     this.drops = {} as Record<DropReason, number>;
     for (const reason of Object.keys(dropReasons) as DropReason[]) this.drops[reason] = 0;
     this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
-    this.matches = new MatchCache(this.topicTree, this.topicNames, (topicName) =>
-      findReceivers(this, topicName),
-    );
+    // Clients cannot make up level texts with equal hashes: they do not know the seed.
+    this.topicTree = new TopicTree({ seed: Math.floor(options.random() * 2 ** 32) });
+    this.matches = new MatchCache(this.topicTree, (topicName) => findReceivers(this, topicName));
     this.retained = new Retained(this);
     this.joiner = new Joiner((bytes) => this.#hold(bytes));
     this.store.onDurable = () => this.#onDurable();

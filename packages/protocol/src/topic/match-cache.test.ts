@@ -18,7 +18,7 @@ function cached(maximumEntries = 1000) {
     );
     return found.sort();
   };
-  const cache = new MatchCache(tree, names, (topicName) => {
+  const cache = new MatchCache(tree, (topicName) => {
     built.push(topicName);
     return plan(topicName);
   });
@@ -95,7 +95,7 @@ test("a subscriber with many subscriptions that is removed is in no match from t
 
 test("two caches on one table are both right", () => {
   const { tree, names, cache } = cached();
-  const other = new MatchCache(new TopicTree(), names, () => "nothing");
+  const other = new MatchCache(new TopicTree(), () => "nothing");
   tree.add("a", 1, 2, 0);
   const topic = names.intern("a");
   for (let round = 0; round < 3; round++) {
@@ -107,7 +107,7 @@ test("two caches on one table are both right", () => {
 test("what build throws is not remembered", () => {
   const names = new TopicNameTable({ maximumEntries: 10 });
   let builds = 0;
-  const cache = new MatchCache(new TopicTree(), names, () => {
+  const cache = new MatchCache(new TopicTree(), () => {
     builds += 1;
     if (builds === 1) throw new Error("the first time");
     return builds;

@@ -1,5 +1,5 @@
 import type { MatchGenerations } from "./match-generations.ts";
-import type { TopicName, TopicNameTable } from "./topic-name-table.ts";
+import type { TopicName } from "./topic-name-table.ts";
 import type { TopicTree } from "./topic-tree.ts";
 
 /**
@@ -14,10 +14,9 @@ export class MatchCache<T> {
   readonly #build: (topicName: string) => T;
 
   /**
-   * @param names  The table that the Topic Names come from.
    * @param build  Makes what is to be remembered, from `tree.match`.
    */
-  constructor(tree: TopicTree, _names: TopicNameTable, build: (topicName: string) => T) {
+  constructor(tree: TopicTree, build: (topicName: string) => T) {
     this.#generations = tree.generations;
     this.#build = build;
   }
