@@ -105,7 +105,7 @@ for (const [label, count] of Object.entries(counts)) {
     const tree = new TopicTree({ seed: 1 });
     for (let index = 0; index < counts["10k"]; index++) tree.add(topicFilter(index), index, 1, 0);
     const table = new TopicNameTable({ maximumEntries: 16_384 });
-    const cache = new MatchCache(tree, table, (name) => {
+    const cache = new MatchCache(tree, (name) => {
       visited = 0;
       tree.match(name, visit);
       return visited;

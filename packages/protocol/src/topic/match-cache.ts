@@ -13,9 +13,7 @@ export class MatchCache<T> {
   readonly #generations: MatchGenerations;
   readonly #build: (topicName: string) => T;
 
-  /**
-   * @param build  Makes what is to be remembered, from `tree.match`.
-   */
+  /** @param build  Makes what is to be remembered, from `tree.match`. */
   constructor(tree: TopicTree, build: (topicName: string) => T) {
     this.#generations = tree.generations;
     this.#build = build;
