@@ -71,8 +71,13 @@ test("[MQTT3-4.6.0-2] [MQTT3-4.6.0-3] [MQTT3-4.6.0-4] acknowledgements leave in 
   const broker = new TestBroker();
   const client = broker.connect("c", 4);
   for (let id = 1; id <= 20; id++) client.sendPublish("a", "x", { qos: id % 2 === 0 ? 1 : 2, id });
-  const order = client.take().map((packet) => "packetIdentifier" in packet && packet.packetIdentifier);
-  assert.deepEqual(order, Array.from({ length: 20 }, (_, i) => i + 1));
+  const order = client
+    .take()
+    .map((packet) => "packetIdentifier" in packet && packet.packetIdentifier);
+  assert.deepEqual(
+    order,
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
 });
 
 // --- what the receiver gets
@@ -173,7 +178,10 @@ test("[MQTT3-4.6.0-6] [MQTT5-4.6.0-5] [MQTT5-4.6.0-6] messages of a topic arrive
   const client = broker.connect("c", 4);
   for (let i = 1; i <= 300; i++) client.sendPublish("a", String(i), { qos: (i % 3) as QoS, id: i });
   const order = receiver.takePublishes().map((message) => Number(Buffer.from(message.payload)));
-  assert.deepEqual(order, Array.from({ length: 300 }, (_, i) => i + 1));
+  assert.deepEqual(
+    order,
+    Array.from({ length: 300 }, (_, i) => i + 1),
+  );
 });
 
 test("[MQTT5-2.2.1-4] [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] [MQTT3-2.3.1-4] messages in flight to one client have identifiers of their own, also after 65 535", () => {
@@ -210,9 +218,7 @@ test("[MQTT3-3.3.2-2] [MQTT5-3.3.2-2] [MQTT3-4.7.1-1] [MQTT5-4.7.0-1] a Topic Na
     for (const spelled of ["'a/#'", "'+/a'", "'a+b'"]) {
       const broker = new TestBroker();
       const client = broker.connect("c", version);
-      client.sendHex(
-        version === 5 ? `30 07 0003${spelled} 00 'x'` : `30 06 0003${spelled} 'x'`,
-      );
+      client.sendHex(version === 5 ? `30 07 0003${spelled} 00 'x'` : `30 06 0003${spelled} 'x'`);
       assert.deepEqual(client.told(), version === 5 ? ["DISCONNECT 0x90", "CLOSED"] : ["CLOSED"]);
     }
   }
@@ -305,8 +311,18 @@ test("[MQTT5-3.3.2-7] Topic Aliases end with their connection", () => {
 
 for (const [what, spelled, maximum, told] of [
   ["[MQTT5-3.3.2-8] [X-52] Topic Alias 0", "30 08 0001'a' 03 23 0000 'x'", 64, "DISCONNECT 0x94"],
-  ["[MQTT5-3.3.2-9] [X-52] a Topic Alias above the maximum", "30 08 0001'a' 03 23 0041 'x'", 64, "DISCONNECT 0x94"],
-  ["[X-27] a Topic Alias where none is allowed", "30 08 0001'a' 03 23 0001 'x'", 0, "DISCONNECT 0x94"],
+  [
+    "[MQTT5-3.3.2-9] [X-52] a Topic Alias above the maximum",
+    "30 08 0001'a' 03 23 0041 'x'",
+    64,
+    "DISCONNECT 0x94",
+  ],
+  [
+    "[X-27] a Topic Alias where none is allowed",
+    "30 08 0001'a' 03 23 0001 'x'",
+    0,
+    "DISCONNECT 0x94",
+  ],
   ["[X-53] a Topic Alias that was never set", "30 07 0000 03 23 0001 'x'", 64, "DISCONNECT 0x82"],
   ["[X-48] neither Topic Name nor Topic Alias", "30 04 0000 00 'x'", 64, "DISCONNECT 0x82"],
 ] as const) {
@@ -323,7 +339,12 @@ for (const [what, spelled, maximum, told] of [
 for (const [what, settings, options, told] of [
   ["[X-39] QoS 2 above mqtt.maximumQos", { maximumQos: 1 }, { qos: 2 }, "DISCONNECT 0x9b"],
   ["[X-39] QoS 1 above mqtt.maximumQos", { maximumQos: 0 }, { qos: 1 }, "DISCONNECT 0x9b"],
-  ["[X-40] RETAIN where it is not offered", { retainAvailable: false }, { retain: true }, "DISCONNECT 0x9a"],
+  [
+    "[X-40] RETAIN where it is not offered",
+    { retainAvailable: false },
+    { retain: true },
+    "DISCONNECT 0x9a",
+  ],
 ] as const) {
   test(`${what} ends the connection: ${told}, 3.x is just closed`, () => {
     for (const version of VERSIONS) {
@@ -374,9 +395,11 @@ test("a packet is handled the same however its bytes are split", () => {
     const client = broker.connect("c", version);
     const tail = version === 5 ? "00 'hello'" : "'hello'";
     const spelled = `34 ${version === 5 ? "0b" : "0a"} 0001'a' 0001 ${tail}`;
-    for (const byte of spelled.match(/'[^']*'|[0-9a-f]{2}/g)!.flatMap((token) =>
-      token.startsWith("'") ? [...token.slice(1, -1)].map((letter) => `'${letter}'`) : [token],
-    )) {
+    for (const byte of spelled
+      .match(/'[^']*'|[0-9a-f]{2}/g)!
+      .flatMap((token) =>
+        token.startsWith("'") ? [...token.slice(1, -1)].map((letter) => `'${letter}'`) : [token],
+      )) {
       client.sendHex(byte);
       broker.settle();
     }
@@ -394,7 +417,10 @@ test("a client that sends more than limits.packetsPerTurn lets others have their
   for (let i = 0; i < 500; i++) bytes.push(Uint8Array.of(0x30, 5, 0, 1, 0x61, i >> 8, i & 255));
   flood.sendBytes(Buffer.concat(bytes));
   const payloads = receiver.takePublishes().map(({ payload }) => payload[0]! * 256 + payload[1]!);
-  assert.deepEqual(payloads, Array.from({ length: 500 }, (_, i) => i));
+  assert.deepEqual(
+    payloads,
+    Array.from({ length: 500 }, (_, i) => i),
+  );
   assert.ok(broker.engine.turn > 50);
 });
 
@@ -460,7 +486,10 @@ test("[MQTT5-3.1.2-26] [MQTT5-3.1.2-27] [MQTT5-3.3.2-11] the broker uses Topic A
       }
       seen.push(topicName === "" ? names.get(topicAlias!)! : topicName);
     }
-    assert.deepEqual(seen, Array.from({ length: 15 }, (_, i) => `topic/${i % 5}`));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 15 }, (_, i) => `topic/${i % 5}`),
+    );
     assert.equal(names.size, used);
   }
 });
@@ -481,4 +510,3 @@ test("a message that is sent again has its Topic Name, whatever aliases there we
   assert.equal(repeat!.topicName, "topic/a");
   assert.equal(repeat!.dup, true);
 });
-

@@ -41,7 +41,9 @@ function advance(connection: Connection, progress: Progress): void {
     else if (authorize === undefined)
       reasonCodes.push(grant(connection, progress, request, parsed, false));
     else {
-      return ask(
+      let isLate = false;
+      const asked = reasonCodes.length;
+      ask(
         connection,
         "authorizeSubscribe",
         () => authorize(connection, request),
@@ -53,9 +55,12 @@ function advance(connection: Connection, progress: Progress): void {
           else if (connection.protocolVersion === 3)
             reasonCodes.push(grant(connection, progress, request, parsed, true));
           else reasonCodes.push(ReasonCode.notAuthorized);
-          advance(connection, progress);
+          if (isLate) advance(connection, progress);
         },
       );
+      // An answer that came at once goes on in this loop: a packet may have very many filters.
+      isLate = reasonCodes.length === asked;
+      if (isLate) return;
     }
   }
   finish(connection, progress);
@@ -72,6 +77,11 @@ function parse(connection: Connection, { topicFilter }: SubscriptionRequest): To
     if (error instanceof ProtocolError) return ReasonCode.topicFilterInvalid;
     throw error;
   }
+  const { wildcardSubscriptionAvailable, sharedSubscriptionAvailable } = engine.settings.mqtt;
+  if (!wildcardSubscriptionAvailable && parsed.hasWildcard)
+    return ReasonCode.wildcardSubscriptionsNotSupported; // [MQTT3-3.8.3-2]
+  if (!sharedSubscriptionAvailable && parsed.shareName !== undefined)
+    return ReasonCode.sharedSubscriptionsNotSupported;
   if (engine.store.state === "refusing" && session.isDurable) return ReasonCode.quotaExceeded;
   const tree = engine.topicTree;
   const count = tree.countOf(session.subscriber) + (session.shares?.size ?? 0);
