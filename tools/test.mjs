@@ -31,9 +31,10 @@ const SUITES = [
   {
     name: "integration",
     budget: 15,
-    pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\//,
+    pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\/|\/mosquitto/,
   },
-  { name: "unit", budget: 30, pattern: /./ },
+  { name: "engine", budget: 10, pattern: /^packages\/broker\/dist\/engine\// },
+  { name: "unit", budget: 20, pattern: /./ },
 ];
 
 /** Files that run at the same time. */
