@@ -13,9 +13,9 @@ import { resolveSettings } from "../settings/resolve-settings.ts";
 import type { ResolvedSettings } from "../settings/resolve-settings.ts";
 import { settingFlags } from "../settings/setting-options.ts";
 import { portOff } from "../settings/setting-value.ts";
+import { onStopSignal } from "../stop-signal.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
-import { drainAtSignal } from "./drain.ts";
 import { letsAnonymousIn } from "./exposure.ts";
 import { fileLimitWarning, openFileLimit } from "./file-limit.ts";
 import { listenTrouble } from "./start-trouble.ts";
@@ -75,12 +75,12 @@ function checkTogether({ settings }: Resolved): boolean {
   return letsAnonymousIn(settings);
 }
 
-async function serve({ settings, origins }: Resolved, anonymous: boolean): Promise<number> {
+async function serve({ settings, origins, ignored }: Resolved, anonymous: boolean): Promise<number> {
   const { log: logSettings, shutdown, ...ofBroker } = settings;
   const log = new LogWriter(new LogSink(1), logSettings.level as "info", logFormatFor(logSettings.format as "auto", 1));
   process.on("uncaughtException", (error) => {
     log.always("error", "internal-error", { error: error.stack ?? String(error) });
-    endWith(log, ExitCode.failure);
+    void log.exit(ExitCode.failure);
   });
 
   const { listen } = settings;
@@ -89,32 +89,25 @@ async function serve({ settings, origins }: Resolved, anonymous: boolean): Promi
   announce(log, listener, anonymous);
   const warning = fileLimitWarning(openFileLimit(), settings.limits.connections);
   if (warning !== undefined) log.write("warn", "file-limit-low", { message: warning });
+  if (ignored.length > 0) {
+    log.write("warn", "environment-ignored", { message: `${ignored.join(", ")}: no settings of the broker, and left alone` });
+  }
   if (origins.get("auth.password")?.startsWith("--")) {
     log.write("warn", "password-on-command-line", {
       message: "other users of this machine can read flags: give auth.password by SERICITE_AUTH_PASSWORD or in the config file",
     });
   }
 
-  await drainAtSignal(
-    async (signal) => {
-      log.write("info", "stopping", { signal, connections: broker.gauges.connections, timeoutMs: shutdown.timeout });
-      await within(broker.close({ timeoutMs: shutdown.timeout }), shutdown.timeout + graceMs);
-      log.write("info", "stopped", {});
-    },
-    (signal) => {
-      log.write("warn", "stopped-at-once", { signal });
-      endWith(log, ExitCode.failure);
-    },
-  );
-  await log.end();
-  // Whatever may still hold the event loop must not hold the process.
-  setTimeout(() => process.exit(ExitCode.ok), graceMs).unref();
-  return ExitCode.ok;
-}
-
-/** Ends the process as soon as its last lines are written. */
-function endWith(log: LogWriter, code: number): void {
-  void log.end().then(() => process.exit(code));
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    onStopSignal(resolve, (second) => {
+      log.write("warn", "stopped-at-once", { signal: second });
+      void log.exit(ExitCode.failure);
+    });
+  });
+  log.write("info", "stopping", { signal, connections: broker.gauges.connections, timeoutMs: shutdown.timeout });
+  await within(broker.close({ timeoutMs: shutdown.timeout }), shutdown.timeout + graceMs);
+  log.write("info", "stopped", {});
+  return log.exit(ExitCode.ok);
 }
 
 async function openListener(broker: Broker, host: string, port: number): Promise<Listener> {

@@ -49,17 +49,19 @@ export class LogSink {
   }
 
   /**
-   * Settles when all is written, or after a second: a reader that does not read must not keep the
-   * process from ending.
+   * For the end of the process: settles when all is written, or after a second where the reader
+   * does not read.
+   *
+   * @returns whether all is written.
    */
-  async end(): Promise<void> {
+  async end(): Promise<boolean> {
     if (!this.#underWay) this.#next();
-    if (!this.#underWay) return;
-    await new Promise<void>((resolve) => {
-      const deadline = setTimeout(resolve, endMs);
+    if (!this.#underWay) return true;
+    return new Promise<boolean>((resolve) => {
+      const deadline = setTimeout(() => resolve(false), endMs);
       this.#onEmpty = () => {
         clearTimeout(deadline);
-        resolve();
+        resolve(true);
       };
     });
   }

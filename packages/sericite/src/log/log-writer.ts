@@ -33,9 +33,14 @@ export class LogWriter implements Log {
     this.#sink.write(this.#format(new Date(), level, event, fields));
   }
 
-  /** Settles when all lines are written, for the end of the process; in any case after a second. */
-  end(): Promise<void> {
-    return this.#sink.end();
+  /**
+   * Ends the process when the last lines are written. Where nobody reads them, one thread is stuck in
+   * writing: a normal exit would wait for that thread for ever.
+   */
+  async exit(code: number): Promise<never> {
+    const isWritten = await this.#sink.end();
+    if (!isWritten) process.kill(process.pid, "SIGKILL");
+    process.exit(code);
   }
 }
 

@@ -4,6 +4,7 @@ import { usageError } from "../errors.ts";
 import { nearestName } from "../options/nearest-name.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { environmentName, environmentPrefix, nearestSetting, settingsIn } from "./setting-name.ts";
+import type { NamedSetting } from "./setting-name.ts";
 import { expectedOf, readSettingValue } from "./setting-value.ts";
 
 /** A setting that was given on the command line. */
@@ -27,6 +28,8 @@ export interface ResolvedSettings<T extends SettingTable> {
   readonly settings: SettingsOf<T>;
   /** `default`, `file:line:column`, name of the environment variable, or the flag. */
   readonly origins: ReadonlyMap<string, string>;
+  /** Environment variables that begin like settings and look like none: perhaps another program's. */
+  readonly ignored: readonly string[];
 }
 
 /** Names that are no settings, though they begin like those. */
@@ -79,7 +82,8 @@ export function resolveSettings<T extends SettingTable>(table: T, sources: Setti
   }
 
   const environment = sources.environment ?? {};
-  problems.push(...unknownEnvironment(environment, table));
+  const strangers = unknownEnvironment(environment, table);
+  problems.push(...strangers.filter((stranger) => stranger.isMistake).map((stranger) => stranger.message));
   for (const { path } of settings) {
     const name = environmentName(path);
     const text = environment[name];
@@ -95,7 +99,8 @@ export function resolveSettings<T extends SettingTable>(table: T, sources: Setti
       Object.freeze(Object.fromEntries(Object.keys(keys).map((key) => [key, values.get(`${section}.${key}`)]))),
     ]),
   );
-  return { settings: Object.freeze(result) as unknown as SettingsOf<T>, origins };
+  const ignored = strangers.map((stranger) => stranger.name);
+  return { settings: Object.freeze(result) as unknown as SettingsOf<T>, origins, ignored };
 }
 
 function unknownSections(file: ConfigFile, table: SettingTable): string[] {
@@ -123,18 +128,40 @@ function unknown(path: string, table: SettingTable): string {
  * Kubernetes gives every container such variables for each service of its namespace; a service
  * that is called `sericite` must not keep the broker from starting.
  */
-const ofKubernetes = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+const ofKubernetes = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
 
-function unknownEnvironment(environment: Readonly<Record<string, string | undefined>>, table: SettingTable): string[] {
-  const known = settingsIn(table).map((setting) => environmentName(setting.path));
-  return Object.keys(environment)
-    .filter((name) => name.startsWith(environmentPrefix) && !known.includes(name) && !otherEnvironmentNames.includes(name))
-    .filter((name) => !ofKubernetes.test(name))
-    .map((name) => {
-      const nearest = nearestName(name, [...known, ...otherEnvironmentNames]);
-      const hint = nearest === undefined ? "names are SERICITE_SECTION_KEY" : `did you mean ${nearest}?`;
-      return `${name}: there is no such setting; ${hint}`;
-    });
+function isOfKubernetes(name: string, text: string): boolean {
+  return ofKubernetes.test(name) || (name.endsWith("_PORT") && /^(?:tcp|udp|sctp):\/\//.test(text));
+}
+
+function unknownEnvironment(environment: Readonly<Record<string, string | undefined>>, table: SettingTable): UnknownName[] {
+  const settings = settingsIn(table);
+  const known = new Set([...settings.map((setting) => environmentName(setting.path)), ...otherEnvironmentNames]);
+  const sections = Object.keys(table).map((section) => `${environmentName(section)}_`);
+  const unknownNames: UnknownName[] = [];
+  for (const [name, text] of Object.entries(environment)) {
+    if (text === undefined || !name.startsWith(environmentPrefix) || known.has(name) || isOfKubernetes(name, text)) continue;
+    const nearest = nearestEnvironmentName(name, settings, [...known]);
+    const hint = nearest === undefined ? "names are SERICITE_SECTION_KEY" : `did you mean ${nearest}?`;
+    const isMistake = nearest !== undefined || sections.some((section) => name.startsWith(section));
+    unknownNames.push({ name, isMistake, message: `${name}: there is no such setting; ${hint}` });
+  }
+  return unknownNames;
+}
+
+interface UnknownName {
+  readonly name: string;
+  /** It looks like a setting. Else it may be another program's. */
+  readonly isMistake: boolean;
+  readonly message: string;
+}
+
+function nearestEnvironmentName(name: string, settings: readonly NamedSetting[], known: readonly string[]): string | undefined {
+  const rest = (whole: string): string => whole.slice(environmentPrefix.length);
+  const own = settings.find(({ row }) => row.flag !== undefined && row.flag.replaceAll("-", "_").toUpperCase() === rest(name));
+  if (own) return environmentName(own.path);
+  const nearest = nearestName(rest(name), known.map(rest));
+  return nearest === undefined ? undefined : environmentPrefix + nearest;
 }
 
 /** What was found, for an error text: never a secret. */
