@@ -1,3 +1,26 @@
+export { refusalReasons } from "./listener.ts";
+export type {
+  AddressOptions,
+  Listener,
+  ListenerOptions,
+  ProxyOptions,
+  Refusal,
+  RefusalReason,
+} from "./listener.ts";
 export { listenerSettings } from "./settings.ts";
+export { SocketLink } from "./socket-link.ts";
 export { listenTcp, serveTcp } from "./tcp.ts";
-export type { Listener, TcpListenerOptions } from "./tcp.ts";
+export type { TcpListenerOptions } from "./tcp.ts";
+export { listenTls, serveTls } from "./tls.ts";
+export type { TlsListenerOptions } from "./tls.ts";
+export { TlsContexts } from "./tls-contexts.ts";
+export type { TlsCertificate, TlsOptions } from "./tls-contexts.ts";
+export { listenUnix } from "./unix.ts";
+export type { UnixListenerOptions } from "./unix.ts";
+export { listenWebSocket, serveWebSocket } from "./websocket.ts";
+export type {
+  GivenWebSocketOptions,
+  UpgradeOptions,
+  WebSocketListenerOptions,
+} from "./websocket.ts";
+export { WebSocketLink } from "./websocket-link.ts";

@@ -23,7 +23,12 @@ interface Internals {
 export function readIntoSharedBuffer(accepted: Socket, onRead: OnRead): Socket {
   const from = accepted as Socket & Internals;
   const handle = from._handle;
-  if (handle === null || typeof handle !== "object" || !("readStart" in handle) || !("useUserBuffer" in handle)) {
+  if (
+    handle === null ||
+    typeof handle !== "object" ||
+    !("readStart" in handle) ||
+    !("useUserBuffer" in handle)
+  ) {
     return withDataEvents(accepted, onRead);
   }
   const { _server: server } = from;
@@ -38,7 +43,8 @@ export function readIntoSharedBuffer(accepted: Socket, onRead: OnRead): Socket {
       },
     },
   };
-  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]) as Socket & Internals;
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]) as Socket &
+    Internals;
   // The server counts its connections by this field.
   from._server = null;
   socket._server = server;

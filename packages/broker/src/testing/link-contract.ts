@@ -10,6 +10,10 @@ export interface LinkHarness {
   readonly until: (condition: () => boolean) => Promise<void>;
   /** Lets whatever is under way happen. */
   readonly quiet: () => Promise<void>;
+  /** Ends what the dialling end sends, and lets it read on; absent where the transport has no such thing. */
+  readonly halfClose?: (near: Link) => void;
+  /** Cuts the dialling end off without a farewell; absent where the transport has no such thing. */
+  readonly abort?: (near: Link) => void;
   readonly close: () => void | Promise<void>;
 }
 
@@ -21,6 +25,10 @@ class Recorder implements LinkHandler {
   writable = 0;
   closed = 0;
   afterClose = 0;
+  /** Called after bytes were noted, with the link to do what a handler may do. */
+  whenData: ((link: Link) => void) | undefined;
+  /** Called when the link is writable again. */
+  whenWritable: ((link: Link) => void) | undefined;
   /** Set while a call to the link is under way: the handler must not be called then. */
   isCalling = false;
   calledInside = 0;
@@ -29,11 +37,13 @@ class Recorder implements LinkHandler {
     this.#called();
     this.chunks.push(bytes.slice(start, end));
     this.bytes += end - start;
+    if (this.whenData !== undefined) this.calling(this.whenData);
   }
 
   onWritable(): void {
     this.#called();
     this.writable += 1;
+    if (this.whenWritable !== undefined) this.calling(this.whenWritable);
   }
 
   onClose(): void {
@@ -52,7 +62,7 @@ class Recorder implements LinkHandler {
   }
 
   received(): Uint8Array {
-    return Uint8Array.from(Buffer.concat(this.chunks));
+    return new Uint8Array(Buffer.concat(this.chunks));
   }
 
   #called(): void {
@@ -61,11 +71,49 @@ class Recorder implements LinkHandler {
   }
 }
 
+/** Bytes that tell their place; they begin again after 64 KiB. */
+const period = Uint8Array.from({ length: 65536 }, (_, at) => at + (at >> 8));
+
 /** `count` bytes that tell their place. */
 function pattern(count: number, from: number = 0): Uint8Array {
   const bytes = new Uint8Array(count);
-  for (let i = 0; i < count; i += 1) bytes[i] = (from + i + ((from + i) >> 8)) & 0xff;
+  for (let at = 0; at < count;) {
+    const start = (from + at) % period.length;
+    const part = period.subarray(start, start + count - at);
+    bytes.set(part, at);
+    at += part.length;
+  }
   return bytes;
+}
+
+/** Whether two runs of bytes are equal; `deepEqual` takes seconds on megabytes. */
+function assertEqualBytes(actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) === 0) return;
+  assert.equal(actual.length, expected.length);
+  const differs = actual.findIndex((byte, at) => byte !== expected[at]);
+  assert.fail(`byte ${differs} differs`);
+}
+
+/** Writes `total` bytes in pieces of `size`, as fast as the link takes them. */
+function stream(
+  from: Recorder,
+  total: number,
+  size: number,
+): { readonly sent: () => number; readonly largest: () => number } {
+  let sent = 0;
+  let largest = 0;
+  const fill = (link: Link): void => {
+    while (sent < total) {
+      const bytes = pattern(Math.min(size, total - sent), sent);
+      sent += bytes.length;
+      const taken = link.write(bytes);
+      largest = Math.max(largest, link.unsentBytes);
+      if (!taken) return;
+    }
+  };
+  from.whenWritable = fill;
+  from.calling(fill);
+  return { sent: () => sent, largest: () => largest };
 }
 
 /**
@@ -171,6 +219,132 @@ export function linkContract(
       far.calling((link) => link.resume());
       await until(() => far.bytes === 60);
       assert.deepEqual(far.received(), pattern(60));
+    },
+  );
+
+  on("single bytes arrive in order, both ways", async (near, far, { until, quiet }) => {
+    for (let i = 0; i < 400; i += 1) {
+      near.calling((link) => link.write(pattern(1, i)));
+      far.calling((link) => link.write(pattern(1, i)));
+      if (i % 100 === 0) await quiet();
+    }
+    await until(() => near.bytes === 400 && far.bytes === 400);
+    assert.deepEqual(near.received(), pattern(400));
+    assert.deepEqual(far.received(), pattern(400));
+  });
+
+  on("10 MiB in one write arrive whole, both ways", async (near, far, { until }) => {
+    const bytes = pattern(10 * 1024 * 1024);
+    near.calling((link) => link.write(bytes));
+    far.calling((link) => link.write(bytes));
+    await until(() => near.bytes === bytes.length && far.bytes === bytes.length);
+    assertEqualBytes(near.received(), bytes);
+    assertEqualBytes(far.received(), bytes);
+  });
+
+  on(
+    "a writer that heeds what write returns is held up by a slow reader, and nothing is lost",
+    async (near, far, { until, quiet }) => {
+      const total = 12 * 1024 * 1024;
+      const piece = 32 * 1024;
+      far.whenData = (link) => link.pause();
+      const writer = stream(near, total, piece);
+      for (let i = 0; i < 20; i += 1) {
+        far.calling((link) => link.resume());
+        await quiet();
+      }
+      assert.ok(writer.sent() < total, "all was taken though the other end hardly read");
+      far.whenData = undefined;
+      far.calling((link) => link.resume());
+      await until(() => far.bytes === total);
+      assertEqualBytes(far.received(), pattern(total));
+      assert.ok(writer.largest() <= 1024 * 1024, `${writer.largest()} bytes were held at once`);
+    },
+  );
+
+  on("a direction that is full does not hold up the other", async (near, far, { until }) => {
+    far.calling((link) => link.pause());
+    const writer = stream(near, 1 << 26, 65536);
+    assert.ok(writer.sent() < 1 << 26);
+    far.calling((link) => link.write(pattern(5000)));
+    await until(() => near.bytes === 5000);
+    near.calling((link) => link.destroy());
+    far.calling((link) => link.destroy());
+    await until(() => far.closed === 1 && near.closed === 1);
+  });
+
+  on(
+    "a handler may write, pause and resume from inside its calls",
+    async (near, far, { until }) => {
+      far.whenData = (link) => {
+        link.pause();
+        link.write(far.chunks.at(-1)!);
+        link.resume();
+      };
+      near.calling((link) => link.write(pattern(10_000)));
+      await until(() => near.bytes === 10_000);
+      assert.deepEqual(near.received(), pattern(10_000));
+    },
+  );
+
+  on("a handler may destroy from inside its calls", async (near, far, { until }) => {
+    far.whenData = (link) => link.destroy();
+    for (let i = 0; i < 5; i += 1) near.calling((link) => link.write(pattern(100)));
+    await until(() => far.closed === 1 && near.closed === 1);
+  });
+
+  on(
+    "a paused end gets what was sent before the other's end once it resumes, then the close",
+    async (near, far, { until, quiet }) => {
+      far.calling((link) => link.pause());
+      for (let i = 0; i < 10; i += 1) near.calling((link) => link.write(pattern(100, 100 * i)));
+      near.calling((link) => link.end());
+      await quiet();
+      assert.equal(far.closed, 0, "the close overtook what was sent before");
+      far.calling((link) => link.resume());
+      await until(() => far.closed === 1 && near.closed === 1);
+      assert.deepEqual(far.received(), pattern(1000));
+    },
+  );
+
+  on(
+    "destroy loses nothing but the end of what was written",
+    async (near, far, { until, quiet }) => {
+      far.calling((link) => link.pause());
+      const total = stream(near, 1 << 24, 65536).sent();
+      near.calling((link) => link.destroy());
+      await quiet();
+      far.calling((link) => link.resume());
+      await until(() => far.closed === 1 && near.closed === 1);
+      assert.ok(far.bytes <= total);
+      assertEqualBytes(far.received(), pattern(far.bytes));
+      assert.equal((near.link as Link).unsentBytes, 0);
+    },
+  );
+
+  on(
+    "what came before a half close is handed over, then both ends close",
+    async (near, far, links) => {
+      if (links.halfClose === undefined) return;
+      near.calling((link) => link.write(pattern(5000)));
+      far.calling((link) => link.write(pattern(3000)));
+      links.halfClose(near.link as Link);
+      await links.until(() => far.closed === 1 && near.closed === 1);
+      assert.deepEqual(far.received(), pattern(5000));
+      assert.deepEqual(near.received(), pattern(3000));
+    },
+  );
+
+  on(
+    "an end that is cut off closes the other once, whatever it was at",
+    async (near, far, links) => {
+      if (links.abort === undefined) return;
+      near.calling((link) => link.pause());
+      stream(far, 1 << 26, 65536);
+      links.abort(near.link as Link);
+      await links.until(() => far.closed === 1 && near.closed === 1);
+      assert.equal(far.writable, 0, "it was told that bytes left which were lost");
+      assert.equal((far.link as Link).unsentBytes, 0);
     },
   );
 

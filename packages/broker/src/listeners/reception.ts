@@ -1,0 +1,209 @@
+import { createServer } from "node:net";
+import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
+import { UsageError } from "@sericite/protocol";
+import type { AddressOptions, Listener, ListenerOptions, RefusalReason } from "./listener.ts";
+import { readProxyHeader } from "./proxy-protocol.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
+
+/** A connection that was accepted and is no link yet. */
+export interface Arrival {
+  /** Paused; nothing was read of it but a PROXY header. */
+  readonly socket: Socket;
+  /** Where the client is, as far as is known: its own address, or the one that a trusted proxy names. */
+  address: string | undefined;
+  port: number | undefined;
+  /** Bytes of the PROXY header. */
+  headerLength: number;
+  isReported: boolean;
+  readonly key: string;
+  readonly timer: NodeJS.Timeout;
+  readonly onClose: () => void;
+}
+
+/**
+ * Accepts connections and sees them through whatever stands before MQTT: a PROXY header is read
+ * here, handshakes of other layers are watched. Bounds how many there are and how long they take.
+ */
+export class Reception {
+  readonly server: Server = createServer({ noDelay: true, pauseOnConnect: true });
+  readonly trusted: TrustedProxies;
+  name = "";
+  refused = 0;
+  readonly #options: ListenerOptions;
+  readonly #onArrival: (arrival: Arrival) => void;
+  readonly #arrivals = new Map<string, Arrival>();
+  #count = 0;
+
+  /** @param onArrival  Takes it from here; ends with `admit` or `refuse`. */
+  constructor(options: ListenerOptions, onArrival: (arrival: Arrival) => void) {
+    this.#options = options;
+    this.#onArrival = onArrival;
+    this.trusted = new TrustedProxies(options.proxy?.trusted ?? []);
+    if (options.proxy?.protocol === true && this.trusted.isEmpty) {
+      throw new UsageError(
+        "ERR_SETTING",
+        "proxy.protocol is on and proxy.trusted is empty: name the addresses of your proxies",
+      );
+    }
+    this.server.on("connection", (socket) => this.#receive(socket));
+  }
+
+  /** Begins to accept. Rejects with the system's error where it cannot. */
+  open(where: ListenOptions): Promise<void> {
+    const { server } = this;
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(where, () => {
+        server.removeListener("error", reject);
+        // Else one accept that fails, for want of a descriptor, would end the process.
+        server.on("error", (cause) => this.report("accept", undefined, undefined, cause));
+        resolve();
+      });
+    });
+  }
+
+  #receive(socket: Socket): void {
+    const { remoteAddress: address, remotePort: port } = socket;
+    const isUnix = typeof this.server.address() === "string";
+    if (address === undefined && !isUnix) return void socket.destroy(); // Gone before it was looked at.
+    if (this.#arrivals.size >= (this.#options.handshakesMaximum ?? 4096)) {
+      this.report("too-many-handshakes", address, port);
+      return void socket.destroy();
+    }
+    const timer = setTimeout(
+      () => this.refuse(arrival, "handshake-timeout"),
+      this.#options.handshakeTimeoutMs ?? 10_000,
+    );
+    timer.unref();
+    const key = isUnix ? `unix ${this.#count++}` : endpointsOf(socket);
+    const onClose = (): void => void this.#forget(arrival);
+    const arrival: Arrival = {
+      socket,
+      address,
+      port,
+      headerLength: 0,
+      isReported: false,
+      key,
+      timer,
+      onClose,
+    };
+    this.#arrivals.set(key, arrival);
+    socket.on("error", ignored); // 'close' follows, and each later stage has its own.
+    socket.on("close", onClose);
+    if (this.#options.proxy?.protocol === true && this.trusted.includes(address))
+      this.#readHeader(arrival);
+    else this.#onArrival(arrival);
+  }
+
+  #readHeader(arrival: Arrival): void {
+    const { socket } = arrival;
+    let bytes: Uint8Array = new Uint8Array(0);
+    const onData = (chunk: Uint8Array): void => {
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      const reading = readProxyHeader(bytes);
+      if (reading === "incomplete") return;
+      if (reading === "malformed") return this.refuse(arrival, "proxy-header");
+      socket.removeListener("data", onData);
+      socket.pause();
+      arrival.headerLength = reading.length;
+      if (bytes.length > reading.length) socket.unshift(bytes.subarray(reading.length));
+      if (reading.source !== undefined)
+        ({ address: arrival.address, port: arrival.port } = reading.source);
+      this.#onArrival(arrival);
+    };
+    socket.on("data", onData);
+    socket.resume();
+  }
+
+  /** The arrival whose connection `socket` uses, where that is one made on top of the accepted one. */
+  arrivalOf(socket: Socket): Arrival | undefined {
+    // Node does not tell which socket a TLS socket was made of; their two endpoints are the same.
+    return this.#arrivals.get(endpointsOf(socket));
+  }
+
+  /** The connection is a link now: it is watched no more. */
+  admit(arrival: Arrival): void {
+    this.#forget(arrival);
+  }
+
+  /** Ends a connection that is no link yet. */
+  refuse(arrival: Arrival, reason: RefusalReason, cause?: Error): void {
+    if (!this.#forget(arrival)) return;
+    this.turnAway(arrival, reason, cause);
+    arrival.socket.destroy();
+  }
+
+  /** Counts a connection that gets an answer why it is refused, and is ended by who answers; else by its deadline. */
+  turnAway(arrival: Arrival, reason: RefusalReason, cause?: Error): void {
+    if (arrival.isReported) return;
+    arrival.isReported = true;
+    // A balancer that asks whether the port is open says nothing and is no refusal.
+    const hasSpoken = arrival.socket.bytesRead > arrival.headerLength;
+    if (hasSpoken || reason === "handshake-timeout")
+      this.report(reason, arrival.address, arrival.port, cause);
+  }
+
+  /** Counts a refusal and tells of it. */
+  report(
+    reason: RefusalReason,
+    address: string | undefined,
+    port: number | undefined,
+    cause?: Error,
+  ): void {
+    this.refused += 1;
+    this.#options.onRefused?.({ listener: this.name, reason, address, port, cause });
+  }
+
+  #forget(arrival: Arrival): boolean {
+    clearTimeout(arrival.timer);
+    arrival.socket.removeListener("close", arrival.onClose);
+    return this.#arrivals.get(arrival.key) === arrival && this.#arrivals.delete(arrival.key);
+  }
+
+  /** Stops accepting; ends what is not through. Settles when the port is free. */
+  close(): Promise<void> {
+    for (const arrival of this.#arrivals.values()) {
+      this.#forget(arrival);
+      arrival.socket.destroy();
+    }
+    return closeServer(this.server);
+  }
+}
+
+/** Stops a server's listening. Settles when its port is free, and not when its last connection ends. */
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.listening) server.close();
+    setImmediate(resolve);
+  });
+}
+
+/** Opens a reception on a port; the listener for it. */
+export async function openOnPort(
+  reception: Reception,
+  { host, port, backlog }: AddressOptions,
+  { scheme, name, transport }: { scheme: string; name: string; transport: Listener["transport"] },
+): Promise<Listener> {
+  await reception.open({ host, port, backlog: backlog ?? 511 });
+  const bound = reception.server.address() as AddressInfo;
+  reception.name = `${name}:${bound.port}`;
+  return {
+    name: reception.name,
+    transport,
+    url: `${scheme}://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    host: bound.address,
+    port: bound.port,
+    get refused() {
+      return reception.refused;
+    },
+    close: () => reception.close(),
+  };
+}
+
+function endpointsOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
+}
+
+function ignored(): void {
+  // See where it is registered.
+}

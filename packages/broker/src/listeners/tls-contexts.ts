@@ -1,0 +1,101 @@
+import { X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
+import type { SecureContext, SecureContextOptions } from "node:tls";
+import { UsageError } from "@sericite/protocol";
+
+type Pem = string | Buffer;
+
+/** A certificate with its private key, as PEM. */
+export interface TlsCertificate {
+  /** The certificate, then the authorities between it and the one that clients know. */
+  readonly certificate: Pem;
+  readonly key: Pem;
+  readonly passphrase?: string;
+}
+
+/** What may change while a TLS listener lives. */
+export interface TlsOptions {
+  /**
+   * At least one. A client that names a host (SNI) is shown the first that is valid for it, by the
+   * certificate's own names; every other client the first of all.
+   */
+  readonly certificates: readonly TlsCertificate[];
+  /** Authorities that vouch for clients' certificates, PEM. */
+  readonly ca?: Pem;
+  /** Default TLSv1.2. */
+  readonly minimumVersion?: "TLSv1.2" | "TLSv1.3";
+}
+
+/** Certificates that were read and fit together; shared by all listeners that show them. */
+export class TlsContexts {
+  /** The first certificate's, as `tls.Server` takes it. */
+  readonly first: SecureContextOptions;
+  /** Whether there are authorities to judge clients' certificates by. */
+  readonly hasAuthorities: boolean;
+  readonly #byCertificate: readonly {
+    readonly x509: X509Certificate;
+    readonly context: SecureContext;
+  }[];
+  readonly #text: string;
+
+  /** @throws UsageError ERR_TLS_CERTIFICATE where something is missing, unreadable or does not fit. */
+  constructor({ certificates, ca, minimumVersion = "TLSv1.2" }: TlsOptions) {
+    const all = certificates.map(
+      ({ certificate, key, passphrase }, index): SecureContextOptions => {
+        if (certificate.length === 0 || key.length === 0) {
+          throw certificateError(
+            `certificate ${index + 1}: a TLS listener needs a certificate and its key`,
+          );
+        }
+        return {
+          cert: certificate,
+          key,
+          minVersion: minimumVersion,
+          // A session that is resumed keeps its client's certificate; it must come from a listener like this one.
+          sessionIdContext: "sericite",
+          ...(passphrase === undefined ? {} : { passphrase }),
+          ...(ca === undefined || ca.length === 0 ? {} : { ca }),
+        };
+      },
+    );
+    const [first] = all;
+    if (first === undefined)
+      throw certificateError("a TLS listener needs a certificate and its key");
+    this.first = first;
+    this.hasAuthorities = first.ca !== undefined;
+    this.#byCertificate = all.map((options, index) => {
+      try {
+        return {
+          x509: new X509Certificate(options.cert as Pem),
+          context: createSecureContext(options),
+        };
+      } catch (cause) {
+        throw certificateError(
+          `certificate ${index + 1}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          cause,
+        );
+      }
+    });
+    this.#text = JSON.stringify([
+      certificates.map(({ certificate, key }) => [`${certificate}`, `${key}`]),
+      `${ca ?? ""}`,
+      minimumVersion,
+    ]);
+  }
+
+  /** What to show a client that asks for a host; `undefined`: the first. */
+  for(serverName: string): SecureContext | undefined {
+    if (!/^[\w.-]+$/.test(serverName)) return undefined;
+    return this.#byCertificate.find(({ x509 }) => x509.checkHost(serverName) !== undefined)
+      ?.context;
+  }
+
+  /** Whether a reload would change nothing. */
+  equals(other: TlsContexts): boolean {
+    return this.#text === other.#text;
+  }
+}
+
+function certificateError(message: string, cause?: unknown): UsageError {
+  return new UsageError("ERR_TLS_CERTIFICATE", message, { cause });
+}
