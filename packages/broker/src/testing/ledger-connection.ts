@@ -62,8 +62,8 @@ export class LedgerConnection implements PacketListener {
   mayMisbehave = false;
   /** Sent PUBLISHes that count against Receive Maximum. */
   readonly outstanding = new Set<number>();
-  /** Order of the last flight that was sent again here. */
-  lastResent = -1;
+  /** Packet Identifiers under which something was sent more than once here. */
+  readonly resent = new Set<number>();
   readonly #early: Packet[] = [];
   readonly #unansweredQos1: Unanswered[] = [];
   readonly #unansweredQos2: Unanswered[] = [];
@@ -196,6 +196,8 @@ export class LedgerConnection implements PacketListener {
     if (packet.qos === 1) this.#unansweredQos1.push({ packetIdentifier: identifier, routing });
     if (packet.qos === 2) {
       session.inbound.set(identifier, routing);
+      // Whether the broker knows the identifier of an earlier life of the Session, who knows?
+      routing.mayBeRepeat = packet.dup && routing.index > 0;
       this.#unansweredQos2.push({ packetIdentifier: identifier, routing });
     }
   }
@@ -229,6 +231,7 @@ export class LedgerConnection implements PacketListener {
 
   #receivedDisconnect(packet: DisconnectPacket, session: LedgerSession): void {
     this.leftWith = packet.reasonCode ?? 0;
+    if (this.will !== undefined && this.leftWith !== 0) this.ledger.leaving(this.will);
     const expiry = packet.properties?.sessionExpiryInterval;
     if (expiry !== undefined && session.expiry > 0)
       session.expiry = Math.min(expiry, this.ledger.maximumExpiry);
@@ -351,7 +354,11 @@ export class LedgerConnection implements PacketListener {
     const flight = session.flights.get(identifier);
     if (flight === undefined || flight.state !== "received")
       return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
-    if (flight.pubrelOn === this && !this.#owedPubrel.includes(identifier))
+    if (
+      flight.pubrelOn === this &&
+      !this.#owedPubrel.includes(identifier) &&
+      !this.resent.has(identifier)
+    )
       this.#checkRetry(`PUBREL ${identifier}`, flight.pubrelAtMs);
     const owed = this.#owedPubrel.indexOf(identifier);
     if (owed > 0)
@@ -491,6 +498,13 @@ export class LedgerConnection implements PacketListener {
       !this.mayMisbehave &&
       !this.ledger.wasTroubledSince(this.lastReceivedMs)
     );
+  }
+
+  /** Whether the broker has reason to close it, and may have done so unseen while its link is full. */
+  get mayBeGone(): boolean {
+    const keepAlive = this.connect?.keepAlive ?? 0;
+    const isSilent = keepAlive > 0 && this.ledger.nowMs - this.lastReceivedMs >= keepAlive * 1500;
+    return this.mayMisbehave || isSilent || this.ledger.wasTroubledSince(this.connectMs);
   }
 
   /** Whether it is open and its CONNECT not answered. */

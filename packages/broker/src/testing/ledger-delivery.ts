@@ -54,7 +54,8 @@ export function deliver(
     pubrelOn: undefined,
     pubrelAtMs: 0,
     settledOn: undefined,
-    isUncertain: false,
+    // An acknowledgement of an earlier copy under it may be taken for one of this.
+    isUncertain: connection.resent.has(identifier),
   });
   if (packet.qos === 2) ledger.durability?.deliveredQos2(connection, session, message);
 }
@@ -92,8 +93,10 @@ function resend(
   }
   if (flight.settledOn !== undefined && flight.settledOn.wasReadToEnd)
     connection.complain(`${what} sent again after it was settled`);
-  if (flight.sentOn === connection) connection.checkResend(flight);
-  else {
+  if (flight.sentOn === connection) {
+    connection.checkResend(flight);
+    connection.resent.add(flight.packetIdentifier);
+  } else {
     for (const other of session.flights.values()) {
       if (other.order < flight.order && isOwedAgain(connection, other)) {
         connection.complain(
@@ -182,7 +185,7 @@ function findLive(
   let late: Routing | undefined;
   for (const routing of routings) {
     if (routing.message !== message) continue;
-    if (routing.refused !== undefined) {
+    if (routing.refused !== undefined && !ledger.mayBeDue(routing)) {
       why ||= `delivered, but it is ${routing.refused}`;
       continue;
     }
@@ -326,6 +329,9 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
   );
   const waitedMs = nowMs - Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
   const left = packet.properties?.messageExpiryInterval;
+  // Empty messages of one topic are not told apart. What was begun is finished, also where its first
+  // try never left [MQTT5-3.3.2-5].
+  if (packet.dup || message.payload === "") return;
   if (message.expiry !== undefined) {
     if (waitedMs > message.expiry * 1000 + EXPIRY_MARGIN_MS) {
       connection.complain(
@@ -338,18 +344,17 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
         (nowMs - Math.min(...copies.map((copy) => copy.fromMs), routing.fromMs)) / 1000 -
         EXPIRY_MARGIN_MS / 1000 -
         1;
-      // Empty messages of one topic are not told apart.
-      if (message.payload !== "" && !(left !== undefined && left >= least && left <= most)) {
+      if (!(left !== undefined && left >= least && left <= most)) {
         connection.complain(
           `${message.name} has Message Expiry Interval ${left}, expected ${least.toFixed(1)} to ${most.toFixed(1)} [MQTT5-3.3.2-6]`,
         );
       }
     }
-  } else if (left !== undefined && message.payload !== "")
+  } else if (left !== undefined)
     connection.complain(
       `${message.name} has Message Expiry Interval ${left}, it was published without [X-50]`,
     );
-  if (connection.version !== 5 || message.payload === "") return;
+  if (connection.version !== 5) return;
   const given = JSON.stringify(packet.properties?.userProperties ?? []);
   const published = JSON.stringify(message.userProperties);
   if (given !== published)

@@ -76,6 +76,7 @@ export class DurabilityAudit {
     for (const receiver of this.#ledger.sessions()) {
       if (
         routing.refused !== undefined ||
+        routing.mayBeRepeat ||
         !isKept(receiver) ||
         receiver.lifeAt(this.#ledger.nowMs, EXPIRY_MARGIN_MS) !== "lives"
       )

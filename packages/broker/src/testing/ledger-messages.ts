@@ -21,6 +21,8 @@ export interface Routing {
   latestMs: number;
   /** Known to have happened: acknowledged, or nothing was left that could have stopped it. */
   isSure: boolean;
+  /** It may be taken for a repeat of an earlier one, and then does not happen. */
+  mayBeRepeat: boolean;
   /** Known not to happen, and why. */
   refused: string | undefined;
   /** Place in its stream. */
@@ -129,6 +131,7 @@ export class MessageBook {
       fromMs,
       latestMs: fromMs,
       isSure: false,
+      mayBeRepeat: false,
       refused: undefined,
       index: message.stream.routings.length,
       notBeforeMs: 0,
@@ -158,7 +161,7 @@ export class MessageBook {
   confirm(routing: Routing, at: Point): void {
     if (routing.refused !== undefined) return;
     if (!this.#open.delete(routing)) return;
-    routing.isSure = true;
+    routing.isSure = !routing.mayBeRepeat;
     routing.to = at;
   }
 

@@ -2,8 +2,10 @@ import type { Will } from "@sericite/protocol";
 import type { LedgerConnection } from "./ledger-connection.ts";
 import type { Ledger } from "./ledger.ts";
 import { EXPIRY_MARGIN_MS } from "./ledger-messages.ts";
-import type { Routing } from "./ledger-messages.ts";
+import type { Point, Routing } from "./ledger-messages.ts";
 import type { LedgerSession } from "./ledger-session.ts";
+
+const CONNECTED = "a Will whose client is connected";
 
 /** A Will that a client left with the broker. */
 export interface ArmedWill {
@@ -12,9 +14,14 @@ export interface ArmedWill {
   readonly routing: Routing;
   /** Seconds. */
   readonly delay: number;
+  readonly connection: LedgerConnection;
   state: "armed" | "waiting" | "perhaps" | "over";
   /** When it is to be published. Milliseconds. */
   dueAtMs: number;
+  /** When its connection went. Milliseconds. */
+  closedAtMs: number;
+  /** Since another CONNECT of its client came, which ends its connection before anybody sees that. */
+  contestedAt: Point | undefined;
 }
 
 /** Wills: each exactly once where its connection ended without DISCONNECT 0x00, and never too early or too late. */
@@ -26,8 +33,8 @@ export class Wills {
     this.#ledger = ledger;
   }
 
-  /** A CONNECT with a Will came. */
-  arm(connection: LedgerConnection, clientId: string, will: Will): ArmedWill {
+  /** A CONNECT with a Will came. @param expiry  Session Expiry Interval that it asks for, seconds. */
+  arm(connection: LedgerConnection, clientId: string, will: Will, expiry: number): ArmedWill {
     const ledger = this.#ledger;
     const routing = ledger.messages.add(
       clientId,
@@ -44,18 +51,62 @@ export class Wills {
       ledger.nowMs,
       undefined,
     );
-    routing.refused = "a Will whose client is connected";
+    routing.refused = CONNECTED;
     const armed: ArmedWill = {
       clientId,
       session: undefined,
       routing,
-      delay: will.properties?.willDelayInterval ?? 0,
+      // The session's end comes first where it is earlier.
+      delay: Math.min(will.properties?.willDelayInterval ?? 0, expiry),
+      connection,
       state: "armed",
       dueAtMs: Infinity,
+      closedAtMs: Infinity,
+      contestedAt: undefined,
     };
     this.#open.add(armed);
     connection.will = armed;
     return armed;
+  }
+
+  /** Another CONNECT of the client came: it may take the connection over at any moment. */
+  contested(connection: LedgerConnection, clientId: string, cleanStart: boolean): void {
+    const ledger = this.#ledger;
+    for (const will of this.#open) {
+      if (will.clientId !== clientId || will.state !== "armed" || connection.will === will)
+        continue;
+      this.mayCome(will);
+      if (will.delay > 0 && !cleanStart)
+        will.routing.notBeforeMs = ledger.nowMs + will.delay * 1000 - EXPIRY_MARGIN_MS;
+    }
+  }
+
+  /** It may come from now on, though its connection is not seen to be closed. */
+  mayCome(will: ArmedWill): void {
+    if (will.state !== "armed") return;
+    will.contestedAt ??= this.#ledger.point;
+    will.routing.from = will.contestedAt;
+    will.routing.refused = undefined;
+  }
+
+  /** Whether the broker may have closed the connection of a Will that is armed. */
+  mayBeDue(routing: Routing): boolean {
+    for (const will of this.#open) {
+      if (will.routing !== routing || will.state !== "armed" || !will.connection.mayBeGone)
+        continue;
+      this.mayCome(will);
+      return true;
+    }
+    return false;
+  }
+
+  /** That CONNECT was refused. */
+  uncontested(clientId: string): void {
+    for (const will of this.#open) {
+      if (will.clientId !== clientId || will.state !== "armed") continue;
+      will.contestedAt = undefined;
+      will.routing.refused = CONNECTED;
+    }
   }
 
   /** Its connection is gone. */
@@ -64,15 +115,17 @@ export class Wills {
     if (will === undefined || will.state !== "armed") return;
     const ledger = this.#ledger;
     will.session = session;
-    will.routing.from = ledger.point;
+    will.routing.from = will.contestedAt ?? ledger.point;
     will.routing.refused = undefined;
+    will.closedAtMs = ledger.nowMs;
     will.dueAtMs = ledger.nowMs + Math.min(will.delay, session.expiry) * 1000;
     will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
-    will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
+    if (will.contestedAt === undefined) will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
     will.state = "waiting";
     if (session.contenders.size > 0) will.routing.notBeforeMs = 0;
     if (!connection.leftInOrder) return;
-    if (connection.wasReadToEnd) this.#cancel(will, "its client said DISCONNECT");
+    if (connection.wasReadToEnd && will.contestedAt === undefined)
+      this.#cancel(will, "its client said DISCONNECT");
     else will.state = "perhaps";
   }
 
@@ -91,6 +144,7 @@ export class Wills {
     own.state = "perhaps";
     own.routing.from = ledger.point;
     own.routing.refused = undefined;
+    own.routing.notBeforeMs = own.delay === 0 ? 0 : Math.min(own.routing.notBeforeMs, ledger.nowMs);
     own.dueAtMs = ledger.nowMs + own.delay * 1000;
     own.routing.fromMs = ledger.nowMs;
     own.routing.latestMs = own.dueAtMs;
@@ -103,7 +157,7 @@ export class Wills {
       if (will.session !== session || will.state !== "waiting") continue;
       if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS)
         this.#cancel(will, "its client was back before it was due [MQTT5-3.1.3-9]");
-      else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.delay > 0 && session.expiry > 0)
+      else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.dueAtMs > will.closedAtMs)
         will.state = "perhaps";
     }
   }

@@ -4,8 +4,9 @@ import type { FaultStore } from "./fault-store.ts";
 import { LedgerConnection } from "./ledger-connection.ts";
 import { DurabilityAudit } from "./ledger-durability.ts";
 import { EXPIRY_MARGIN_MS, isExpired, MessageBook } from "./ledger-messages.ts";
-import type { Point } from "./ledger-messages.ts";
+import type { Point, Routing } from "./ledger-messages.ts";
 import { LedgerSession } from "./ledger-session.ts";
+import type { ArmedWill } from "./ledger-wills.ts";
 import { Wills } from "./ledger-wills.ts";
 
 /** What a ledger is told of the broker that it watches: settings, never state. */
@@ -130,16 +131,29 @@ export class Ledger {
 
   /** A CONNECT came, which may or may not be let in. */
   connecting(connection: LedgerConnection, connect: ConnectPacket): void {
+    this.#wills.contested(connection, connect.clientId, connect.cleanStart);
     if (connect.cleanStart) {
       this.#wills.sessionMayEnd(connect.clientId);
       this.#contendersOf(connect.clientId).add(connection);
     }
-    if (connect.will !== undefined) this.#wills.arm(connection, connect.clientId, connect.will);
+    if (connect.will !== undefined)
+      this.#wills.arm(connection, connect.clientId, connect.will, this.#askedExpiry(connect));
   }
 
   /** CONNACK refused it. */
   refused(connection: LedgerConnection, connect: ConnectPacket): void {
+    this.#wills.uncontested(connect.clientId);
     this.#contendersOf(connect.clientId).delete(connection);
+  }
+
+  /** Its client says that it leaves, and that the Will is to be published. */
+  leaving(will: ArmedWill): void {
+    this.#wills.mayCome(will);
+  }
+
+  /** A message was delivered that is the Will of a client that is connected: perhaps not any more. */
+  mayBeDue(routing: Routing): boolean {
+    return this.#wills.mayBeDue(routing);
   }
 
   /** Its connection is gone before anybody knew. */
@@ -247,6 +261,11 @@ export class Ledger {
     this.#wills.sessionEnded(session);
     const index = this.#sessions.indexOf(session);
     if (index >= 0) this.#sessions.splice(index, 1);
+  }
+
+  #askedExpiry(connect: ConnectPacket): number {
+    if (connect.protocolVersion === 5) return connect.properties?.sessionExpiryInterval ?? 0;
+    return connect.cleanStart ? 0 : this.maximumExpiry;
   }
 
   #expiryOf(connect: ConnectPacket, connack: ConnackPacket): number {

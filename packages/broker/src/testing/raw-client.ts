@@ -288,7 +288,11 @@ export class RawClient {
   }
 
   #acknowledge(packet: AcknowledgementPacket): void {
-    if (this.isWithholding) this.#withheld.push(packet);
-    else this.#send(packet);
+    if (!this.isWithholding) return this.#send(packet);
+    // A repeat of what it still works on is not acknowledged twice.
+    const isRepeat = this.#withheld.some(
+      (other) => other.type === packet.type && other.packetIdentifier === packet.packetIdentifier,
+    );
+    if (!isRepeat) this.#withheld.push(packet);
   }
 }
