@@ -87,6 +87,24 @@ test("next gives the Packet Identifier of SUBSCRIBE, and refuses one without", (
   assert.throws(() => parser.next(), { code: "ERR_MALFORMED_PACKET" });
 });
 
+// prettier-ignore
+for (const [what, from, spelled] of [
+  ["a Content Type that is not UTF-8", "client", "30 08 0001'a' 04 03 0001 ff"],
+  ["a User Property with U+0000", "client", "30 0c 0001'a' 08 26 0002'kk' 0001 00"],
+  ["a wildcard in Response Topic", "client", "30 08 0001'a' 04 08 0001'+'"],
+  ["a Topic Name that is not UTF-8", "client", "30 04 0001 ff 00"],
+  ["a Subscription Identifier from a Client", "client", "30 06 0001'a' 02 0b 01"],
+  ["a Reason String of PUBACK that is not UTF-8", "server", "40 08 0001 00 04 1f 0001 ff"],
+  ["an unknown Reason Code of PUBREC", "server", "50 03 0001 01"],
+] as const) {
+  test(`${what} is found by next already`, () => {
+    const parser = parserFor({ from, version: 5 });
+    const bytes = bytesOf(spelled);
+    parser.push(bytes, 0, bytes.length);
+    assert.throws(() => parser.next(), { name: "ProtocolError" });
+  });
+}
+
 test("a PUBLISH with a zero-length Topic Name has no topic", () => {
   const parser = parserFor({ version: 5 });
   packetsOf(parser, bytesOf("30 04 0001'a' 00"));

@@ -94,6 +94,27 @@ test("any bytes are judged as the platform's decoder judges them", () => {
   );
 });
 
+test("characters at the borders of one to four bytes are written and read back", () => {
+  for (const text of [
+    "\u0001",
+    "\u007f",
+    "\u0080",
+    "\u07ff",
+    "\u0800",
+    "\ud7ff",
+    "\ue000",
+    "\uffff",
+    "\u{10000}",
+    "\u{10ffff}",
+  ]) {
+    const expected = new TextEncoder().encode(text);
+    assert.equal(utf8Length(text), expected.length);
+    const bytes = new Uint8Array(4);
+    assert.equal(writeUtf8(bytes, 0, text), expected.length);
+    assert.deepEqual(bytes.subarray(0, expected.length), expected);
+  }
+});
+
 test("a string is written as the platform's encoder writes it, and read back the same", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 60 }), (given) => {
@@ -114,6 +135,8 @@ for (const [what, text] of [
   ["a high surrogate at the end", "a\ud83d"],
   ["a high surrogate before a letter", "\ud83da"],
   ["a low surrogate alone", "\ude00"],
+  ["the last surrogate alone", "\udfff"],
+  ["the first surrogate alone", "\ud800"],
 ] as const) {
   test(`[MQTT5-1.5.4-1] [MQTT5-1.5.4-2] [MQTT3-1.5.3-1] a string with ${what} is not sent`, () => {
     assert.throws(() => utf8Length(text), { name: "UsageError", code: "ERR_USAGE" });

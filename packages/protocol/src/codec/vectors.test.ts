@@ -121,6 +121,8 @@ const vectors: readonly Vector[] = [
       payloadFormatIndicator: 1, messageExpiryInterval: 0xfffffffe, topicAlias: 1, responseTopic: "r/s",
       correlationData: binary("0000"), userProperties: [["k", "v"], ["k", "w"]],
       subscriptionIdentifiers: [1, 268_435_455], contentType: "txt" } }],
+  ["PUBLISH with Response Topic before Topic Alias, whose identifier is a #", "both", "client", 5, "30 0d 0001'a' 09 08 0003'r/s' 23 0001",
+    { type: "publish", topicName: "a", payload: binary(""), qos: 0, dup: false, retain: false, properties: { responseTopic: "r/s", topicAlias: 1 } }],
   ["PUBLISH with Topic Alias in place of the Topic Name", "both", "client", 5, "30 06 0000 03 23 ffff",
     { type: "publish", topicName: "", payload: binary(""), qos: 0, dup: false, retain: false, properties: { topicAlias: 65_535 } }],
   ["[MQTT3-1.5.3-3] PUBLISH to a name that begins with U+FEFF", "both", "client", 4, "30 07 0005 efbbbf c3a9",
@@ -137,6 +139,8 @@ const vectors: readonly Vector[] = [
   ["PUBREL of 5.0 with 0x92 and an empty Property Length", "decode", "client", 5, "62 04 0001 92 00", { type: "pubrel", packetIdentifier: 1, reasonCode: 0x92 }],
   ["PUBREC of 5.0 with properties", "both", "server", 5, "50 0f 0001 97 0b 1f 0001's' 26 0001'a' 0001'b'",
     { type: "pubrec", packetIdentifier: 1, reasonCode: 0x97, properties: { reasonString: "s", userProperties: [["a", "b"]] } }],
+  ["PUBREL of 5.0 with nothing but a User Property", "both", "server", 5, "62 0b 0001 00 07 26 0001'a' 0001'b'",
+    { type: "pubrel", packetIdentifier: 1, properties: { userProperties: [["a", "b"]] } }],
   ["PUBCOMP of 5.0 with Reason Code 0 and properties", "both", "client", 5, "70 08 0001 00 04 1f 0001's'",
     { type: "pubcomp", packetIdentifier: 1, properties: { reasonString: "s" } }],
 
@@ -158,6 +162,8 @@ const vectors: readonly Vector[] = [
 
   // --- UNSUBSCRIBE and UNSUBACK
   ["UNSUBSCRIBE of 3.1.1", "both", "client", 4, "a2 09 0001 0001'a' 0002'b+'", { type: "unsubscribe", packetIdentifier: 1, topicFilters: ["a", "b+"] }],
+  ["UNSUBSCRIBE of 3.1", "both", "client", 3, "a2 05 0001 0001'a'", { type: "unsubscribe", packetIdentifier: 1, topicFilters: ["a"] }],
+  ["SUBSCRIBE of 3.1", "both", "client", 3, "82 06 0001 0001'a' 00", { type: "subscribe", packetIdentifier: 1, subscriptions: [{ topicFilter: "a", qos: 0 }] }],
   ["[X-119] UNSUBSCRIBE of 3.1 with DUP", "both", "client", 3, "aa 05 0001 0001'a'", { type: "unsubscribe", packetIdentifier: 1, topicFilters: ["a"], dup: true }],
   ["UNSUBSCRIBE of 5.0", "both", "client", 5, "a2 0b 0001 05 26 0000 0000 0001'a'", { type: "unsubscribe", packetIdentifier: 1, topicFilters: ["a"], properties: { userProperties: [["", ""]] } }],
   ["UNSUBACK of 3.1.1", "both", "server", 4, "b0 02 0001", { type: "unsuback", packetIdentifier: 1 }],
