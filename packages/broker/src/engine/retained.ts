@@ -49,7 +49,10 @@ export class Retained {
     const { retainedMessages, retainedBytes } = engine.settings.limits;
     const before = this.#messages.get(message.topicName);
     const bytes = this.bytes + message.size - (before?.size ?? 0);
-    if ((before === undefined && this.count >= retainedMessages) || bytes > retainedBytes) {
+    if (
+      (retainedMessages > 0 && before === undefined && this.count >= retainedMessages) ||
+      (retainedBytes > 0 && bytes > retainedBytes)
+    ) {
       engine.drop("retained-full", "", message, message.qos);
       return 0;
     }

@@ -441,7 +441,10 @@ test("a subscription counts for what comes next, and an ended one no more", () =
     .flatMap((packet) =>
       packet.type === "publish" ? [Buffer.from(packet.payload).toString()] : [],
     );
-  assert.deepEqual(payloads, Array.from({ length: 50 }, (_, i) => String(i)));
+  assert.deepEqual(
+    payloads,
+    Array.from({ length: 50 }, (_, i) => String(i)),
+  );
 });
 
 test("sessions that end leave the subscriptions of others alone, and numbers are used again", () => {
