@@ -12,7 +12,7 @@
  * The last line is `N passed, N failed, N skipped`; the exit code is 1 if anything failed.
  */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "./checkout.mjs";
@@ -81,12 +81,16 @@ function findSuites() {
   );
 }
 
-/** Compiled tests of one folder whose source still exists: output of a removed test is stale. */
+/**
+ * Compiled tests of one folder whose source still exists: output of a removed test is stale. A
+ * file that does not import node:test is what tests share, not a test.
+ */
 function compiledTests(folder) {
   const source = join(ROOT, folder, "src");
   if (!existsSync(source)) return [];
   return readdirSync(source, { recursive: true })
     .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) => readFileSync(join(source, name), "utf8").includes('"node:test"'))
     .map((name) => `${folder}/dist/${name.split(sep).join("/").replace(/\.ts$/, ".js")}`);
 }
 
@@ -96,6 +100,7 @@ function runFile(file) {
     const tests = [];
     let reported = "";
     let printed = "";
+    const started = performance.now();
     const child = spawn(
       process.execPath,
       [
