@@ -1,5 +1,4 @@
 import { randomInt } from "node:crypto";
-import type { Server } from "node:net";
 import {
   connectMemory,
   ConnectionError,
@@ -32,8 +31,9 @@ import type {
 } from "./engine/ports.ts";
 import { recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
-import { listenTcp, serveTcp } from "./listeners/tcp.ts";
-import type { Listener } from "./listeners/tcp.ts";
+import type { Listener } from "./listeners/listener.ts";
+import { Listening } from "./listening.ts";
+import type { ListenOptions } from "./listening.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
@@ -64,11 +64,6 @@ export interface BrokerOptions {
   readonly scheduler?: Scheduler;
   readonly random?: Random;
 }
-
-/** Where to listen: an address of one's own, or a server that is there already. */
-export type ListenOptions =
-  | { readonly host?: string; readonly port?: number }
-  | { readonly server: Server };
 
 /** How a message is published by the embedding program. */
 export interface PublishOptions {
@@ -106,7 +101,7 @@ export interface LocalSubscribeOptions extends SubscribeOptions {
 export class Broker implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #hasAuthenticator: boolean;
-  readonly #listeners = new Set<Listener>();
+  readonly #listening: Listening;
   readonly #locals = new Set<Client>();
   #settings: Settings;
   #isClosed = false;
@@ -116,6 +111,7 @@ export class Broker implements AsyncDisposable {
     this.#engine = engine;
     this.#settings = settings;
     this.#hasAuthenticator = hasAuthenticator;
+    this.#listening = new Listening((link) => engine.accept(link), engine.log);
   }
 
   /** The engine, for the testing door. @internal */
@@ -129,7 +125,7 @@ export class Broker implements AsyncDisposable {
   }
 
   get listeners(): readonly Listener[] {
-    return [...this.#listeners];
+    return this.#listening.all;
   }
 
   /** What the broker counted since it was made. */
@@ -163,41 +159,28 @@ export class Broker implements AsyncDisposable {
   /**
    * Opens a listener, or takes the connections of a server that is given (which its owner closes).
    *
-   * @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK where everybody could come in unasked.
+   * ```ts
+   * await broker.listen({ transport: "websocket", port: 8083 });
+   * await broker.listen({ server: httpServer, path: "/mqtt" });
+   * ```
+   *
+   * @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK where everybody could come in unasked;
+   * ERR_TLS_CERTIFICATE where certificates cannot be used.
    * @throws ConnectionError ERR_LISTEN where the port cannot be had.
    */
   async listen(options: ListenOptions = {}): Promise<Listener> {
     this.#checkOpen();
-    const accept = this.#engine.accept.bind(this.#engine);
-    if ("server" in options) {
-      const listener = serveTcp(options.server, (link) => accept(link));
-      this.#listeners.add(listener);
-      return listener;
-    }
-    const host = options.host ?? this.#settings.listen.host;
-    const port = options.port ?? this.#settings.listen.port;
-    if (!isLoopback(host) && !this.#hasAuthenticator && !this.#settings.auth.allowAnonymous) {
-      throw new UsageError(
-        "ERR_ANONYMOUS_BEYOND_LOOPBACK",
-        `${host} can be reached from other machines, and everybody would be let in. Configure authentication, or set auth.allowAnonymous.`,
-      );
-    }
-    let listener: Listener;
-    try {
-      listener = await listenTcp((link) => accept(link), {
-        host,
-        port,
-        backlog: this.#settings.listen.backlog,
-      });
-    } catch (cause) {
-      throw new ConnectionError(
-        "ERR_LISTEN",
-        `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
-    }
-    this.#listeners.add(listener);
-    return listener;
+    return this.#listening.open(options, this.#settings, this.#letsAnybodyIn);
+  }
+
+  /** Opens every listener that the settings ask for; all or none. Fails as `listen` does. */
+  async listenAsConfigured(): Promise<readonly Listener[]> {
+    this.#checkOpen();
+    return this.#listening.openConfigured(this.#settings, this.#letsAnybodyIn);
+  }
+
+  get #letsAnybodyIn(): boolean {
+    return !this.#hasAuthenticator && !this.#settings.auth.allowAnonymous;
   }
 
   /**
@@ -299,7 +282,10 @@ export class Broker implements AsyncDisposable {
     return { remove, [Symbol.dispose]: remove };
   }
 
-  /** Puts other settings in force: all of them are checked, then all or none taken. */
+  /**
+   * Puts other settings in force: all of them are checked, then all or none taken. The files of
+   * certificates are read again each time, also where their names stay.
+   */
   async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
     const next = createSettings(given, this.#settings);
     const changed: string[] = [];
@@ -310,6 +296,10 @@ export class Broker implements AsyncDisposable {
         (row.live ? changed : needRestart).push(`${section}.${key}`);
       }
     }
+    const reloadCertificates = this.#listening.prepareReload(next);
+    if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
+      changed.push("tls.certificate");
+    reloadCertificates?.();
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -325,7 +315,7 @@ export class Broker implements AsyncDisposable {
     this.#isClosed = true;
     const engine = this.#engine;
     engine.isDraining = true;
-    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(options.timeoutMs ?? 5000);
     engine.wheel.stop();
@@ -383,10 +373,6 @@ function authenticationOf(answer: Authentication | boolean): Authentication {
 /** Client Identifiers that are assigned should not be guessed. */
 function secureRandom(): number {
   return randomInt(2 ** 47) / 2 ** 47;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 function valueAt(settings: Settings, section: string, key: string): unknown {

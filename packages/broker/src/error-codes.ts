@@ -3,10 +3,13 @@ import { protocolErrorCodes } from "@sericite/protocol";
 /** Every error code of the broker as a library, with what it means and what to do. */
 export const brokerErrorCodes = {
   ...protocolErrorCodes,
-  ERR_SETTING: "A setting is unknown, or its value is of the wrong type or out of range. The message names it.",
+  ERR_SETTING:
+    "A setting is unknown, or its value is of the wrong type or out of range. The message names it.",
   ERR_ANONYMOUS_BEYOND_LOOPBACK:
     "A listener beyond loopback would let everybody in. Configure authentication, or ask for anonymous access by name (auth.allowAnonymous).",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",
   ERR_STORE_REFUSING: "The store takes no durable messages at present; the message had no effect.",
+  ERR_TLS_CERTIFICATE:
+    "A certificate, its key or the authorities of a TLS listener are missing or cannot be used. The message says which.",
   ERR_LISTEN: "A listener could not be opened; `cause` has the system's error.",
 } as const;

@@ -1,7 +1,6 @@
 export { Broker, createBroker } from "./broker.ts";
 export type {
   BrokerOptions,
-  ListenOptions,
   LocalSubscribeOptions,
   PublishOptions,
   PublishResult,
@@ -42,8 +41,26 @@ export type {
   StoreState,
 } from "./engine/ports.ts";
 export type { RecoveredSession, Recovery, StoredWill, StoreRecord } from "./engine/records.ts";
-export type { SettingRow, SettingSection, SettingsOf, SettingTable, SettingType } from "./engine/settings.ts";
-export type { Listener } from "./listeners/tcp.ts";
+export type {
+  SettingRow,
+  SettingSection,
+  SettingsOf,
+  SettingTable,
+  SettingType,
+} from "./engine/settings.ts";
+export { refusalReasons } from "./listeners/listener.ts";
+export type { Listener, ProxyOptions, RefusalReason } from "./listeners/listener.ts";
+export { TlsContexts } from "./listeners/tls-contexts.ts";
+export type { TlsCertificate, TlsOptions } from "./listeners/tls-contexts.ts";
+export type { UpgradeOptions } from "./listeners/websocket.ts";
+export type {
+  ListenOptions,
+  ServerListenOptions,
+  TcpListenOptions,
+  TlsListenOptions,
+  UnixListenOptions,
+  WebSocketListenOptions,
+} from "./listening.ts";
 export type { LoggerLike } from "./log.ts";
 export { brokerSettings, createSettings, settingFault } from "./settings.ts";
 export type { PartialSettings, Settings } from "./settings.ts";

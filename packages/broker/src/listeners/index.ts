@@ -7,7 +7,8 @@ export type {
   Refusal,
   RefusalReason,
 } from "./listener.ts";
-export { listenerSettings } from "./settings.ts";
+export { listenerSettings, listOf } from "./settings.ts";
+export type { ListenerSettings } from "./settings.ts";
 export { SocketLink } from "./socket-link.ts";
 export { listenTcp, serveTcp } from "./tcp.ts";
 export type { TcpListenerOptions } from "./tcp.ts";
@@ -15,6 +16,7 @@ export { listenTls, serveTls } from "./tls.ts";
 export type { TlsListenerOptions } from "./tls.ts";
 export { TlsContexts } from "./tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./tls-contexts.ts";
+export { readTlsFiles } from "./tls-files.ts";
 export { listenUnix } from "./unix.ts";
 export type { UnixListenerOptions } from "./unix.ts";
 export { listenWebSocket, serveWebSocket } from "./websocket.ts";

@@ -5,8 +5,6 @@ import type { AddressOptions, Listener, ListenerOptions } from "./listener.ts";
 import { openOnPort, Reception } from "./reception.ts";
 import { SocketLink } from "./socket-link.ts";
 
-export type { Listener } from "./listener.ts";
-
 /** What a TCP listener is made with. */
 export interface TcpListenerOptions extends AddressOptions, ListenerOptions {
   /** Read with 'data' events, the public way: for tests, and where the fast one is in doubt. */

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { SecureContext, SecureContextOptions } from "node:tls";
 import { UsageError } from "@sericite/protocol";
@@ -11,6 +11,8 @@ export interface TlsCertificate {
   readonly certificate: Pem;
   readonly key: Pem;
   readonly passphrase?: string;
+  /** What messages call it, such as its file. */
+  readonly name?: string;
 }
 
 /** What may change while a TLS listener lives. */
@@ -36,7 +38,7 @@ export class TlsContexts {
     readonly x509: X509Certificate;
     readonly context: SecureContext;
   }[];
-  readonly #text: string;
+  readonly #digest: string;
 
   /** @throws UsageError ERR_TLS_CERTIFICATE where something is missing, unreadable or does not fit. */
   constructor({ certificates, ca, minimumVersion = "TLSv1.2" }: TlsOptions) {
@@ -44,7 +46,7 @@ export class TlsContexts {
       ({ certificate, key, passphrase }, index): SecureContextOptions => {
         if (certificate.length === 0 || key.length === 0) {
           throw certificateError(
-            `certificate ${index + 1}: a TLS listener needs a certificate and its key`,
+            `${nameOf(certificates, index)}: a TLS listener needs a certificate and its key`,
           );
         }
         return {
@@ -71,16 +73,16 @@ export class TlsContexts {
         };
       } catch (cause) {
         throw certificateError(
-          `certificate ${index + 1}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          `${nameOf(certificates, index)}: ${cause instanceof Error ? cause.message : String(cause)}`,
           cause,
         );
       }
     });
-    this.#text = JSON.stringify([
-      certificates.map(({ certificate, key }) => [`${certificate}`, `${key}`]),
-      `${ca ?? ""}`,
-      minimumVersion,
-    ]);
+    const hash = createHash("sha256")
+      .update(minimumVersion)
+      .update(ca ?? "");
+    for (const { certificate, key } of certificates) hash.update(certificate).update(key);
+    this.#digest = hash.digest("hex");
   }
 
   /** What to show a client that asks for a host; `undefined`: the first. */
@@ -92,8 +94,12 @@ export class TlsContexts {
 
   /** Whether a reload would change nothing. */
   equals(other: TlsContexts): boolean {
-    return this.#text === other.#text;
+    return this.#digest === other.#digest;
   }
+}
+
+function nameOf(certificates: readonly TlsCertificate[], index: number): string {
+  return certificates[index]?.name ?? `certificate ${index + 1}`;
 }
 
 function certificateError(message: string, cause?: unknown): UsageError {

@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { UsageError } from "@sericite/protocol";
+import { listOf } from "./settings.ts";
+import type { ListenerSettings } from "./settings.ts";
+import { TlsContexts } from "./tls-contexts.ts";
+
+/**
+ * Reads the certificates that the settings name.
+ *
+ * @throws UsageError ERR_TLS_CERTIFICATE where a file is missing or cannot be used; the message names it.
+ */
+export function readTlsFiles(tls: ListenerSettings["tls"]): TlsContexts {
+  const certificates = listOf(tls.certificate);
+  const keys = listOf(tls.key);
+  if (certificates.length === 0 || certificates.length !== keys.length) {
+    throw new UsageError(
+      "ERR_TLS_CERTIFICATE",
+      `tls.certificate names ${certificates.length} files and tls.key ${keys.length}: TLS needs a key for each certificate, and one at least`,
+    );
+  }
+  const passphrase = tls.keyPassphrase === "" ? {} : { passphrase: tls.keyPassphrase };
+  return new TlsContexts({
+    certificates: certificates.map((certificate, index) => ({
+      certificate: read("tls.certificate", certificate),
+      key: read("tls.key", keys[index]!),
+      name: certificate,
+      ...passphrase,
+    })),
+    ...(tls.ca === "" ? {} : { ca: read("tls.ca", tls.ca) }),
+    minimumVersion: tls.minimumVersion as "TLSv1.2" | "TLSv1.3",
+  });
+}
+
+function read(setting: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new UsageError(
+      "ERR_TLS_CERTIFICATE",
+      `${setting}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
