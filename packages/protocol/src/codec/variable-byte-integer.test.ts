@@ -55,3 +55,10 @@ for (const value of [-1, 268_435_456]) {
     assert.throws(() => variableByteIntegerLength(value), { name: "UsageError" });
   });
 }
+
+test("a byte behind the end of the packet does not complete a Variable Byte Integer", () => {
+  assert.throws(() => variableByteIntegerEnd(bytesOf("80 01"), 0, 1), {
+    code: "ERR_MALFORMED_PACKET",
+    message: /past the end/,
+  });
+});
