@@ -1,4 +1,5 @@
 import { OutboundState, PacketType, ReasonCode } from "@sericite/protocol";
+import type { Outbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import { recordSettled } from "./enqueue.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
@@ -15,8 +16,10 @@ export function handlePuback(
   const outbound = session.outbound;
   if (outbound === undefined) return;
   const detail = outbound.detailOf(packetIdentifier);
+  const isUnsent = waitsToBeSentAgain(outbound, packetIdentifier);
   const message = outbound.puback(packetIdentifier);
   if (message === undefined) return;
+  if (isUnsent) uncount(connection, packetIdentifier);
   settle(connection, session, packetIdentifier, message, detail);
   message.release();
 }
@@ -33,6 +36,7 @@ export function handlePubrec(
   const state = outbound === undefined ? OutboundState.free : outbound.stateOf(packetIdentifier);
   if (state === OutboundState.awaitingPubrec) {
     const detail = outbound!.detailOf(packetIdentifier);
+    if (waitsToBeSentAgain(outbound!, packetIdentifier)) uncount(connection, packetIdentifier);
     if (reasonCode >= 0x80) {
       const message = outbound!.fail(packetIdentifier)!; // [MQTT5-4.4.0-2]
       settle(connection, session, packetIdentifier, message, detail);
@@ -99,6 +103,16 @@ export function handlePubrel(connection: Connection, packetIdentifier: number): 
     position,
     0,
   );
+}
+
+/** Whether this connection has not sent it yet: the acknowledgement is for what an earlier one sent. */
+function waitsToBeSentAgain(outbound: Outbound<Message>, packetIdentifier: number): boolean {
+  return outbound.resendNext !== 0 && outbound.sendingsOf(packetIdentifier) === 0;
+}
+
+/** It took no quota on this connection, so what settles it gives none. */
+function uncount(connection: Connection, packetIdentifier: number): void {
+  (connection.uncounted ??= new Set()).add(packetIdentifier);
 }
 
 /** A delivery is over: its quota returns and the next message may go. */

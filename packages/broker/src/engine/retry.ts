@@ -39,7 +39,12 @@ function retry(connection: Connection): void {
     if (age >= interval) due.push(packetIdentifier);
     else next = Math.min(next, interval - age);
   });
+  const bound = engine.settings.limits.bytesPerTurn;
   for (const packetIdentifier of due) {
+    if (connection.sender.output.size >= bound) {
+      next = 1; // The rest is due as well, when these bytes are out.
+      break;
+    }
     if (outbound.sendingsOf(packetIdentifier) > engine.settings.mqtt.retryMaximum) {
       engine.counters.retriesExhausted++;
       engine.log.write("warn", "retries-exhausted", {
