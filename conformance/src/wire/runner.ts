@@ -1,22 +1,62 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectPacket, Packet, ProtocolVersion } from "@sericite/protocol";
-import type { Case, Step } from "./case.ts";
+import type { Case, Feature, Pattern, Profile, Sent, Step } from "./case.ts";
+import { differs, shown } from "./differs.ts";
+import { hexBytes } from "./hex-bytes.ts";
+import type { Address } from "./transport.ts";
 import { WireConnection } from "./wire-connection.ts";
+import type { Received } from "./wire-connection.ts";
 
-/** Where the broker is, and how patient to be. */
-export interface Target {
-  readonly host: string;
-  readonly port: number;
+/** What can be done to a broker but by its wire. */
+export interface BrokerControl {
+  disconnectClient(clientId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The broker that is asked, and how patient to be. */
+export interface Target extends Address {
   /** How long an expected packet may take. Milliseconds. Default 2000. */
   readonly patienceMs?: number;
+  /** What the standard only recommends has to be as well: of our own broker. */
+  readonly isOurs?: boolean;
+  /** How the broker is set up. */
+  readonly profile: Profile;
+  readonly features: ReadonlySet<Feature>;
+  readonly control?: BrokerControl;
 }
 
 /** What a case came to. */
 export interface Outcome {
   readonly id: string;
   readonly version: ProtocolVersion;
-  readonly passed: boolean;
-  /** What was seen and what was expected, and at which step. */
-  readonly fault: string | undefined;
+  readonly result: "passed" | "failed" | "skipped";
+  /** What was seen and what was expected, and at which step; why it was skipped. */
+  readonly reason: string | undefined;
+  /** Where the broker differs from what we expect and the standard leaves room. */
+  readonly notes: readonly string[];
+}
+
+/** Why a case cannot be put to this broker, or `undefined`. */
+export function skipReason(
+  one: Case,
+  version: ProtocolVersion,
+  target: Target,
+): string | undefined {
+  const profile = one.profile ?? "default";
+  if (profile !== target.profile) return `needs a broker that is set up as "${profile}"`;
+  const needs: Feature[] = [...(one.needs ?? [])];
+  if (version === 3) needs.push("mqtt-3.1");
+  const missing = needs.find((feature) => !target.features.has(feature));
+  if (missing !== undefined) return `the broker has no ${missing}`;
+  const steps = stepsOf(one, version);
+  if (target.control === undefined && steps.some((step) => "broker" in step))
+    return "needs a broker in this process";
+  return undefined;
+}
+
+/** The steps of a case in one version. */
+export function stepsOf(one: Case, version: ProtocolVersion): readonly Step[] {
+  return typeof one.steps === "function" ? one.steps(version) : one.steps;
 }
 
 let runs = 0;
@@ -28,20 +68,29 @@ export async function runCase(
   version: ProtocolVersion,
   target: Target,
 ): Promise<Outcome> {
+  const skipped = skipReason(one, version, target);
+  if (skipped !== undefined)
+    return { id: one.id, version, result: "skipped", reason: skipped, notes: [] };
   const run = new Run(target, version, `${runName}${(runs++).toString(36)}`);
-  const steps = typeof one.steps === "function" ? one.steps(version) : one.steps;
+  const steps = stepsOf(one, version);
   let at = 0;
   try {
     for (; at < steps.length; at++) await run.step(steps[at]!);
-    return { id: one.id, version, passed: true, fault: undefined };
+    return { id: one.id, version, result: "passed", reason: undefined, notes: run.notes };
   } catch (error) {
-    const fault = `step ${at + 1} ${JSON.stringify(steps[at], shown)}: ${error instanceof Error ? error.message : String(error)}`;
-    return { id: one.id, version, passed: false, fault };
+    const fault = error instanceof Error ? error.message : String(error);
+    const reason = `step ${at + 1} ${JSON.stringify(steps[at], shown)}: ${fault}`;
+    if (one.leaves !== undefined && target.isOurs !== true) {
+      const notes = [...run.notes, `${reason}. Left to the broker: ${one.leaves}`];
+      return { id: one.id, version, result: "passed", reason: undefined, notes };
+    }
+    return { id: one.id, version, result: "failed", reason, notes: run.notes };
   } finally {
     run.close();
   }
 }
 
+/** One case under way. */
 class Run {
   readonly #target: Target;
   readonly #version: ProtocolVersion;
@@ -49,6 +98,7 @@ class Run {
   readonly #connections = new Map<string, WireConnection>();
   readonly #all: WireConnection[] = [];
   readonly #patience: number;
+  readonly notes: string[] = [];
 
   constructor(target: Target, version: ProtocolVersion, text: string) {
     this.#target = target;
@@ -58,7 +108,7 @@ class Run {
   }
 
   close(): void {
-    for (const connection of this.#all) connection.destroy();
+    for (const connection of this.#all) connection.cut();
   }
 
   #connection(name: string): WireConnection {
@@ -67,72 +117,86 @@ class Run {
     return connection;
   }
 
-  async #open(name: string): Promise<WireConnection> {
+  async #open(
+    name: string,
+    { via, version, subprotocols }: Extract<Step, { open: string } | { connect: string }>,
+  ): Promise<WireConnection> {
     const connection = await WireConnection.open(
-      this.#target.host,
-      this.#target.port,
-      this.#version,
+      this.#target,
+      version ?? this.#version,
+      via === "websocket" ? (subprotocols ?? ["mqtt"]) : undefined,
     );
+    connection.lastIdentifier = this.#connections.get(name)?.lastIdentifier ?? 0;
     this.#connections.set(name, connection);
     this.#all.push(connection);
     return connection;
   }
 
   async step(step: Step): Promise<void> {
-    if ("connect" in step) {
-      const connection = await this.#open(step.connect);
-      const connect: ConnectPacket = {
-        type: "connect",
-        protocolVersion: this.#version,
-        clientId: `{t}${step.connect}`,
-        cleanStart: true,
-        keepAlive: 0,
-        ...step.with,
-      };
-      connection.send(this.#named(connect));
-      await this.#expect(connection, { type: "connack", reasonCode: 0, ...step.connack }, []);
-    } else if ("open" in step) await this.#open(step.open);
-    else if ("send" in step) {
-      const connection = this.#connection(step.send);
-      if ("hex" in step.packet) connection.sendBytes(this.#bytes(step.packet.hex));
-      else connection.send(this.#named(step.packet));
-    } else if ("expect" in step)
+    if ("connect" in step) await this.#connect(step);
+    else if ("open" in step) {
+      const { subprotocol } = await this.#open(step.open, step);
+      if (step.subprotocol !== undefined && subprotocol !== step.subprotocol)
+        throw new Error(`expected subprotocol ${step.subprotocol}, got ${subprotocol}`);
+    } else if ("send" in step) await this.#send(this.#connection(step.send), step);
+    else if ("sendText" in step)
+      this.#connection(step.sendText).sendText(hexBytes(this.#named(step.hex)));
+    else if ("expect" in step)
       await this.#expect(this.#connection(step.expect), step.packet, step.skipping ?? []);
-    else if ("expectAll" in step)
-      await this.#expectAll(this.#connection(step.expectAll), step.packets);
-    else if ("expectHex" in step) {
-      const received = await this.#connection(step.expectHex).next(this.#patience);
-      const seen = received === undefined ? "nothing" : Buffer.from(received.bytes).toString("hex");
-      const expected = Buffer.from(this.#bytes(step.hex)).toString("hex");
-      if (seen !== expected) throw new Error(`expected ${expected}, got ${seen}`);
-    } else if ("expectClosed" in step) await this.#expectClosed(step);
+    else if ("expectAll" in step) await this.#expectAmong([step.expectAll], step.packets);
+    else if ("expectAmong" in step) await this.#expectAmong(step.expectAmong, step.packets);
+    else if ("expectHex" in step) await this.#expectHex(step);
+    else if ("expectClosed" in step) await this.#expectClosed(step);
     else if ("expectNothing" in step) {
       const connection = this.#connection(step.expectNothing);
       if (step.ms !== undefined) await sleep(step.ms);
       connection.ping();
       await this.#expect(connection, { type: "pingresp" }, []);
     } else if ("cut" in step) this.#connection(step.cut).cut();
+    else if ("end" in step) this.#connection(step.end).end();
     else if ("disconnect" in step) {
       const connection = this.#connection(step.disconnect);
       connection.send({ type: "disconnect", ...step.with } as Packet);
-      if (!(await connection.closed(this.#patience))) {
-        connection.end();
-        throw new Error("the broker does not close after DISCONNECT");
-      }
+      await this.#expectClosed({ expectClosed: step.disconnect });
     } else if ("wait" in step) await sleep(step.wait);
-    else {
+    else if ("answer" in step) {
       const connection = this.#connection(step.answer);
-      connection.send({
-        type: step.type,
-        packetIdentifier: connection.lastIdentifier,
-        reasonCode: step.reasonCode,
-      });
+      const { lastIdentifier: packetIdentifier } = connection;
+      connection.send({ type: step.type, packetIdentifier, reasonCode: step.reasonCode });
+    } else if (step.broker === "close") await this.#target.control!.close();
+    else await this.#target.control!.disconnectClient(this.#named(step.clientId));
+  }
+
+  async #connect(step: Extract<Step, { connect: string }>): Promise<void> {
+    const connection = await this.#open(step.connect, step);
+    const connect: ConnectPacket = {
+      type: "connect",
+      protocolVersion: connection.version,
+      clientId: `{t}${step.connect}`,
+      cleanStart: true,
+      keepAlive: 0,
+      ...step.with,
+    };
+    connection.send(this.#named(connect));
+    await this.#expect(connection, { type: "connack", reasonCode: 0, ...step.connack }, []);
+  }
+
+  async #send(
+    connection: WireConnection,
+    step: { readonly packet: Sent; readonly pieces?: number },
+  ): Promise<void> {
+    if (!("hex" in step.packet)) return connection.send(this.#named(step.packet));
+    const bytes = hexBytes(this.#named(step.packet.hex));
+    const size = step.pieces ?? bytes.length;
+    for (let at = 0; at < bytes.length; at += size) {
+      connection.sendBytes(bytes.subarray(at, at + size));
+      if (step.pieces !== undefined) await sleep(1);
     }
   }
 
   async #expect(
     connection: WireConnection,
-    pattern: Readonly<Record<string, unknown>>,
+    pattern: Pattern,
     skipping: readonly string[],
   ): Promise<void> {
     for (;;) {
@@ -140,118 +204,101 @@ class Run {
       if (received === undefined)
         throw new Error(connection.isClosed ? "the broker closed the connection" : "nothing came");
       if (skipping.includes(received.packet.type)) continue;
-      const fault = this.#differs(received.packet, pattern);
+      const fault = differs(received.packet, this.#named(pattern));
       if (fault !== undefined)
         throw new Error(`${fault}; got ${JSON.stringify(received.packet, shown)}`);
       return;
     }
   }
 
-  async #expectAll(
-    connection: WireConnection,
-    patterns: readonly Readonly<Record<string, unknown>>[],
-  ): Promise<void> {
-    const left = [...patterns];
+  async #expectAmong(names: readonly string[], patterns: readonly Pattern[]): Promise<void> {
+    const connections = names.map((name) => this.#connection(name));
+    const left = patterns.map((pattern) => this.#named(pattern));
+    const deadline = performance.now() + this.#patience;
     while (left.length > 0) {
-      const received = await connection.next(this.#patience);
-      if (received === undefined)
-        throw new Error(`nothing came for ${JSON.stringify(left, shown)}`);
-      const at = left.findIndex((pattern) => this.#differs(received.packet, pattern) === undefined);
+      const received = firstOf(connections);
+      if (received === undefined) {
+        const rest = deadline - performance.now();
+        if (rest <= 0 || connections.every(({ isClosed }) => isClosed))
+          throw new Error(`nothing came for ${JSON.stringify(left, shown)}`);
+        await Promise.race(connections.map((connection) => connection.change(rest)));
+        continue;
+      }
+      const at = left.findIndex((pattern) => differs(received.packet, pattern) === undefined);
       if (at < 0) throw new Error(`not expected: ${JSON.stringify(received.packet, shown)}`);
       left.splice(at, 1);
     }
   }
 
+  async #expectHex(step: Extract<Step, { expectHex: string }>): Promise<void> {
+    const received = await this.#connection(step.expectHex).next(this.#patience);
+    const seen = received === undefined ? "nothing" : Buffer.from(received.bytes).toString("hex");
+    const expected = Buffer.from(hexBytes(this.#named(step.hex))).toString("hex");
+    if (seen !== expected) throw new Error(`expected ${expected}, got ${seen}`);
+  }
+
   async #expectClosed(step: Extract<Step, { expectClosed: string }>): Promise<void> {
     const connection = this.#connection(step.expectClosed);
-    const received = await connection.next(this.#patience);
-    if (received !== undefined) {
-      if (step.after === undefined)
-        throw new Error(
-          `expected no packet before the close, got ${JSON.stringify(received.packet, shown)}`,
-        );
-      const fault = this.#differs(received.packet, step.after);
-      if (fault !== undefined)
-        throw new Error(
-          `before the close: ${fault}; got ${JSON.stringify(received.packet, shown)}`,
-        );
-      const more = await connection.next(this.#patience);
-      if (more !== undefined)
-        throw new Error(`another packet before the close: ${JSON.stringify(more.packet, shown)}`);
-    } else if (step.must === true)
-      throw new Error(`the connection ended without ${JSON.stringify(step.after, shown)}`);
+    let received = await connection.next(this.#patience);
+    while (received !== undefined && step.skipping?.includes(received.packet.type) === true)
+      received = await connection.next(this.#patience);
+    // Before 5.0 a Server has no DISCONNECT.
+    const after =
+      step.after?.["type"] === "disconnect" && connection.version < 5 ? undefined : step.after;
+    if (received !== undefined) this.#judgeLast(received.packet, after, step.must === true);
+    else if (after !== undefined && connection.isClosed) {
+      const what = `the connection ended without ${JSON.stringify(after, shown)}`;
+      this.#demand(step.must === true, what);
+    }
+    const more = await connection.next(this.#patience);
+    if (more !== undefined)
+      throw new Error(`another packet before the close: ${JSON.stringify(more.packet, shown)}`);
     if (!(await connection.closed(this.#patience)))
       throw new Error("the broker did not close the connection");
   }
 
-  /** Why a packet does not fit, or `undefined`. */
-  #differs(
-    packet: unknown,
-    pattern: Readonly<Record<string, unknown>>,
-    path = "",
-  ): string | undefined {
-    for (const [key, expected] of Object.entries(this.#named(pattern))) {
-      const seen = (packet as Record<string, unknown>)[key];
-      const where = path === "" ? key : `${path}.${key}`;
-      if (expected === null) {
-        if (seen !== undefined) return `${where}: expected to be absent`;
-      } else if (key === "payload" || seen instanceof Uint8Array) {
-        const text = seen instanceof Uint8Array ? Buffer.from(seen).toString() : String(seen);
-        if (text !== expected)
-          return `${where}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(text)}`;
-      } else if (isOneOf(expected)) {
-        if (!expected.oneOf.includes(seen))
-          return `${where}: expected one of ${JSON.stringify(expected.oneOf)}, got ${JSON.stringify(seen)}`;
-      } else if (Array.isArray(expected)) {
-        if (JSON.stringify(seen) !== JSON.stringify(expected))
-          return `${where}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(seen)}`;
-      } else if (typeof expected === "object") {
-        if (seen === undefined) return `${where}: expected to be there`;
-        const fault = this.#differs(seen, expected as Readonly<Record<string, unknown>>, where);
-        if (fault !== undefined) return fault;
-      } else if ((seen ?? defaultOf(key)) !== expected)
-        return `${where}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(seen)}`;
-    }
-    return undefined;
+  /** Looks at the packet that came before a close. */
+  #judgeLast(packet: Packet, after: Pattern | undefined, must: boolean): void {
+    const got = JSON.stringify(packet, shown);
+    if (after === undefined) throw new Error(`expected no packet before the close, got ${got}`);
+    if (packet.type !== after["type"])
+      throw new Error(`expected ${String(after["type"])} before the close, got ${got}`);
+    const fault = differs(packet, this.#named(after));
+    if (fault !== undefined) this.#demand(must, `before the close: ${fault}; got ${got}`);
   }
 
-  /** Puts this run's own text where `{t}` stands. */
+  /** Something that the standard demands, or only recommends. */
+  #demand(must: boolean, fault: string): void {
+    if (must || this.#target.isOurs === true) throw new Error(fault);
+    this.notes.push(fault);
+  }
+
+  /** Puts this run's own text where `{t}` stands, and assigned Client Identifiers. */
   #named<V>(value: V): V {
-    if (typeof value === "string") return value.replaceAll("{t}", this.#text) as V;
+    if (typeof value === "string") {
+      return value
+        .replaceAll("{t}", this.#text)
+        .replaceAll(/\{id (\w+)\}/g, (_all, name: string) => {
+          const assigned = this.#connection(name).assignedClientIdentifier;
+          if (assigned === undefined) throw new Error(`${name} was assigned no Client Identifier`);
+          return assigned;
+        }) as V;
+    }
     if (Array.isArray(value)) return value.map((item: unknown) => this.#named(item)) as V;
     if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+    if ("lastIdentifier" in value)
+      return this.#connection(value.lastIdentifier as string).lastIdentifier as V;
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [key, this.#named(item)]),
     ) as V;
   }
+}
 
-  /** Hex with spaces; `'text'` stands for its bytes, `{t}` in it for this run's text, `"text"` for a UTF-8 string with its length. */
-  #bytes(hex: string): Uint8Array {
-    const parts: Buffer[] = [];
-    for (const token of hex.match(/"[^"]*"|'[^']*'|[0-9a-fA-F]+/g) ?? []) {
-      if (token.startsWith("'")) parts.push(Buffer.from(this.#named(token.slice(1, -1))));
-      else if (token.startsWith('"')) {
-        const text = Buffer.from(this.#named(token.slice(1, -1)));
-        parts.push(Buffer.from([text.length >> 8, text.length & 0xff]), text);
-      } else parts.push(Buffer.from(token, "hex"));
-    }
-    return Buffer.concat(parts);
+/** The next packet that has come on any of the connections. */
+function firstOf(connections: readonly WireConnection[]): Received | undefined {
+  for (const connection of connections) {
+    const received = connection.take();
+    if (received !== undefined) return received;
   }
-}
-
-function isOneOf(value: unknown): value is { oneOf: readonly unknown[] } {
-  return typeof value === "object" && value !== null && "oneOf" in value;
-}
-
-/** Fields that the decoder leaves out where they have their default. */
-function defaultOf(key: string): unknown {
-  return key === "reasonCode" ? 0 : key === "dup" || key === "retain" ? false : undefined;
-}
-
-function shown(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return undefined;
 }
