@@ -49,7 +49,7 @@ export function parkFor<V>(
     if (!connection.isWaitingFor(ticket)) return;
     connection.unpark();
     connection.guarded(() => proceed(answer));
-    if (!connection.isParked) connection.handlePackets();
+    if (!connection.isParked) connection.intake.run();
   };
   engine.wheel.schedule(timer, engine.settings.limits.hookTimeout);
   promise.then(settle, (error: unknown) => {

@@ -24,6 +24,8 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   const will = willFault(engine, packet);
   if (will !== 0)
     return connection.refuse(will, "the Will asks for what this broker does not offer");
+  // Taken now: the packet's bytes are gone once something has to be waited for.
+  connection.will = armWill(engine, packet);
   if (engine.isDraining)
     return connection.refuse(ReasonCode.serverUnavailable, "the broker is shutting down");
   const isEnhanced = properties?.authenticationMethod !== undefined;
@@ -127,22 +129,26 @@ function claim(connection: Connection, packet: ConnectPacket): void {
 
 function open(connection: Connection, packet: ConnectPacket, granted: Claim): void {
   const { engine } = connection;
+  const expiryInterval = expiryOf(engine, packet);
   const before = engine.sessions.get(connection.clientId);
+  if (engine.store.state === "refusing" && (expiryInterval > 0 || before?.isStored === true)) {
+    // Before any effect: nobody is taken over, no session ends.
+    return connection.refuse(ReasonCode.quotaExceeded, "the store takes nothing at present");
+  }
+  const newest = engine.newestPosition;
   if (before?.connection !== undefined) takeOver(connection, before.connection);
   // A second look: the old connection's end may have ended its session.
   const known = engine.sessions.get(connection.clientId);
   const sessionPresent = known !== undefined && !packet.cleanStart; // [MQTT5-3.2.2-2] [MQTT5-3.2.2-3] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2]
   if (known !== undefined && packet.cleanStart) endSession(engine, known, "Clean Start"); // [MQTT5-3.1.2-4] [MQTT3-3.1.2-6]
-  const expiryInterval = expiryOf(engine, packet);
-  if (engine.store.state === "refusing" && expiryInterval > 0) {
-    return connection.refuse(ReasonCode.quotaExceeded, "the store takes nothing at present");
-  }
   const session = sessionPresent
     ? known
     : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted);
-  const position = attach(engine, session, connection, granted, expiryInterval, sessionPresent);
-  const willPosition = setWill(engine, session, packet);
-  acceptConnection(connection, session, packet, sessionPresent, Math.max(position, willPosition));
+  attach(engine, session, connection, granted, expiryInterval, sessionPresent);
+  // CONNACK waits for all that was recorded: also that a session before has ended.
+  const position = engine.newestPosition > newest ? engine.newestPosition : 0;
+  setWill(engine, session, connection);
+  acceptConnection(connection, session, packet, sessionPresent, position);
 }
 
 /** Ends the older connection with the same Client Identifier [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]. */
@@ -170,7 +176,7 @@ function expiryOf(engine: Engine, packet: ConnectPacket): number {
   return packet.cleanStart ? 0 : longest;
 }
 
-/** Gives the session its connection. @returns the position that CONNACK waits for. */
+/** Gives the session its connection. */
 function attach(
   engine: Engine,
   session: Session,
@@ -178,7 +184,7 @@ function attach(
   granted: Claim,
   expiryInterval: number,
   isResumed: boolean,
-): Position {
+): void {
   session.claim = granted;
   session.username = connection.username;
   session.connection = connection;
@@ -193,17 +199,18 @@ function attach(
     engine.counters.sessionsStarted++;
     engine.events.emit("sessionStarted", { clientId: session.clientId });
   }
-  if (engine.store.isVolatile || (expiryInterval === 0 && !session.isStored)) return 0;
+  if (engine.store.isVolatile || (expiryInterval === 0 && !session.isStored)) return;
   if (session.isStored) {
-    return engine.append({
+    engine.append({
       type: "session-attach",
       session: session.key,
       epoch: granted.epoch,
       sessionExpiryInterval: expiryInterval,
     });
+    return;
   }
   session.isStored = true;
-  return engine.append({
+  engine.append({
     type: "session-begin",
     session: session.key,
     clientId: session.clientId,
@@ -213,10 +220,12 @@ function attach(
   });
 }
 
-function setWill(engine: Engine, session: Session, packet: ConnectPacket): Position {
-  const will = armWill(engine, packet);
+/** Leaves the Will with the session. Nobody waits for its record: a crash may miss the Will of its last flush's window. */
+function setWill(engine: Engine, session: Session, connection: Connection): void {
+  const will = connection.will;
+  connection.will = undefined;
   session.will = will;
-  if (will === undefined || engine.store.isVolatile) return 0;
+  if (will === undefined || engine.store.isVolatile) return;
   engine.append({
     type: "will-set",
     session: session.key,
@@ -235,7 +244,6 @@ function setWill(engine: Engine, session: Session, packet: ConnectPacket): Posit
       },
     },
   });
-  return 0; // Nobody waits for it: a crash may miss the Will of its last flush's window.
 }
 
 function acceptConnection(

@@ -9,12 +9,12 @@ import type {
   TopicName,
 } from "@sericite/protocol";
 import type { EnhancedAuthentication } from "./auth.ts";
-import { dispatch } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
+import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
 import { Sender } from "./sender.ts";
-import type { Slab } from "./slab.ts";
+import type { ArmedWill } from "./will.ts";
 import type { Session } from "./session.ts";
 import { pump } from "./deliver.ts";
 import { detach } from "./session-registry.ts";
@@ -33,7 +33,7 @@ const CLOSE_TIMEOUT = 5000;
 export class Connection implements LinkHandler, ClientIdentity {
   readonly engine: Engine;
   readonly link: Link;
-  readonly parser: Parser;
+  readonly intake: Intake;
   readonly sender: Sender;
   /** Came in by the embedding program: nobody is asked who it is and what it may. */
   readonly isTrusted: boolean;
@@ -59,6 +59,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   aliases: TopicAliasInbound<TopicName> | undefined;
   outboundAliases: TopicAliasOutbound | undefined;
   authentication: EnhancedAuthentication | undefined;
+  /** Of CONNECT, until the session has it. */
+  will: ArmedWill | undefined;
   /** Goes out with CONNACK. */
   authenticationData: Uint8Array | undefined;
 
@@ -67,11 +69,9 @@ export class Connection implements LinkHandler, ClientIdentity {
   #isParked = false;
   #ticket: object | undefined;
   #isPaused = false;
-  #hasBacklog = false;
-  #isHandling = false;
+  /** The client closed in order; what it sent before is still being handled. */
+  #isLinkGone = false;
   #lastReceivedAt: number;
-  /** Holds what was read last. */
-  slab: Slab | undefined;
   readonly #timer: TimerEntry;
   #stallTimer: TimerEntry | undefined;
   retryTimer: TimerEntry | undefined;
@@ -82,11 +82,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.engine = engine;
     this.link = link;
     this.isTrusted = isTrusted;
-    this.parser = new Parser({
-      from: "client",
-      maximumPacketSize: engine.settings.mqtt.maximumPacketSize,
-      topicNames: engine.topicNames,
-    });
+    this.intake = new Intake(this);
     this.sender = new Sender(this);
     this.#lastReceivedAt = engine.now;
     this.#timer = new TimerEntry(() => this.#onTimer());
@@ -104,50 +100,22 @@ export class Connection implements LinkHandler, ClientIdentity {
     engine.enter();
     engine.counters.bytesReceived += end - start;
     this.#lastReceivedAt = engine.now;
-    if (this.state === "closing" || this.state === "closed") return;
-    const slab = engine.slabs.room(end - start);
-    this.slab = slab;
-    const at = slab.used;
-    slab.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
-    slab.used = at + end - start;
-    this.parser.push(slab.bytes, at, slab.used);
-    if (this.#isParked || this.#hasBacklog) this.parser.hold();
-    else this.handlePackets();
+    if (!this.isAlive) return;
+    this.intake.take(bytes, start, end);
   }
 
-  /** Handles what was read, a bounded number of packets a turn. */
-  handlePackets(): void {
-    if (this.#isHandling) return;
-    this.#isHandling = true;
-    this.#hasBacklog = false;
-    let budget = this.engine.settings.limits.packetsPerTurn;
-    try {
-      for (;;) {
-        if (budget-- === 0) {
-          this.#hasBacklog = true;
-          this.parser.hold();
-          this.engine.nextTurn(this.#resumeBacklog);
-          break;
-        }
-        const packetType = this.parser.next();
-        if (packetType === 0) break;
-        this.engine.counters.packetsReceived++;
-        dispatch(this, packetType);
-        if (this.#isParked) {
-          this.parser.hold();
-          break;
-        }
-        if (this.state === "closing" || this.state === "closed") break;
-      }
-    } catch (error) {
-      this.#caught(error);
-    }
-    this.#isHandling = false;
-    this.#updatePause();
+  /** Neither ended nor ending. */
+  get isAlive(): boolean {
+    return this.state !== "closing" && this.state !== "closed";
+  }
+
+  /** The parser with the packet that is being handled. */
+  get parser(): Parser {
+    return this.intake.parser;
   }
 
   /** The client's fault ends its connection as the standard says; one of ours ends it too, and hurts nobody else. */
-  #caught(error: unknown): void {
+  caught(error: unknown): void {
     if (error instanceof ProtocolError) this.fail(error);
     else {
       this.engine.internalError(error, this.clientId);
@@ -155,18 +123,17 @@ export class Connection implements LinkHandler, ClientIdentity {
     }
   }
 
-  readonly #resumeBacklog = (): void => {
-    if (this.#hasBacklog && !this.#isParked && this.state !== "closing" && this.state !== "closed")
-      this.handlePackets();
-  };
+  /** What was read was handled, or is held: reads on or not, and ends where the client has ended. */
+  intakeChanged(): void {
+    if (this.#isLinkGone && this.isAlive && !this.#isParked && !this.intake.isBehind)
+      this.#gone(undefined);
+    else this.#updatePause();
+  }
 
   #updatePause(): void {
     const wantsPause =
-      this.#isParked ||
-      this.#hasBacklog ||
-      (!this.isWritable && this.sender.output.size > OUTPUT_PAUSE);
-    if (wantsPause === this.#isPaused || this.state === "closing" || this.state === "closed")
-      return;
+      this.intake.isFull || (!this.isWritable && this.sender.output.size > OUTPUT_PAUSE);
+    if (wantsPause === this.#isPaused || !this.isAlive || this.#isLinkGone) return;
     this.#isPaused = wantsPause;
     if (wantsPause) this.link.pause();
     else {
@@ -181,7 +148,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     try {
       action();
     } catch (error) {
-      this.#caught(error);
+      this.caught(error);
     }
   }
 
@@ -192,8 +159,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   }
 
   /**
-   * Stops handling packets until `unpark` is called with the ticket that is returned. The keep-alive
-   * stands still meanwhile. Whoever parks sees to it that a deadline ends it.
+   * Stops handling packets, but acknowledgements, until `unpark` is called for the ticket that is
+   * returned. The keep-alive stands still meanwhile. Whoever parks sees to it that a deadline ends it.
    */
   park(): object {
     const ticket = {};
@@ -207,7 +174,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     return this.#ticket === ticket && this.state !== "closing" && this.state !== "closed";
   }
 
-  /** Ends the park. Call `handlePackets` when the answer was dealt with. */
+  /** Ends the park. Call `intake.run` when the answer was dealt with. */
   unpark(): void {
     this.#isParked = false;
     this.#ticket = undefined;
@@ -376,12 +343,14 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.sender.output.clear();
     this.#leave(reasonCode, reason);
     this.state = "closing";
+    if (this.#isLinkGone) return this.#gone(undefined);
     this.link.destroy();
   }
 
   #shut(reasonCode: number, reason: string): void {
     this.#leave(reasonCode, reason);
     this.state = "closing";
+    if (this.#isLinkGone) return this.#gone(undefined);
     // Also to a link that is full: it keeps the order, and sends all before it ends.
     if (this.sender.output.size > 0) this.#flush();
     if (this.#isPaused) this.link.resume(); // Reads on and discards, so that a reset does not overtake the last packet.
@@ -395,7 +364,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     const wasOpen = this.state === "open";
     this.#ticket = undefined;
     this.#isParked = false;
-    this.#hasBacklog = false;
+    this.intake.clear();
     this.sender.dropPending();
     if (this.#stallTimer !== undefined) engine.wheel.cancel(this.#stallTimer);
     if (this.retryTimer !== undefined) engine.wheel.cancel(this.retryTimer);
@@ -424,14 +393,25 @@ export class Connection implements LinkHandler, ClientIdentity {
     const engine = this.engine;
     engine.enter();
     if (this.state === "closed") return;
-    if (this.state !== "closing")
+    if (this.state === "open" && cause === undefined && (this.#isParked || this.intake.isBehind)) {
+      // A link that ended in order has delivered everything: DISCONNECT may be among what is held.
+      this.#isLinkGone = true;
+      this.isWritable = false;
+      return;
+    }
+    this.#gone(cause);
+  }
+
+  #gone(cause: Error | undefined): void {
+    if (this.state !== "closing") {
       this.#leave(
         ReasonCode.success,
         cause === undefined ? "connection closed by the client" : cause.message,
       );
-    engine.wheel.cancel(this.#timer);
+    }
+    this.engine.wheel.cancel(this.#timer);
     this.state = "closed";
     this.sender.output.clear();
-    engine.forget(this);
+    this.engine.forget(this);
   }
 }

@@ -244,18 +244,20 @@ function isDeliveryAllowed(
     engine.ready(connection);
     return false;
   }
+  const question = {};
   session.isParked = true;
+  session.question = question;
   const timer = new TimerEntry(() => {
-    engine.hookTimedOut("authorizeDelivery");
+    if (session.question === question) engine.hookTimedOut("authorizeDelivery");
     settle(false);
   });
-  let isSettled = false;
   const settle = (allowed: boolean): void => {
-    if (isSettled) return;
-    isSettled = true;
     engine.wheel.cancel(timer);
+    // Answered before, or the connection that it was asked for is gone.
+    if (session.question !== question) return;
     engine.enter();
     session.isParked = false;
+    session.question = undefined;
     if (allowed && session.queue?.head() === message) session.deliveryAllowed = message;
     else if (!allowed) refuse();
     if (session.connection !== undefined) engine.ready(session.connection);

@@ -343,7 +343,7 @@ export class Engine {
       this.wheel.cancel(timer);
       if (!connection.isWaitingFor(ticket)) continue;
       connection.unpark();
-      connection.handlePackets();
+      connection.intake.run();
     }
     this.#held.clear();
   }

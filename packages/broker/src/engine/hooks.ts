@@ -100,8 +100,8 @@ function allOf<A extends unknown[]>(
   const ask = (from: number, args: A): boolean | Promise<boolean> => {
     for (let i = from; i < asked.length; i++) {
       const answer = asked[i]!(...args);
-      if (typeof answer !== "boolean") return answer.then((allowed) => allowed && ask(i + 1, args));
-      if (!answer) return false;
+      if (isPromise(answer)) return answer.then((allowed) => allowed === true && ask(i + 1, args));
+      if (answer !== true) return false;
     }
     return true;
   };

@@ -214,7 +214,7 @@ function messageOf(connection: Connection, topic: TopicName, qos: QoS, retain: b
     connection.clientId,
     0,
     // Bytes that the parser holds itself are not used again.
-    connection.slab?.bytes === bytes ? connection.slab : undefined,
+    connection.intake.slab?.bytes === bytes ? connection.intake.slab : undefined,
   );
 }
 

@@ -92,6 +92,8 @@ export class SessionRegistry {
 export function detach(engine: Engine, session: Session): void {
   session.connection = undefined;
   session.isParked = false;
+  session.question = undefined;
+  session.deliveryAllowed = undefined;
   session.detachedAt = engine.now;
   session.outbound?.rewind();
   scheduleWill(engine, session);

@@ -32,6 +32,8 @@ export class Session {
   isStored = false;
   /** A question about its next message is open: nothing is sent until it is answered. */
   isParked = false;
+  /** That question; an answer to another one means nothing. */
+  question: object | undefined;
   /** Engine time since when it has no connection. */
   detachedAt = 0;
 

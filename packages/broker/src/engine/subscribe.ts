@@ -28,6 +28,15 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
     }
   }
   checkOffers(connection, packet);
+  const { engine } = connection;
+  if (
+    connection.protocolVersion === 3 &&
+    engine.store.state === "refusing" &&
+    connection.session!.isDurable
+  ) {
+    // 3.1 has no way to say no, and a yes would not be kept.
+    return connection.close(ReasonCode.quotaExceeded, "the store takes nothing at present");
+  }
   advance(connection, { packet, reasonCodes: [], position: 0 });
 }
 

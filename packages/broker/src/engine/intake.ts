@@ -1,0 +1,174 @@
+import { PacketType, Parser } from "@sericite/protocol";
+import type { Connection } from "./connection.ts";
+import { dispatch } from "./dispatch.ts";
+import type { Slab } from "./slab.ts";
+
+/** Packets held while a connection is parked, above which nothing more is read. Bytes. */
+const HELD_MAXIMUM = 64 * 1024;
+
+/**
+ * What comes in on one connection: bytes to packets, one at a time and in order, a bounded number a
+ * turn. While the connection is parked its packets are held; only acknowledgements of our own
+ * messages pass, since what everything waits for may wait for them.
+ */
+export class Intake {
+  readonly #connection: Connection;
+  readonly #live: Parser;
+  /** Reads what was held. */
+  #later: Parser | undefined;
+  /** The one with the packet that is being handled. */
+  parser: Parser;
+  /** Holds what was read last. */
+  slab: Slab | undefined;
+  #held: Uint8Array[] | undefined;
+  #heldBytes = 0;
+  /** This turn's share is used up. */
+  #hasBacklog = false;
+  #isRunning = false;
+  /** What the client did wrong behind packets that are held. */
+  #fault: { readonly error: unknown } | undefined;
+
+  constructor(connection: Connection) {
+    const { engine } = connection;
+    this.#connection = connection;
+    this.#live = new Parser({
+      from: "client",
+      maximumPacketSize: engine.settings.mqtt.maximumPacketSize,
+      topicNames: engine.topicNames,
+    });
+    this.parser = this.#live;
+  }
+
+  /** More was read than is handled yet. */
+  get isBehind(): boolean {
+    return this.#hasBacklog || this.#held !== undefined || this.#fault !== undefined;
+  }
+
+  /** Nothing more should be read at present. */
+  get isFull(): boolean {
+    return this.#hasBacklog || this.#heldBytes > HELD_MAXIMUM || this.#fault !== undefined;
+  }
+
+  /** Takes bytes that are valid during the call, and handles what they complete. */
+  take(bytes: Uint8Array, start: number, end: number): void {
+    const slab = this.#connection.engine.slabs.room(end - start);
+    this.slab = slab;
+    const at = slab.used;
+    slab.bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+    slab.used = at + end - start;
+    this.#live.push(slab.bytes, at, slab.used);
+    if (this.isFull) this.#live.hold();
+    else this.run();
+  }
+
+  /** Forgets what is not handled yet. */
+  clear(): void {
+    this.#hasBacklog = false;
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    this.#fault = undefined;
+  }
+
+  /** Handles what was read: held packets first. */
+  run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#hasBacklog = false;
+    const connection = this.#connection;
+    let budget = connection.engine.settings.limits.packetsPerTurn;
+    try {
+      while (connection.isAlive) {
+        if (budget-- === 0) {
+          this.#hasBacklog = true;
+          this.#live.hold();
+          connection.engine.nextTurn(this.#goOn);
+          break;
+        }
+        const goesOn =
+          this.#held !== undefined && !connection.isParked ? this.#runHeld() : this.#runLive();
+        if (!goesOn) break;
+      }
+    } catch (error) {
+      connection.caught(error);
+    }
+    this.#isRunning = false;
+    connection.intakeChanged();
+  }
+
+  readonly #goOn = (): void => {
+    if (this.#hasBacklog && this.#connection.isAlive) this.run();
+  };
+
+  /** @returns whether there may be more to handle now. */
+  #runHeld(): boolean {
+    const held = this.#held!;
+    const bytes = held.shift()!;
+    this.#heldBytes -= bytes.length;
+    if (held.length === 0) this.#held = undefined;
+    const live = this.#live;
+    const parser = (this.#later ??= new Parser({
+      from: "client",
+      protocolVersion: live.protocolVersion,
+      maximumPacketSize: live.maximumPacketSize,
+      topicNames: this.#connection.engine.topicNames,
+    }));
+    parser.push(bytes, 0, bytes.length);
+    this.parser = parser;
+    dispatch(this.#connection, parser.next());
+    return true;
+  }
+
+  #runLive(): boolean {
+    const connection = this.#connection;
+    if (this.#fault !== undefined) {
+      if (connection.isParked) return false;
+      const { error } = this.#fault;
+      this.#fault = undefined;
+      throw error;
+    }
+    if (this.#heldBytes > HELD_MAXIMUM) {
+      this.#live.hold();
+      return false;
+    }
+    this.parser = this.#live;
+    if (!connection.isParked) {
+      const packetType = this.#live.next();
+      if (packetType === 0) return false;
+      connection.engine.counters.packetsReceived++;
+      dispatch(connection, packetType);
+      return true;
+    }
+    return this.#runBehindPark();
+  }
+
+  /** Looks at the next packet of a parked connection. */
+  #runBehindPark(): boolean {
+    const connection = this.#connection;
+    const live = this.#live;
+    let packetType: number;
+    try {
+      packetType = live.next();
+    } catch (error) {
+      // What came before it still counts.
+      this.#fault = { error };
+      return false;
+    }
+    if (packetType === 0) return false;
+    connection.engine.counters.packetsReceived++;
+    if (connection.state === "open" && passes(packetType)) dispatch(connection, packetType);
+    else {
+      const bytes = live.bytes.slice(live.start, live.end);
+      (this.#held ??= []).push(bytes);
+      this.#heldBytes += bytes.length;
+    }
+    return true;
+  }
+}
+
+function passes(packetType: number): boolean {
+  return (
+    packetType === PacketType.puback ||
+    packetType === PacketType.pubrec ||
+    packetType === PacketType.pubcomp
+  );
+}
