@@ -197,7 +197,7 @@ export class LedgerConnection implements PacketListener {
     if (packet.qos === 2) {
       session.inbound.set(identifier, routing);
       // Whether the broker knows the identifier of an earlier life of the Session, who knows?
-      routing.mayBeRepeat = packet.dup && routing.index > 0;
+      routing.mayBeRepeat = packet.dup && routing.message.stream.routings.length > 1;
       this.#unansweredQos2.push({ packetIdentifier: identifier, routing });
     }
   }
@@ -505,6 +505,13 @@ export class LedgerConnection implements PacketListener {
     const keepAlive = this.connect?.keepAlive ?? 0;
     const isSilent = keepAlive > 0 && this.ledger.nowMs - this.lastReceivedMs >= keepAlive * 1500;
     return this.mayMisbehave || isSilent || this.ledger.wasTroubledSince(this.connectMs);
+  }
+
+  /** Whether something that it was given may still wait to be handled. */
+  get mayHaveUnread(): boolean {
+    return (
+      this.ledger.mayPark || this.ledger.mayLag || this.ledger.wasTroubledSince(this.lastReceivedMs)
+    );
   }
 
   /** Whether it is open and its CONNECT not answered. */

@@ -1,5 +1,6 @@
 import type { PublishPacket, QoS } from "@sericite/protocol";
 import type { LedgerConnection } from "./ledger-connection.ts";
+import type { Ledger } from "./ledger.ts";
 import { EXPIRY_MARGIN_MS, isExpired } from "./ledger-messages.ts";
 import type { Point, PublishedMessage, Routing } from "./ledger-messages.ts";
 import type { Flight, LedgerSession, SubscriptionPeriod } from "./ledger-session.ts";
@@ -70,7 +71,7 @@ function isRepeat(
   if (flight.message !== message || flight.qos !== packet.qos) return false;
   // Settled, and the broker may know: a new message of the same content is as likely.
   if ((flight.settledOn !== undefined || flight.isUncertain) && !packet.dup) return false;
-  if (flight.settledOn === connection) return false;
+  if (flight.settledOn === connection) return connection.mayHaveUnread;
   return true;
 }
 
@@ -156,7 +157,9 @@ function checkFirst(
 ): void {
   const live = findLive(connection, session, packet, message);
   if (typeof live !== "string") {
-    session.progress.set(message.stream, live.index);
+    const rank = placeOf(live, session.progress.get(message.stream)?.rank ?? -1) ?? 0;
+    session.progress.set(message.stream, { rank, message });
+    session.used.add(live);
     session.delivered.add(message);
     checkTime(connection, packet, live);
     return;
@@ -179,38 +182,47 @@ function findLive(
   message: PublishedMessage,
 ): Routing | string {
   const { ledger } = connection;
-  const { routings } = message.stream;
-  const done = session.progress.get(message.stream) ?? -1;
+  const done = session.progress.get(message.stream)?.rank ?? -1;
   let why = "";
-  let late: Routing | undefined;
-  for (const routing of routings) {
+  let found: Routing | undefined;
+  for (const routing of message.stream.routings) {
     if (routing.message !== message) continue;
-    if (routing.refused !== undefined && !ledger.mayBeDue(routing)) {
-      why ||= `delivered, but it is ${routing.refused}`;
-      continue;
-    }
-    if (ledger.nowMs < routing.notBeforeMs) {
-      why ||= `too early, it is not due before ${routing.notBeforeMs} ms`;
-      continue;
-    }
-    if (routing.index <= done) {
-      const last = routings[done] as Routing;
-      why ||=
-        last.message === message
-          ? "delivered once more"
-          : `out of order: ${last.message.name} came before it`;
-      continue;
-    }
-    const fault = explain(session, packet, routing, ledger.point);
-    if (fault === undefined) {
-      // Its publisher may have sent it again since, with its time afresh.
-      if (!isExpired(routing, ledger.nowMs)) return routing;
-      late ??= routing;
-    }
-    // Of several reasons the last is that of the most likely candidate.
-    else why = fault;
+    const fault = faultOf(session, packet, routing, done, ledger);
+    if (fault !== undefined) why = fault;
+    else if (found === undefined || isBetter(routing, found, done, ledger.nowMs)) found = routing;
   }
-  return late ?? why;
+  return found ?? why;
+}
+
+/** Why a delivery cannot be this routing, or nothing. */
+function faultOf(
+  session: LedgerSession,
+  packet: PublishPacket,
+  routing: Routing,
+  done: number,
+  ledger: Ledger,
+): string | undefined {
+  if (routing.refused !== undefined && !ledger.mayBeDue(routing))
+    return `delivered, but it is ${routing.refused}`;
+  if (ledger.nowMs < routing.notBeforeMs)
+    return `too early, it is not due before ${routing.notBeforeMs} ms`;
+  if (session.used.has(routing)) return "delivered once more";
+  if (placeOf(routing, done) === undefined) {
+    return `out of order: ${session.progress.get(routing.message.stream)?.message.name ?? "another"} came before it [MQTT5-4.6.0-6] [MQTT3-4.6.0-6]`;
+  }
+  return explain(session, packet, routing, ledger.point);
+}
+
+/** The earlier one, but not one whose time is over: its publisher may have sent it again since, with its time afresh. */
+function isBetter(one: Routing, other: Routing, done: number, nowMs: number): boolean {
+  const isOver = isExpired(one, nowMs);
+  if (isOver !== isExpired(other, nowMs)) return !isOver;
+  return (placeOf(one, done) ?? 0) < (placeOf(other, done) ?? 0);
+}
+
+/** The first place in its stream that a routing may have behind what was delivered; any where there is no order. */
+function placeOf({ message, ranks }: Routing, done: number): number | undefined {
+  return message.stream.isOrdered ? ranks.find((rank) => rank > done) : ranks[0];
 }
 
 /** Why a delivery does not fit a routing and the subscriptions at its time, or nothing. */

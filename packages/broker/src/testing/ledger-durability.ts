@@ -77,6 +77,7 @@ export class DurabilityAudit {
       if (
         routing.refused !== undefined ||
         routing.mayBeRepeat ||
+        receiver.contenders.size > 0 ||
         !isKept(receiver) ||
         receiver.lifeAt(this.#ledger.nowMs, EXPIRY_MARGIN_MS) !== "lives"
       )

@@ -25,8 +25,8 @@ export interface Routing {
   mayBeRepeat: boolean;
   /** Known not to happen, and why. */
   refused: string | undefined;
-  /** Place in its stream. */
-  readonly index: number;
+  /** Places in its stream that it may have, lowest first: one, or more where it came again unanswered. */
+  readonly ranks: number[];
   /** Of a Will: it may not come before this time. Milliseconds. */
   notBeforeMs: number;
   /** Connection that brought it; `undefined` of a Will. */
@@ -51,6 +51,8 @@ export interface PublishedMessage {
 /** Routings of one publisher on one topic, in the order in which the broker was given them. */
 export interface Stream {
   readonly name: string;
+  /** Wills come when they are due, and empty messages are not told apart: they have no order. */
+  readonly isOrdered: boolean;
   readonly routings: Routing[];
 }
 
@@ -76,6 +78,7 @@ export class MessageBook {
   readonly #open = new Set<Routing>();
   /** Routings that were not looked at when everything was at rest. */
   #recent: Routing[] = [];
+  #rank = 0;
 
   /** The message with this payload on this topic, or `undefined` where none was published. */
   find(topicName: string, payload: Uint8Array): PublishedMessage | undefined {
@@ -109,7 +112,11 @@ export class MessageBook {
       // What is empty cannot be told from other empty ones: it has an order of its own.
       const name = payload === "" ? `empty ${packet.topicName}` : `${stream} ${packet.topicName}`;
       let found = this.#streams.get(name);
-      if (found === undefined) this.#streams.set(name, (found = { name, routings: [] }));
+      if (found === undefined)
+        this.#streams.set(
+          name,
+          (found = { name, isOrdered: payload !== "" && source !== undefined, routings: [] }),
+        );
       message = {
         key,
         name: key.length > 40 ? `${key.slice(0, 40)}…` : key,
@@ -133,7 +140,7 @@ export class MessageBook {
       isSure: false,
       mayBeRepeat: false,
       refused: undefined,
-      index: message.stream.routings.length,
+      ranks: [(this.#rank += 1)],
       notBeforeMs: 0,
       source,
     };
@@ -151,6 +158,7 @@ export class MessageBook {
   /** It came again and was never answered: perhaps it is only routed now. */
   reopen(routing: Routing, nowMs: number): void {
     routing.latestMs = nowMs;
+    routing.ranks.push((this.#rank += 1));
     if (routing.refused !== undefined || this.#open.has(routing)) return;
     routing.to = Infinity;
     this.#open.add(routing);
@@ -220,14 +228,17 @@ export class MessageBook {
     const candidates = all.filter((routing) => routing.to >= latestBefore);
     const mayBeNone =
       before.length === 0 ||
-      candidates.some(
-        (routing) => routing.message.payload === "" || isExpired(routing, nowMs + EXPIRY_MARGIN_MS),
-      );
+      candidates.some((routing) => routing.message.payload === "" || mayBeExpired(routing, nowMs));
     return { routings: candidates.filter((routing) => routing.message.payload !== ""), mayBeNone };
   }
 }
 
-/** Whether a message's time is over. */
+/** Whether a message's time may be over. */
+export function mayBeExpired({ message, fromMs }: Routing, nowMs: number): boolean {
+  return message.expiry !== undefined && nowMs + EXPIRY_MARGIN_MS >= fromMs + message.expiry * 1000;
+}
+
+/** Whether a message's time is over for certain. */
 export function isExpired({ message, latestMs }: Routing, nowMs: number): boolean {
   return message.expiry !== undefined && nowMs >= latestMs + message.expiry * 1000;
 }

@@ -60,7 +60,7 @@ export class LedgerSession {
   isEnded = false;
   /** A CONNECT came for it of which nobody knows whether it was let in. */
   isUncertain = false;
-  /** Connections of its Client Identifier whose CONNECT with Clean Start is not answered yet. */
+  /** Connections of its Client Identifier whose CONNECT is not answered yet. */
   readonly contenders: ReadonlySet<LedgerConnection>;
   /** … and it had Clean Start: what is found under its name may be another session. */
   mayBeReplaced = false;
@@ -71,8 +71,13 @@ export class LedgerSession {
   order = 0;
   /** QoS 2 messages of the client that are not released: Packet Identifier -> routing. */
   readonly inbound = new Map<number, Routing>();
-  /** Index of the last routing delivered, by stream. */
-  readonly progress = new Map<Stream, number>();
+  /** The last message delivered of each stream, and its place in it. */
+  readonly progress = new Map<
+    Stream,
+    { readonly rank: number; readonly message: PublishedMessage }
+  >();
+  /** Routings that were delivered. */
+  readonly used = new Set<Routing>();
   readonly delivered = new Set<PublishedMessage>();
   /** Must still be delivered. */
   readonly owed = new Set<Routing>();
@@ -90,10 +95,15 @@ export class LedgerSession {
     return `${this.clientId} (session ${this.number})`;
   }
 
+  /** A CONNECT with Clean Start waits for its answer. */
+  get mayEnd(): boolean {
+    return [...this.contenders].some(({ connect }) => connect?.cleanStart === true);
+  }
+
   /** Whether the session must have ended, may have, or must live. */
   lifeAt(nowMs: number, marginMs: number): "lives" | "perhaps" | "ended" {
     if (this.isEnded) return "ended";
-    if (this.isUncertain || this.contenders.size > 0) return "perhaps";
+    if (this.isUncertain || this.mayEnd) return "perhaps";
     if (this.connection !== undefined) return this.expiry === 0 ? "perhaps" : "lives";
     if (this.expiry === 0xffff_ffff) return "lives";
     const endsAtMs = this.detachedAtMs + this.expiry * 1000;

@@ -14,6 +14,8 @@ export interface ArmedWill {
   readonly routing: Routing;
   /** Seconds. */
   readonly delay: number;
+  /** The same, or the Session Expiry Interval of its CONNECT where that is shorter. Seconds. */
+  readonly wait: number;
   readonly connection: LedgerConnection;
   state: "armed" | "waiting" | "perhaps" | "over";
   /** When it is to be published. Milliseconds. */
@@ -56,8 +58,9 @@ export class Wills {
       clientId,
       session: undefined,
       routing,
+      delay: will.properties?.willDelayInterval ?? 0,
       // The session's end comes first where it is earlier.
-      delay: Math.min(will.properties?.willDelayInterval ?? 0, expiry),
+      wait: Math.min(will.properties?.willDelayInterval ?? 0, expiry),
       connection,
       state: "armed",
       dueAtMs: Infinity,
@@ -76,8 +79,8 @@ export class Wills {
       if (will.clientId !== clientId || will.state !== "armed" || connection.will === will)
         continue;
       this.mayCome(will);
-      if (will.delay > 0 && !cleanStart)
-        will.routing.notBeforeMs = ledger.nowMs + will.delay * 1000 - EXPIRY_MARGIN_MS;
+      if (will.wait > 0 && !cleanStart)
+        will.routing.notBeforeMs = ledger.nowMs + will.wait * 1000 - EXPIRY_MARGIN_MS;
     }
   }
 
@@ -122,7 +125,11 @@ export class Wills {
     will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
     if (will.contestedAt === undefined) will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
     will.state = "waiting";
-    if (session.contenders.size > 0) will.routing.notBeforeMs = 0;
+    if (session.mayEnd) will.routing.notBeforeMs = 0;
+    if (session.isEnded) this.sessionEnded(session);
+    else if (session.connection !== connection && will.wait > 0 && !connection.leftInOrder) {
+      return this.#cancel(will, "its client had taken over [MQTT5-3.1.3-9]");
+    }
     if (!connection.leftInOrder) return;
     if (connection.wasReadToEnd && will.contestedAt === undefined)
       this.#cancel(will, "its client said DISCONNECT");
@@ -144,8 +151,8 @@ export class Wills {
     own.state = "perhaps";
     own.routing.from = ledger.point;
     own.routing.refused = undefined;
-    own.routing.notBeforeMs = own.delay === 0 ? 0 : Math.min(own.routing.notBeforeMs, ledger.nowMs);
-    own.dueAtMs = ledger.nowMs + own.delay * 1000;
+    own.routing.notBeforeMs = own.wait === 0 ? 0 : Math.min(own.routing.notBeforeMs, ledger.nowMs);
+    own.dueAtMs = ledger.nowMs + own.wait * 1000;
     own.routing.fromMs = ledger.nowMs;
     own.routing.latestMs = own.dueAtMs;
   }

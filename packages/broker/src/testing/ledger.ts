@@ -3,7 +3,7 @@ import type { Clock, ConnackPacket, ConnectPacket, Packet } from "@sericite/prot
 import type { FaultStore } from "./fault-store.ts";
 import { LedgerConnection } from "./ledger-connection.ts";
 import { DurabilityAudit } from "./ledger-durability.ts";
-import { EXPIRY_MARGIN_MS, isExpired, MessageBook } from "./ledger-messages.ts";
+import { EXPIRY_MARGIN_MS, mayBeExpired, MessageBook } from "./ledger-messages.ts";
 import type { Point, Routing } from "./ledger-messages.ts";
 import { LedgerSession } from "./ledger-session.ts";
 import type { ArmedWill } from "./ledger-wills.ts";
@@ -132,10 +132,8 @@ export class Ledger {
   /** A CONNECT came, which may or may not be let in. */
   connecting(connection: LedgerConnection, connect: ConnectPacket): void {
     this.#wills.contested(connection, connect.clientId, connect.cleanStart);
-    if (connect.cleanStart) {
-      this.#wills.sessionMayEnd(connect.clientId);
-      this.#contendersOf(connect.clientId).add(connection);
-    }
+    if (connect.cleanStart) this.#wills.sessionMayEnd(connect.clientId);
+    this.#contendersOf(connect.clientId).add(connection);
     if (connect.will !== undefined)
       this.#wills.arm(connection, connect.clientId, connect.will, this.#askedExpiry(connect));
   }
@@ -207,7 +205,7 @@ export class Ledger {
     let ended: LedgerSession | undefined;
     if (session === undefined || !present) {
       if (session !== undefined && !session.isEnded) {
-        ended = session;
+        if (first === "lives" && rivals.length === 0) ended = session;
         this.#end(session);
       }
       session = this.#begin(clientId);
@@ -225,7 +223,7 @@ export class Ledger {
     return session;
   }
 
-  /** Connections whose CONNECT with Clean Start is not answered yet. */
+  /** Connections whose CONNECT is not answered yet. */
   #contendersOf(clientId: string): Set<LedgerConnection> {
     let contenders = this.#contenders.get(clientId);
     if (contenders === undefined) this.#contenders.set(clientId, (contenders = new Set()));
@@ -250,8 +248,9 @@ export class Ledger {
     if (session.connection !== connection) return;
     session.connection = undefined;
     session.detachedAtMs = this.nowMs;
+    // DISCONNECT may have set another expiry, or was never read.
     if (connection.leftWith !== undefined && !connection.wasReadToEnd) session.isUncertain = true;
-    if (session.expiry === 0) this.#end(session);
+    else if (session.expiry === 0 && !session.isUncertain) this.#end(session);
   }
 
   #end(session: LedgerSession): void {
@@ -313,7 +312,7 @@ export class Ledger {
       const { message } = routing;
       const isOver =
         session.delivered.has(message) ||
-        isExpired(routing, this.nowMs + EXPIRY_MARGIN_MS) ||
+        mayBeExpired(routing, this.nowMs) ||
         this.mayDrop ||
         session.hadSmallPackets ||
         !session.mustHave(
