@@ -220,10 +220,11 @@ describe("retained messages, wills and sessions", () => {
       persistent: true,
     } as const;
     const first = await client.subscribe(broker.port, options);
+    // At QoS 0: a client may leave before it has acknowledged, and would get it again.
     await publish(client, version, {
       topicName: `${folder}/before`,
       payload: Buffer.from("0"),
-      qos: 1,
+      qos: 0,
     });
     assert.equal((await first.inbox.take()).topicName, `${folder}/before`);
     await first.disconnect();
