@@ -15,8 +15,16 @@ export interface Command {
 /** All commands, in the order of help. */
 export const commands: readonly Command[] = [
   { name: "broker", text: "Run an MQTT broker.", load: () => import("./broker/broker-command.ts") },
-  { name: "pub", text: "Publish messages, with the options of mosquitto_pub.", load: () => import("./client/publish-command.ts") },
-  { name: "sub", text: "Subscribe and print messages, with the options of mosquitto_sub.", load: () => import("./client/subscribe-command.ts") },
+  {
+    name: "pub",
+    text: "Publish messages, with the options of mosquitto_pub.",
+    load: () => import("./client/publish-command.ts"),
+  },
+  {
+    name: "sub",
+    text: "Subscribe and print messages, with the options of mosquitto_sub.",
+    load: () => import("./client/subscribe-command.ts"),
+  },
 ];
 
 /**
@@ -30,7 +38,12 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     return await dispatch(argv);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${message.split("\n").map((text) => `sericite: ${text}`).join("\n")}\n`);
+    process.stderr.write(
+      `${message
+        .split("\n")
+        .map((text) => `sericite: ${text}`)
+        .join("\n")}\n`,
+    );
     if (error instanceof UsageError) return ExitCode.usage;
     if (!isExpected(error)) process.stderr.write(`${(error as Error).stack ?? ""}\n`);
     return ExitCode.failure;
@@ -56,7 +69,8 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<number> {
   const command = commands.find((one) => one.name === name);
   if (command) return (await command.load()).run(rest);
   const nearest = nearestName(name, [...commands.map((one) => one.name), "help", "version"]);
-  const hint = nearest === undefined ? "`sericite help` lists the commands" : `did you mean ${nearest}?`;
+  const hint =
+    nearest === undefined ? "`sericite help` lists the commands" : `did you mean ${nearest}?`;
   throw usageError("ERR_COMMAND_UNKNOWN", `there is no command ${name}; ${hint}`);
 }
 
@@ -67,8 +81,22 @@ function isExpected(error: unknown): boolean {
 
 /** Help of the command as a whole. */
 export function overview(): string {
-  const rows = [...commands, { name: "help", text: "Print this, or with a command's name its options." }, { name: "version", text: "Print the version." }];
+  const rows = [
+    ...commands,
+    { name: "help", text: "Print this, or with a command's name its options." },
+    { name: "version", text: "Print the version." },
+  ];
   const lines = rows.map((row) => `  ${row.name.padEnd(10)}${row.text}`);
   const intro = wrap("MQTT broker and clients (3.1, 3.1.1 and 5.0) in one command.", 100);
-  return [`Usage: sericite COMMAND [options]`, "", ...intro, "", "Commands:", ...lines, "", "`sericite COMMAND --help` tells the options of a command.", ""].join("\n");
+  return [
+    `Usage: sericite COMMAND [options]`,
+    "",
+    ...intro,
+    "",
+    "Commands:",
+    ...lines,
+    "",
+    "`sericite COMMAND --help` tells the options of a command.",
+    "",
+  ].join("\n");
 }

@@ -4,7 +4,8 @@ import { UsageError } from "@sericite/protocol";
 export const commandErrorCodes = {
   ERR_COMMAND_UNKNOWN: "There is no command of that name.",
   ERR_OPTION_UNKNOWN: "The command has no option of that name.",
-  ERR_OPTION_VALUE: "An option has no value, one that it does not accept, or one that contradicts another option.",
+  ERR_OPTION_VALUE:
+    "An option has no value, one that it does not accept, or one that contradicts another option.",
   ERR_OPTION_LATER: "The option is reserved: this version does not have the feature yet.",
   ERR_SETTING: "A setting is unknown or has a value that it does not accept.",
   ERR_CONFIG_FILE: "The config file cannot be read.",

@@ -44,7 +44,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const resolved = await resolve(line);
   if (lastOption(line, "print-config")) {
-    process.stdout.write(`# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`);
+    process.stdout.write(
+      `# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`,
+    );
     return ExitCode.ok;
   }
   const anonymous = checkTogether(resolved);
@@ -59,7 +61,10 @@ export async function run(argv: readonly string[]): Promise<number> {
 async function resolve(line: CommandLine): Promise<Resolved> {
   const fileName = lastOption(line, "config")?.words[0] ?? process.env["SERICITE_CONFIG"];
   // Reading YAML costs 20 ms of start-up, and most starts have no file.
-  const file = fileName === undefined || fileName === "" ? undefined : (await import("../settings/config-file.ts")).readConfigFile(fileName);
+  const file =
+    fileName === undefined || fileName === ""
+      ? undefined
+      : (await import("../settings/config-file.ts")).readConfigFile(fileName);
   return resolveSettings(brokerCommandSettings, {
     flags: settingFlags(brokerCommandSettings, line),
     environment: process.env,
@@ -70,14 +75,24 @@ async function resolve(line: CommandLine): Promise<Resolved> {
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
 function checkTogether({ settings }: Resolved): boolean {
   if (settings.listen.port === portOff) {
-    throw usageError("ERR_NO_LISTENER", "listen.port is off, and this version has no other listener: nobody could reach the broker");
+    throw usageError(
+      "ERR_NO_LISTENER",
+      "listen.port is off, and this version has no other listener: nobody could reach the broker",
+    );
   }
   return letsAnonymousIn(settings);
 }
 
-async function serve({ settings, origins, ignored }: Resolved, anonymous: boolean): Promise<number> {
+async function serve(
+  { settings, origins, ignored }: Resolved,
+  anonymous: boolean,
+): Promise<number> {
   const { log: logSettings, shutdown, ...ofBroker } = settings;
-  const log = new LogWriter(new LogSink(1), logSettings.level as "info", logFormatFor(logSettings.format as "auto", 1));
+  const log = new LogWriter(
+    new LogSink(1),
+    logSettings.level as "info",
+    logFormatFor(logSettings.format as "auto", 1),
+  );
   process.on("uncaughtException", (error) => {
     log.always("error", "internal-error", { error: error.stack ?? String(error) });
     void log.exit(ExitCode.failure);
@@ -90,11 +105,14 @@ async function serve({ settings, origins, ignored }: Resolved, anonymous: boolea
   const warning = fileLimitWarning(openFileLimit(), settings.limits.connections);
   if (warning !== undefined) log.write("warn", "file-limit-low", { message: warning });
   if (ignored.length > 0) {
-    log.write("warn", "environment-ignored", { message: `${ignored.join(", ")}: no settings of the broker, and left alone` });
+    log.write("warn", "environment-ignored", {
+      message: `${ignored.join(", ")}: no settings of the broker, and left alone`,
+    });
   }
   if (origins.get("auth.password")?.startsWith("--")) {
     log.write("warn", "password-on-command-line", {
-      message: "other users of this machine can read flags: give auth.password by SERICITE_AUTH_PASSWORD or in the config file",
+      message:
+        "other users of this machine can read flags: give auth.password by SERICITE_AUTH_PASSWORD or in the config file",
     });
   }
 
@@ -104,7 +122,11 @@ async function serve({ settings, origins, ignored }: Resolved, anonymous: boolea
       void log.exit(ExitCode.failure);
     });
   });
-  log.write("info", "stopping", { signal, connections: broker.gauges.connections, timeoutMs: shutdown.timeout });
+  log.write("info", "stopping", {
+    signal,
+    connections: broker.gauges.connections,
+    timeoutMs: shutdown.timeout,
+  });
   await within(broker.close({ timeoutMs: shutdown.timeout }), shutdown.timeout + graceMs);
   log.write("info", "stopped", {});
   return log.exit(ExitCode.ok);
@@ -140,7 +162,10 @@ function announce(log: LogWriter, listener: Listener, anonymous: boolean): void 
 async function within(work: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new ConnectionError("ERR_DRAIN", `the broker did not drain within ${ms} ms`)), ms);
+    timer = setTimeout(
+      () => reject(new ConnectionError("ERR_DRAIN", `the broker did not drain within ${ms} ms`)),
+      ms,
+    );
   });
   try {
     await Promise.race([work, late]);

@@ -9,26 +9,60 @@ import { mainGroup, settingOptions } from "../settings/setting-options.ts";
 export const brokerCommandSettings = joinTables(brokerSettings, commandSettings);
 
 const ownOptions: readonly OptionRow[] = [
-  { name: "config", short: "c", value: "FILE", group: mainGroup, text: "Config file, YAML or JSON: sections with their keys. Also SERICITE_CONFIG in the environment." },
-  { name: "check-config", group: mainGroup, text: "Check all settings, say what is wrong with them, and start nothing." },
-  { name: "print-config", group: mainGroup, text: "Print the settings that would be used, as a config file, each with where it comes from; secrets hidden. Start nothing." },
+  {
+    name: "config",
+    short: "c",
+    value: "FILE",
+    group: mainGroup,
+    text: "Config file, YAML or JSON: sections with their keys. Also SERICITE_CONFIG in the environment.",
+  },
+  {
+    name: "check-config",
+    group: mainGroup,
+    text: "Check all settings, say what is wrong with them, and start nothing.",
+  },
+  {
+    name: "print-config",
+    group: mainGroup,
+    text: "Print the settings that would be used, as a config file, each with where it comes from; secrets hidden. Start nothing.",
+  },
   { name: "help", group: mainGroup, text: "Print this." },
 ];
 
 const laterOptions: readonly OptionRow[] = [
-  { name: "ws-port", value: "PORT", later: "WebSocket listeners", text: "Port for MQTT over WebSocket." },
+  {
+    name: "ws-port",
+    value: "PORT",
+    later: "WebSocket listeners",
+    text: "Port for MQTT over WebSocket.",
+  },
   { name: "tls-port", value: "PORT", later: "TLS listeners", text: "Port for MQTT over TLS." },
-  { name: "wss-port", value: "PORT", later: "secure WebSocket listeners", text: "Port for MQTT over secure WebSocket." },
+  {
+    name: "wss-port",
+    value: "PORT",
+    later: "secure WebSocket listeners",
+    text: "Port for MQTT over secure WebSocket.",
+  },
   { name: "unix", value: "PATH", later: "Unix socket listeners", text: "Path of a Unix socket." },
   { name: "data-dir", value: "DIR", later: "a store on disk", text: "Directory of the store." },
-  { name: "durability", value: "LEVEL", later: "a store on disk", text: "What an acknowledgement waits for." },
+  {
+    name: "durability",
+    value: "LEVEL",
+    later: "a store on disk",
+    text: "What an acknowledgement waits for.",
+  },
 ].map((row) => ({ ...row, group: "Reserved" }));
 
 /** Options of `sericite broker`. */
 export function brokerOptions(): OptionRow[] {
   const settings = settingOptions(brokerCommandSettings, { "listen.port": "p" });
   const isMain = (row: OptionRow): boolean => row.group === mainGroup;
-  return [...settings.filter(isMain), ...ownOptions, ...laterOptions, ...settings.filter((row) => !isMain(row))];
+  return [
+    ...settings.filter(isMain),
+    ...ownOptions,
+    ...laterOptions,
+    ...settings.filter((row) => !isMain(row)),
+  ];
 }
 
 /** Help of `sericite broker` besides its options. */
@@ -40,9 +74,15 @@ export const brokerHelp: HelpText = {
     "a flag wins over the environment, the environment over the file.",
   examples: [
     ["sericite broker", "on 127.0.0.1, port 1883, everybody on this machine may enter"],
-    ["sericite broker --port 0 --log-level warn", "on a free port, which is printed; with a quiet log"],
+    [
+      "sericite broker --port 0 --log-level warn",
+      "on a free port, which is printed; with a quiet log",
+    ],
     ["sericite broker --host 0.0.0.0 --allow-anonymous", "on all interfaces, everybody may enter"],
-    ["sericite broker --config sericite.yaml --print-config", "what this file, the environment and the flags give together"],
+    [
+      "sericite broker --config sericite.yaml --print-config",
+      "what this file, the environment and the flags give together",
+    ],
   ],
   notes: [
     "Sizes take units: B, KB, MB, GB (1000), KiB, MiB, GiB (1024). Times take ms, s, m, h, d, w.",

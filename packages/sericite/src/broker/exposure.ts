@@ -16,7 +16,11 @@ export function isLoopback(host: string): boolean {
 /** The settings that decide who may enter. */
 export interface EntrySettings {
   readonly listen: { readonly host: string };
-  readonly auth: { readonly allowAnonymous: boolean; readonly username: string; readonly password: string };
+  readonly auth: {
+    readonly allowAnonymous: boolean;
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
 /**
@@ -29,7 +33,10 @@ export interface EntrySettings {
 export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
   if ((auth.username === "") !== (auth.password === "")) {
     const missing = auth.username === "" ? "auth.username" : "auth.password";
-    throw usageError("ERR_SETTING", `${missing} is missing: a user needs both auth.username and auth.password`);
+    throw usageError(
+      "ERR_SETTING",
+      `${missing} is missing: a user needs both auth.username and auth.password`,
+    );
   }
   if (auth.allowAnonymous) return true;
   if (auth.username !== "") return false;

@@ -22,7 +22,10 @@ export function openFileLimit(limits: string | undefined = readLimits()): number
  *
  * @param connections  Highest number of connections by the settings; 0: as many as the system allows.
  */
-export function fileLimitWarning(limit: number | undefined, connections: number): string | undefined {
+export function fileLimitWarning(
+  limit: number | undefined,
+  connections: number,
+): string | undefined {
   if (limit === undefined) return undefined;
   const room = Math.max(0, limit - ownDescriptors);
   if (room >= (connections === 0 ? fewConnections : connections)) return undefined;

@@ -6,8 +6,13 @@ import type { CommandErrorCode } from "../errors.ts";
  *
  * @param cause  What the system said.
  */
-export function listenTrouble(cause: NodeJS.ErrnoException, host: string, port: number): ConnectionError {
-  const trouble = (code: CommandErrorCode, message: string): ConnectionError => new ConnectionError(code, message, { cause });
+export function listenTrouble(
+  cause: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+): ConnectionError {
+  const trouble = (code: CommandErrorCode, message: string): ConnectionError =>
+    new ConnectionError(code, message, { cause });
   switch (cause.code) {
     case "EADDRINUSE":
       return trouble(
@@ -31,7 +36,10 @@ export function listenTrouble(cause: NodeJS.ErrnoException, host: string, port: 
       );
     case "EMFILE":
     case "ENFILE":
-      return trouble("ERR_FILE_LIMIT", "there is no file descriptor left to listen with: raise the limit, `ulimit -n 65536`");
+      return trouble(
+        "ERR_FILE_LIMIT",
+        "there is no file descriptor left to listen with: raise the limit, `ulimit -n 65536`",
+      );
     default:
       return trouble("ERR_LISTEN", `cannot listen on ${host}, port ${port}: ${cause.message}`);
   }

@@ -5,7 +5,12 @@ import { ExitCode, exitCodeOfRefusal } from "../exit-code.ts";
 import type { ConnectionRequest } from "./connection-options.ts";
 
 /** Errors that carry what a broker refused with. */
-const refusals: ReadonlySet<string> = new Set(["ERR_CONNECT_REFUSED", "ERR_PUBLISH_REFUSED", "ERR_SUBSCRIBE_REFUSED", "ERR_NOT_SUPPORTED"]);
+const refusals: ReadonlySet<string> = new Set([
+  "ERR_CONNECT_REFUSED",
+  "ERR_PUBLISH_REFUSED",
+  "ERR_SUBSCRIBE_REFUSED",
+  "ERR_NOT_SUPPORTED",
+]);
 
 /**
  * Connects, works, disconnects. Errors of the connection and of what was asked end in an exit code
@@ -56,10 +61,16 @@ export function debugLine(text: string): void {
 function tell(client: Client): void {
   const connected = (isReconnect: boolean): void => {
     const present = client.connack?.sessionPresent ? "resumed" : "new";
-    debugLine(`${client.clientId}: ${isReconnect ? "connected again" : "connected"}, ${present} session`);
+    debugLine(
+      `${client.clientId}: ${isReconnect ? "connected again" : "connected"}, ${present} session`,
+    );
   };
   connected(false);
   client.on("connected", ({ isReconnect }) => connected(isReconnect));
-  client.on("disconnected", ({ error }) => debugLine(`${client.clientId}: disconnected${error ? `: ${error.message}` : ""}`));
-  client.on("reconnecting", ({ delayMs }) => debugLine(`${client.clientId}: connecting again in ${Math.round(delayMs)} ms`));
+  client.on("disconnected", ({ error }) =>
+    debugLine(`${client.clientId}: disconnected${error ? `: ${error.message}` : ""}`),
+  );
+  client.on("reconnecting", ({ delayMs }) =>
+    debugLine(`${client.clientId}: connecting again in ${Math.round(delayMs)} ms`),
+  );
 }

@@ -14,40 +14,152 @@ const tls = "TLS connections";
 
 /** Options that `pub` and `sub` share, with the names that mosquitto's clients gave them. */
 export const connectionOptions: readonly OptionRow[] = [
-  { name: "host", short: "h", value: "HOST", group: server, text: "Host of the broker. Default localhost." },
+  {
+    name: "host",
+    short: "h",
+    value: "HOST",
+    group: server,
+    text: "Host of the broker. Default localhost.",
+  },
   { name: "port", short: "p", value: "PORT", group: server, text: "Its port. Default 1883." },
-  { name: "url", short: "L", value: "URL", group: server, text: "mqtt://[username[:password]@]host[:port]/topic in place of -h, -p, -u, -P and -t." },
+  {
+    name: "url",
+    short: "L",
+    value: "URL",
+    group: server,
+    text: "mqtt://[username[:password]@]host[:port]/topic in place of -h, -p, -u, -P and -t.",
+  },
   { name: "username", short: "u", value: "NAME", group: server, text: "Username." },
-  { name: "pw", short: "P", value: "PASSWORD", group: server, text: "Password. Other users of the machine can see it while the command runs." },
-  { name: "protocol-version", short: "V", value: "VERSION", group: server, text: "mqttv5 (5), mqttv311 (311) or mqttv31 (31). Default mqttv311; mqttv5 where another option needs it (-D, -x and the like)." },
-  { name: "id", short: "i", value: "ID", group: session, text: "Client Identifier. Default: one by chance." },
-  { name: "id-prefix", short: "I", value: "PREFIX", group: session, text: "Client Identifier made of this and the process number." },
-  { name: "keepalive", short: "k", value: "SECONDS", group: session, text: "Keep Alive; 0 turns it off. Default 60." },
-  { name: "disable-clean-session", short: "c", group: session, text: "Keep the session at the broker after the end, and resume one that is there. Needs -i." },
-  { name: "session-expiry-interval", short: "x", value: "SECONDS", group: session, text: "MQTT 5: how long the broker keeps the session; -1 for ever. Default for ever with -c, else 0." },
-  { name: "max-inflight", short: "M", value: "N", group: session, text: "QoS 1 and 2 messages under way at the same time. Default 20." },
-  { name: "property", short: "D", value: "PACKET PROPERTY VALUE", words: propertyWords, multiple: true, group: session, text: "MQTT 5: set a property of connect, publish, will or disconnect: `-D publish content-type text/plain`. A user-property has a name and a value." },
-  { name: "will-topic", value: "TOPIC", group: will, text: "Topic Name of the Will: the broker publishes it if this client is lost." },
+  {
+    name: "pw",
+    short: "P",
+    value: "PASSWORD",
+    group: server,
+    text: "Password. Other users of the machine can see it while the command runs.",
+  },
+  {
+    name: "protocol-version",
+    short: "V",
+    value: "VERSION",
+    group: server,
+    text: "mqttv5 (5), mqttv311 (311) or mqttv31 (31). Default mqttv311; mqttv5 where another option needs it (-D, -x and the like).",
+  },
+  {
+    name: "id",
+    short: "i",
+    value: "ID",
+    group: session,
+    text: "Client Identifier. Default: one by chance.",
+  },
+  {
+    name: "id-prefix",
+    short: "I",
+    value: "PREFIX",
+    group: session,
+    text: "Client Identifier made of this and the process number.",
+  },
+  {
+    name: "keepalive",
+    short: "k",
+    value: "SECONDS",
+    group: session,
+    text: "Keep Alive; 0 turns it off. Default 60.",
+  },
+  {
+    name: "disable-clean-session",
+    short: "c",
+    group: session,
+    text: "Keep the session at the broker after the end, and resume one that is there. Needs -i.",
+  },
+  {
+    name: "session-expiry-interval",
+    short: "x",
+    value: "SECONDS",
+    group: session,
+    text: "MQTT 5: how long the broker keeps the session; -1 for ever. Default for ever with -c, else 0.",
+  },
+  {
+    name: "max-inflight",
+    short: "M",
+    value: "N",
+    group: session,
+    text: "QoS 1 and 2 messages under way at the same time. Default 20.",
+  },
+  {
+    name: "property",
+    short: "D",
+    value: "PACKET PROPERTY VALUE",
+    words: propertyWords,
+    multiple: true,
+    group: session,
+    text: "MQTT 5: set a property of connect, publish, will or disconnect: `-D publish content-type text/plain`. A user-property has a name and a value.",
+  },
+  {
+    name: "will-topic",
+    value: "TOPIC",
+    group: will,
+    text: "Topic Name of the Will: the broker publishes it if this client is lost.",
+  },
   { name: "will-payload", value: "TEXT", group: will, text: "Its payload. Default empty." },
   { name: "will-qos", value: "QOS", group: will, text: "Its QoS. Default 0." },
   { name: "will-retain", group: will, text: "Have it retained." },
   { name: "debug", short: "d", group: output, text: "Say on standard error what goes on." },
-  { name: "quiet", group: output, text: "Print no errors while running; the exit code still tells." },
+  {
+    name: "quiet",
+    group: output,
+    text: "Print no errors while running; the exit code still tells.",
+  },
   { name: "help", group: output, text: "Print this." },
   { name: "nodelay", group: reserved, text: "Always so; taken for compatibility." },
-  { name: "bind-address", short: "A", value: "ADDRESS", later: "a choice of the local address", group: reserved, text: "Local address to connect from." },
-  { name: "unix", value: "PATH", later: "Unix sockets", group: reserved, text: "Unix socket of the broker." },
+  {
+    name: "bind-address",
+    short: "A",
+    value: "ADDRESS",
+    later: "a choice of the local address",
+    group: reserved,
+    text: "Local address to connect from.",
+  },
+  {
+    name: "unix",
+    value: "PATH",
+    later: "Unix sockets",
+    group: reserved,
+    text: "Unix socket of the broker.",
+  },
   { name: "cafile", value: "FILE", later: tls, group: reserved, text: "Trusted certificates." },
-  { name: "capath", value: "DIR", later: tls, group: reserved, text: "Directory of trusted certificates." },
+  {
+    name: "capath",
+    value: "DIR",
+    later: tls,
+    group: reserved,
+    text: "Directory of trusted certificates.",
+  },
   { name: "cert", value: "FILE", later: tls, group: reserved, text: "Client certificate." },
-  { name: "key", value: "FILE", later: tls, group: reserved, text: "Key of the client certificate." },
+  {
+    name: "key",
+    value: "FILE",
+    later: tls,
+    group: reserved,
+    text: "Key of the client certificate.",
+  },
   { name: "insecure", later: tls, group: reserved, text: "Do not check the broker's name." },
   { name: "tls-version", value: "VERSION", later: tls, group: reserved, text: "TLS version." },
   { name: "tls-alpn", value: "PROTOCOL", later: tls, group: reserved, text: "ALPN." },
-  { name: "tls-use-os-certs", later: tls, group: reserved, text: "Trust the system's certificates." },
+  {
+    name: "tls-use-os-certs",
+    later: tls,
+    group: reserved,
+    text: "Trust the system's certificates.",
+  },
   { name: "ciphers", value: "LIST", later: tls, group: reserved, text: "Ciphers." },
   { name: "psk", value: "KEY", later: tls, group: reserved, text: "Pre-shared key." },
-  { name: "psk-identity", value: "NAME", later: tls, group: reserved, text: "Identity of the key." },
+  {
+    name: "psk-identity",
+    value: "NAME",
+    later: tls,
+    group: reserved,
+    text: "Identity of the key.",
+  },
   { name: "proxy", value: "URL", later: "SOCKS proxies", group: reserved, text: "SOCKS5 proxy." },
 ];
 
@@ -81,17 +193,26 @@ export function readConnection(line: CommandLine, needs5: boolean): ConnectionRe
   const text = (name: string): string | undefined => lastOption(line, name)?.words[0];
   const has = (name: string): boolean => lastOption(line, name) !== undefined;
   const properties = readProperties(allWords(line, "property"));
-  const protocolVersion = readVersion(lastOption(line, "protocol-version"), needs5 || has("property") || has("session-expiry-interval"));
+  const protocolVersion = readVersion(
+    lastOption(line, "protocol-version"),
+    needs5 || has("property") || has("session-expiry-interval"),
+  );
   const address = readAddress(text("url"));
   const username = text("username") ?? address.username;
   const password = text("pw") ?? address.password;
   if (password !== undefined && username === undefined && protocolVersion < 5) {
-    throw usageError("ERR_OPTION_VALUE", "-P needs -u: only MQTT 5 has a password without a username"); // [MQTT3-3.1.2-22]
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      "-P needs -u: only MQTT 5 has a password without a username",
+    ); // [MQTT3-3.1.2-22]
   }
   const cleanStart = !has("disable-clean-session");
   const clientId = readClientId(line);
   if (!cleanStart && clientId === undefined) {
-    throw usageError("ERR_OPTION_VALUE", "-c needs -i: nobody could come back for the session of an unknown Client Identifier");
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      "-c needs -i: nobody could come back for the session of an unknown Client Identifier",
+    );
   }
   const host = text("host") ?? address.host ?? "localhost";
   const port = has("port") ? wholeNumber(text("port")!, 65535, "-p", 1) : (address.port ?? 1883);
@@ -109,8 +230,13 @@ export function readConnection(line: CommandLine, needs5: boolean): ConnectionRe
       username,
       password,
       keepAlive: has("keepalive") ? wholeNumber(text("keepalive")!, 65535, "-k") : 60,
-      sessionExpiryInterval: readExpiry(text("session-expiry-interval")) ?? properties.connect.sessionExpiryInterval ?? (cleanStart ? 0 : 0xffff_ffff),
-      inFlightMaximum: has("max-inflight") ? wholeNumber(text("max-inflight")!, 65535, "-M", 1) : 20,
+      sessionExpiryInterval:
+        readExpiry(text("session-expiry-interval")) ??
+        properties.connect.sessionExpiryInterval ??
+        (cleanStart ? 0 : 0xffff_ffff),
+      inFlightMaximum: has("max-inflight")
+        ? wholeNumber(text("max-inflight")!, 65535, "-M", 1)
+        : 20,
       will: readWill(line, properties),
       queue: { qos0: true },
     },
@@ -134,12 +260,20 @@ export function readQos(word: string | undefined, written: string): QoS {
 
 function readVersion(option: GivenOption | undefined, needs5: boolean): ProtocolVersion {
   if (!option) return needs5 ? 5 : 4;
-  const version = Object.hasOwn(versions, option.words[0]!) ? versions[option.words[0]!] : undefined;
+  const version = Object.hasOwn(versions, option.words[0]!)
+    ? versions[option.words[0]!]
+    : undefined;
   if (version === undefined) {
-    throw usageError("ERR_OPTION_VALUE", `${option.written} is "${option.words[0]}", expected mqttv5, mqttv311 or mqttv31`);
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      `${option.written} is "${option.words[0]}", expected mqttv5, mqttv311 or mqttv31`,
+    );
   }
   if (needs5 && version !== 5) {
-    throw usageError("ERR_OPTION_VALUE", `${option.written} ${option.words[0]}: another option needs MQTT 5 (-D, -x, --no-local, --retain-as-published or --retain-handling)`);
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      `${option.written} ${option.words[0]}: another option needs MQTT 5 (-D, -x, --no-local, --retain-as-published or --retain-handling)`,
+    );
   }
   return version;
 }
@@ -147,7 +281,8 @@ function readVersion(option: GivenOption | undefined, needs5: boolean): Protocol
 function readClientId(line: CommandLine): string | undefined {
   const id = lastOption(line, "id")?.words[0];
   const prefix = lastOption(line, "id-prefix")?.words[0];
-  if (id !== undefined && prefix !== undefined) throw usageError("ERR_OPTION_VALUE", "-i and -I cannot be used together");
+  if (id !== undefined && prefix !== undefined)
+    throw usageError("ERR_OPTION_VALUE", "-i and -I cannot be used together");
   return prefix === undefined ? id : `${prefix}${process.pid}`;
 }
 
@@ -160,8 +295,10 @@ function readWill(line: CommandLine, properties: GivenProperties): ClientOptions
   const topicName = lastOption(line, "will-topic")?.words[0];
   const others = ["will-payload", "will-qos", "will-retain"].find((name) => lastOption(line, name));
   if (topicName === undefined) {
-    if (others !== undefined) throw usageError("ERR_OPTION_VALUE", `--${others} needs --will-topic`);
-    if (Object.keys(properties.will).length > 0) throw usageError("ERR_OPTION_VALUE", "-D will needs --will-topic");
+    if (others !== undefined)
+      throw usageError("ERR_OPTION_VALUE", `--${others} needs --will-topic`);
+    if (Object.keys(properties.will).length > 0)
+      throw usageError("ERR_OPTION_VALUE", "-D will needs --will-topic");
     return undefined;
   }
   return {
@@ -185,17 +322,26 @@ function readAddress(text: string | undefined): Address {
   if (text === undefined) return {};
   const [, scheme, user, rest] = /^([a-z]+):\/\/(?:([^@/]*)@)?(.*)$/.exec(text) ?? [];
   if (scheme === "mqtts" || scheme === "ws" || scheme === "wss") {
-    throw usageError("ERR_OPTION_LATER", `-L ${scheme}://: this version does not have ${scheme === "ws" ? "WebSocket" : tls} yet`);
+    throw usageError(
+      "ERR_OPTION_LATER",
+      `-L ${scheme}://: this version does not have ${scheme === "ws" ? "WebSocket" : tls} yet`,
+    );
   }
-  const [, host, port, topic] = /^(\[[^\]]+\]|[^:/]*)(?::(\d+))?(?:\/(.*))?$/.exec(rest ?? "") ?? [];
+  const [, host, port, topic] =
+    /^(\[[^\]]+\]|[^:/]*)(?::(\d+))?(?:\/(.*))?$/.exec(rest ?? "") ?? [];
   if (scheme !== "mqtt" || !host) {
-    throw usageError("ERR_OPTION_VALUE", "-L: expected mqtt://[username[:password]@]host[:port]/topic");
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      "-L: expected mqtt://[username[:password]@]host[:port]/topic",
+    );
   }
   const colon = user?.indexOf(":") ?? -1;
   return {
     host: host.replace(/^\[|\]$/g, ""),
     ...(port === undefined ? {} : { port: wholeNumber(port, 65535, "-L: port", 1) }),
-    ...(user === undefined ? {} : { username: percentDecoded(colon < 0 ? user : user.slice(0, colon)) }),
+    ...(user === undefined
+      ? {}
+      : { username: percentDecoded(colon < 0 ? user : user.slice(0, colon)) }),
     ...(colon < 0 ? {} : { password: percentDecoded(user!.slice(colon + 1)) }),
     ...(topic ? { topic } : {}),
   };
@@ -205,6 +351,10 @@ function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
-    throw usageError("ERR_OPTION_VALUE", "-L: username or password has a % that is no escape; write it as %25", cause);
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      "-L: username or password has a % that is no escape; write it as %25",
+      cause,
+    );
   }
 }

@@ -3,7 +3,10 @@ import { usageError } from "../errors.ts";
 import { isoTime, strftime, timeLetters } from "./strftime.ts";
 
 /** What is printed of a message. */
-export type PrintedMessage = Pick<Message, "topicName" | "payload" | "qos" | "retain" | "properties">;
+export type PrintedMessage = Pick<
+  Message,
+  "topicName" | "payload" | "qos" | "retain" | "properties"
+>;
 
 /** How messages are printed. Gives the bytes of one, without a line feed. */
 export type OutputFormat = (message: PrintedMessage, time: Date) => Uint8Array;
@@ -40,7 +43,8 @@ export const formatParameters: Readonly<Record<string, string>> = {
 export const payloadOnly: OutputFormat = (message) => message.payload;
 
 /** Topic Name, a space, the payload (`-v`). */
-export const topicAndPayload: OutputFormat = (message) => Buffer.concat([Buffer.from(`${message.topicName} `), message.payload]);
+export const topicAndPayload: OutputFormat = (message) =>
+  Buffer.concat([Buffer.from(`${message.topicName} `), message.payload]);
 
 const escapes: Readonly<Record<string, string>> = {
   "\\": "\\",
@@ -53,7 +57,8 @@ const escapes: Readonly<Record<string, string>> = {
   v: "\v",
 };
 
-const optional = (value: unknown): string => (value === undefined ? "" : String(value));
+const optional = (value: string | number | undefined): string =>
+  value === undefined ? "" : String(value);
 
 /** Parameters that may have a width, with their text. */
 const texts: Readonly<Record<string, (message: PrintedMessage, time: Date) => string>> = {
@@ -69,7 +74,8 @@ const texts: Readonly<Record<string, (message: PrintedMessage, time: Date) => st
   C: ({ properties }) => optional(properties?.contentType),
   E: ({ properties }) => optional(properties?.messageExpiryInterval),
   F: ({ properties }) => optional(properties?.payloadFormatIndicator),
-  P: ({ properties }) => (properties?.userProperties ?? []).map(([name, value]) => `${name}:${value}`).join(" "),
+  P: ({ properties }) =>
+    (properties?.userProperties ?? []).map(([name, value]) => `${name}:${value}`).join(" "),
   R: ({ properties }) => optional(properties?.responseTopic),
   S: ({ properties }) => (properties?.subscriptionIdentifiers ?? []).join(" "),
 };
@@ -90,15 +96,28 @@ const whole: Readonly<Record<string, Part>> = {
 export function compileFormat(format: string, isPretty: boolean): OutputFormat {
   const parts: Part[] = [];
   const constant = (text: string): number => parts.push(() => text);
-  const pattern = /%(?<flags>[-0]*)(?<width>\d*)(?:\.(?<most>\d+))?(?<parameter>.?)|@(?<letter>.?)|\\(?<escape>.?)|(?<plain>[^%@\\]+)/gsu;
+  const pattern =
+    /%(?<flags>[-0]*)(?<width>\d*)(?:\.(?<most>\d+))?(?<parameter>.?)|@(?<letter>.?)|\\(?<escape>.?)|(?<plain>[^%@\\]+)/gsu;
   for (const match of format.matchAll(pattern)) {
     const { flags = "", width = "", most, parameter, letter, escape, plain } = match.groups!;
     if (plain !== undefined) constant(plain);
     else if (escape !== undefined) constant(escapes[escape] ?? refuse(match[0]));
     else if (letter !== undefined) parts.push(timePart(letter, match[0]));
     else if (parameter === "%") constant("%");
-    else if (parameter === "m") throw usageError("ERR_OPTION_LATER", "-F %m: this version does not tell Packet Identifiers yet");
-    else parts.push(parameterPart(parameter!, isPretty, { flags, width: Number(width), most: most === undefined ? Infinity : Number(most) }, match[0]));
+    else if (parameter === "m")
+      throw usageError(
+        "ERR_OPTION_LATER",
+        "-F %m: this version does not tell Packet Identifiers yet",
+      );
+    else
+      parts.push(
+        parameterPart(
+          parameter!,
+          isPretty,
+          { flags, width: Number(width), most: most === undefined ? Infinity : Number(most) },
+          match[0],
+        ),
+      );
   }
   return (message, time) => {
     const bytes = parts.map((part) => {
@@ -115,9 +134,17 @@ interface Padding {
   readonly most: number;
 }
 
-function parameterPart(parameter: string, isPretty: boolean, padding: Padding, written: string): Part {
-  if (parameter === "j") return (message, time) => jsonOf(message, time, Buffer.from(message.payload).toString(), isPretty);
-  if (parameter === "J") return (message, time) => jsonOf(message, time, jsonPayload(message), isPretty);
+function parameterPart(
+  parameter: string,
+  isPretty: boolean,
+  padding: Padding,
+  written: string,
+): Part {
+  if (parameter === "j")
+    return (message, time) =>
+      jsonOf(message, time, Buffer.from(message.payload).toString(), isPretty);
+  if (parameter === "J")
+    return (message, time) => jsonOf(message, time, jsonPayload(message), isPretty);
   if (Object.hasOwn(whole, parameter)) return whole[parameter]!;
   if (!Object.hasOwn(texts, parameter)) refuse(written);
   const text = texts[parameter]!;
@@ -138,7 +165,10 @@ function timePart(letter: string, written: string): Part {
 }
 
 function refuse(written: string): never {
-  throw usageError("ERR_OPTION_VALUE", `-F: "${written}" is no sequence of a format; \`sericite sub --help\` lists them`);
+  throw usageError(
+    "ERR_OPTION_VALUE",
+    `-F: "${written}" is no sequence of a format; \`sericite sub --help\` lists them`,
+  );
 }
 
 /** A message whose payload is to be JSON and is none. */
@@ -168,7 +198,9 @@ function jsonOf(message: PrintedMessage, time: Date, payload: unknown, isPretty:
   return JSON.stringify(object, undefined, isPretty ? "\t" : undefined);
 }
 
-function propertiesObject(properties: NonNullable<PrintedMessage["properties"]>): Record<string, unknown> {
+function propertiesObject(
+  properties: NonNullable<PrintedMessage["properties"]>,
+): Record<string, unknown> {
   const identifiers = properties.subscriptionIdentifiers;
   const userProperties: Record<string, string | string[]> = {};
   for (const [name, value] of properties.userProperties ?? []) {
@@ -180,7 +212,8 @@ function propertiesObject(properties: NonNullable<PrintedMessage["properties"]>)
     "subscription-identifier": identifiers?.length === 1 ? identifiers[0] : identifiers,
     "user-properties": properties.userProperties === undefined ? undefined : userProperties,
     "content-type": properties.contentType,
-    "correlation-data": properties.correlationData && Buffer.from(properties.correlationData).toString(),
+    "correlation-data":
+      properties.correlationData && Buffer.from(properties.correlationData).toString(),
     "response-topic": properties.responseTopic,
     "payload-format-indicator": properties.payloadFormatIndicator,
     "message-expiry-interval": properties.messageExpiryInterval,

@@ -22,8 +22,13 @@ export function payloadSource(line: CommandLine): PayloadSource {
   const modes = ["message", "file", "stdin-file", "stdin-line", "null-message"];
   const given = modes.filter((name) => lastOption(line, name));
   const [mode] = given;
-  if (mode === undefined) throw usageError("ERR_OPTION_VALUE", "there is no message: give one of -m, -f, -s, -l and -n");
-  if (given.length > 1) throw usageError("ERR_OPTION_VALUE", `only one of -m, -f, -s, -l and -n: --${given.join(" and --")} are given`);
+  if (mode === undefined)
+    throw usageError("ERR_OPTION_VALUE", "there is no message: give one of -m, -f, -s, -l and -n");
+  if (given.length > 1)
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      `only one of -m, -f, -s, -l and -n: --${given.join(" and --")} are given`,
+    );
   const word = lastOption(line, mode)!.words[0];
   switch (mode) {
     case "message":
@@ -44,7 +49,9 @@ async function readWhole(path: string): Promise<Uint8Array> {
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw new ConnectionError("ERR_INPUT", `cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw new ConnectionError("ERR_INPUT", `cannot read ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   return checkLength(bytes, path);
 }
@@ -57,7 +64,10 @@ async function readStream(stream: Readable): Promise<Uint8Array> {
 
 function checkLength(bytes: Uint8Array, name: string): Uint8Array {
   if (bytes.length <= largestPayload) return bytes;
-  throw new ConnectionError("ERR_INPUT", `${name} has ${bytes.length} bytes; a message has at most ${largestPayload}`);
+  throw new ConnectionError(
+    "ERR_INPUT",
+    `${name} has ${bytes.length} bytes; a message has at most ${largestPayload}`,
+  );
 }
 
 /** Lines of a stream as bytes, without their line feed; a last one without it counts too. */

@@ -33,14 +33,20 @@ export class Printer {
   constructor(line: CommandLine) {
     const has = (name: string): boolean => lastOption(line, name) !== undefined;
     const format = lastOptionWord(line, "format");
-    this.#format = format === undefined ? (has("verbose") ? topicAndPayload : payloadOnly) : compileFormat(format, has("pretty"));
+    this.#format =
+      format === undefined
+        ? has("verbose")
+          ? topicAndPayload
+          : payloadOnly
+        : compileFormat(format, has("pretty"));
     this.#filtersOut = allWords(line, "filter-out").map(([filter]) => filter!);
     this.#leavesOutRetained = has("no-retained");
     this.#isRetainedOnly = has("retained-only");
     this.#hasLineFeed = !has("no-end-of-line");
     this.#share = readShare(lastOptionWord(line, "random-filter"));
     const count = lastOptionWord(line, "count");
-    this.#left = count === undefined ? Infinity : wholeNumber(count, Number.MAX_SAFE_INTEGER, "-C", 1);
+    this.#left =
+      count === undefined ? Infinity : wholeNumber(count, Number.MAX_SAFE_INTEGER, "-C", 1);
     this.ended = new Promise((resolve) => (this.#end = resolve));
   }
 
@@ -85,13 +91,20 @@ export class Printer {
   /** Synchronously: what is acknowledged has been printed. @returns whether it was. */
   #write(bytes: Uint8Array): boolean {
     try {
-      for (let written = 0; written < bytes.length; ) written += writeSome(bytes, written);
+      for (let written = 0; written < bytes.length;) written += writeSome(bytes, written);
       return true;
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
       // The reader has seen enough, as in `sub | head -1`.
       if (cause.code === "EPIPE") this.end(ExitCode.ok);
-      else this.#end(fail(new ConnectionError("ERR_OUTPUT", `cannot write what was received: ${cause.message}`, { cause })));
+      else
+        this.#end(
+          fail(
+            new ConnectionError("ERR_OUTPUT", `cannot write what was received: ${cause.message}`, {
+              cause,
+            }),
+          ),
+        );
       this.#isOver = true;
       return false;
     }
@@ -120,5 +133,8 @@ function readShare(word: string | undefined): number {
   if (word === undefined) return 1;
   const percent = /^\d*\.?\d+$/.test(word) ? Number(word) : NaN;
   if (percent > 0 && percent <= 100) return percent / 100;
-  throw usageError("ERR_OPTION_VALUE", `--random-filter is "${word}", expected a number above 0, at most 100`);
+  throw usageError(
+    "ERR_OPTION_VALUE",
+    `--random-filter is "${word}", expected a number above 0, at most 100`,
+  );
 }

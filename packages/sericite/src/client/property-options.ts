@@ -1,4 +1,9 @@
-import type { ClientOptions, DisconnectOptions, PublishProperties, WillOptions } from "@sericite/client";
+import type {
+  ClientOptions,
+  DisconnectOptions,
+  PublishProperties,
+  WillOptions,
+} from "@sericite/client";
 import { usageError } from "../errors.ts";
 import { nearestName } from "../options/nearest-name.ts";
 
@@ -29,7 +34,10 @@ export const propertyTable = {
     "user-property": { field: "userProperties", type: "pair" },
   },
   publish: messageProperties,
-  will: { ...messageProperties, "will-delay-interval": { field: "willDelayInterval", type: "uint32" } },
+  will: {
+    ...messageProperties,
+    "will-delay-interval": { field: "willDelayInterval", type: "uint32" },
+  },
   disconnect: {
     "reason-string": { field: "reasonString", type: "text" },
     "session-expiry-interval": { field: "sessionExpiryInterval", type: "uint32" },
@@ -42,10 +50,18 @@ export type PropertyCommand = keyof typeof propertyTable;
 
 /** What all `-D` of a command line give together. */
 export interface GivenProperties {
-  readonly connect: Pick<ClientOptions, "maximumPacketSize" | "receiveMaximum" | "sessionExpiryInterval" | "topicAliasMaximum" | "userProperties">;
+  readonly connect: Pick<
+    ClientOptions,
+    | "maximumPacketSize"
+    | "receiveMaximum"
+    | "sessionExpiryInterval"
+    | "topicAliasMaximum"
+    | "userProperties"
+  >;
   readonly publish: PublishProperties;
   readonly will: NonNullable<WillOptions["properties"]>;
-  readonly disconnect: Pick<DisconnectOptions, "sessionExpiryInterval"> & NonNullable<DisconnectOptions["properties"]>;
+  readonly disconnect: Pick<DisconnectOptions, "sessionExpiryInterval"> &
+    NonNullable<DisconnectOptions["properties"]>;
 }
 
 /** Words that one `-D` takes: packet, property and value; a User Property has a name besides. */
@@ -60,19 +76,30 @@ export function propertyWords(_command: string, property: string | undefined): n
  * @throws UsageError for a property that its packet cannot have, or a value that is none.
  */
 export function readProperties(given: readonly (readonly string[])[]): GivenProperties {
-  const result: Record<PropertyCommand, Record<string, unknown>> = { connect: {}, publish: {}, will: {}, disconnect: {} };
+  const result: Record<PropertyCommand, Record<string, unknown>> = {
+    connect: {},
+    publish: {},
+    will: {},
+    disconnect: {},
+  };
   for (const words of given) {
     const [commandWord = "", property = "", value = "", pairValue = ""] = words;
     const command = commandWord.toLowerCase();
     if (!Object.hasOwn(propertyTable, command)) {
-      throw usageError("ERR_OPTION_VALUE", `-D ${commandWord}: expected one of ${Object.keys(propertyTable).join(", ")}`);
+      throw usageError(
+        "ERR_OPTION_VALUE",
+        `-D ${commandWord}: expected one of ${Object.keys(propertyTable).join(", ")}`,
+      );
     }
     const rows: Readonly<Record<string, PropertyRow>> = propertyTable[command as PropertyCommand];
     const row = Object.hasOwn(rows, property) ? rows[property] : undefined;
     if (!row) throw unknownProperty(command, property, Object.keys(rows));
     const fields = result[command as PropertyCommand];
     if (row.type === "pair") {
-      fields[row.field] = [...((fields[row.field] as [string, string][] | undefined) ?? []), [value, pairValue]];
+      fields[row.field] = [
+        ...((fields[row.field] as [string, string][] | undefined) ?? []),
+        [value, pairValue],
+      ];
     } else {
       fields[row.field] = readValue(row.type, value, `-D ${command} ${property}`);
     }
@@ -99,7 +126,10 @@ function readValue(type: Exclude<ValueType, "pair">, value: string, where: strin
 export function wholeNumber(word: string, maximum: number, where: string, minimum = 0): number {
   const value = /^\d+$/.test(word) ? Number(word) : NaN;
   if (value >= minimum && value <= maximum) return value;
-  throw usageError("ERR_OPTION_VALUE", `${where} is "${word}", expected a whole number ${minimum} to ${maximum}`);
+  throw usageError(
+    "ERR_OPTION_VALUE",
+    `${where} is "${word}", expected a whole number ${minimum} to ${maximum}`,
+  );
 }
 
 function unknownProperty(command: string, property: string, known: readonly string[]): Error {

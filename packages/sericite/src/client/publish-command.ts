@@ -19,29 +19,70 @@ const message = "Message";
 export const publishOptions: readonly OptionRow[] = [
   { name: "topic", short: "t", value: "TOPIC", group: message, text: "Topic Name to publish to." },
   { name: "message", short: "m", value: "TEXT", group: message, text: "Payload." },
-  { name: "file", short: "f", value: "FILE", group: message, text: "Take the content of a file as the payload." },
-  { name: "stdin-file", short: "s", group: message, text: "Take all of standard input as one payload." },
-  { name: "stdin-line", short: "l", group: message, text: "Publish each line of standard input as a message, as it comes." },
-  { name: "null-message", short: "n", group: message, text: "Publish an empty payload; with -r it removes the retained message." },
-  { name: "qos", short: "q", value: "QOS", group: message, text: "Quality of service: 0, 1 or 2. Default 0." },
+  {
+    name: "file",
+    short: "f",
+    value: "FILE",
+    group: message,
+    text: "Take the content of a file as the payload.",
+  },
+  {
+    name: "stdin-file",
+    short: "s",
+    group: message,
+    text: "Take all of standard input as one payload.",
+  },
+  {
+    name: "stdin-line",
+    short: "l",
+    group: message,
+    text: "Publish each line of standard input as a message, as it comes.",
+  },
+  {
+    name: "null-message",
+    short: "n",
+    group: message,
+    text: "Publish an empty payload; with -r it removes the retained message.",
+  },
+  {
+    name: "qos",
+    short: "q",
+    value: "QOS",
+    group: message,
+    text: "Quality of service: 0, 1 or 2. Default 0.",
+  },
   { name: "retain", short: "r", group: message, text: "Have the message retained." },
   { name: "repeat", value: "N", group: message, text: "Publish it so many times. Not with -l." },
-  { name: "repeat-delay", value: "SECONDS", group: message, text: "Time between them, such as 0.5. Default 0." },
+  {
+    name: "repeat-delay",
+    value: "SECONDS",
+    group: message,
+    text: "Time between them, such as 0.5. Default 0.",
+  },
   ...connectionOptions,
 ];
 
 /** Help of `sericite pub` besides its options. */
 export const publishHelp: HelpText = {
   usage: ["sericite pub -t TOPIC {-m TEXT | -f FILE | -s | -l | -n} [options]"],
-  summary: "Publishes messages and ends when the broker has acknowledged them, with the options of mosquitto_pub.",
+  summary:
+    "Publishes messages and ends when the broker has acknowledged them, with the options of mosquitto_pub.",
   examples: [
     ["sericite pub -t sensors/kitchen -m 21.5", "publish a text"],
     ["sericite pub -t sensors/kitchen -m 21.5 -q 1 -r", "at QoS 1, retained"],
     ["tail -f app.log | sericite pub -t logs/app -l", "a message for each line"],
-    ["sericite pub -V 5 -t a -m '{}' -D publish content-type application/json", "with a property of MQTT 5"],
-    ["sericite pub -L mqtt://user:secret@broker.example:1883/a/b -f photo.jpg", "a file, to another machine"],
+    [
+      "sericite pub -V 5 -t a -m '{}' -D publish content-type application/json",
+      "with a property of MQTT 5",
+    ],
+    [
+      "sericite pub -L mqtt://user:secret@broker.example:1883/a/b -f photo.jpg",
+      "a file, to another machine",
+    ],
   ],
-  notes: ["Exit codes: 0 all published, 1 failed, 2 wrong options, 3 to 5 and 128 to 162 refused by the broker."],
+  notes: [
+    "Exit codes: 0 all published, 1 failed, 2 wrong options, 3 to 5 and 128 to 162 refused by the broker.",
+  ],
 };
 
 /** Messages of `-l` that are read ahead of their acknowledgements. */
@@ -65,7 +106,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     properties: request.properties.publish,
   };
   const publish = (client: Client, payload: Uint8Array): Promise<unknown> => {
-    if (request.isDebug) debugLine(`${client.clientId}: publishing to ${topicName}, QoS ${options.qos}, ${payload.length} bytes`);
+    if (request.isDebug)
+      debugLine(
+        `${client.clientId}: publishing to ${topicName}, QoS ${options.qos}, ${payload.length} bytes`,
+      );
     return client.publish(topicName, payload, options);
   };
 
@@ -100,17 +144,25 @@ function topicOf(line: CommandLine, request: ConnectionRequest): string {
 function repetition(line: CommandLine, isLines: boolean): { times: number; delayMs: number } {
   const repeat = lastOption(line, "repeat");
   const delay = lastOption(line, "repeat-delay")?.words[0];
-  if (repeat && isLines) throw usageError("ERR_OPTION_VALUE", "--repeat and -l cannot be used together");
+  if (repeat && isLines)
+    throw usageError("ERR_OPTION_VALUE", "--repeat and -l cannot be used together");
   const seconds = delay === undefined ? 0 : /^\d*\.?\d+$/.test(delay) ? Number(delay) : NaN;
-  if (!(seconds <= 2_000_000)) throw usageError("ERR_OPTION_VALUE", `--repeat-delay is "${delay}", expected seconds, such as 0.5`);
+  if (!(seconds <= 2_000_000))
+    throw usageError(
+      "ERR_OPTION_VALUE",
+      `--repeat-delay is "${delay}", expected seconds, such as 0.5`,
+    );
   const times = repeat ? wholeNumber(repeat.words[0]!, Number.MAX_SAFE_INTEGER, "--repeat", 1) : 1;
   return { times, delayMs: seconds * 1000 };
 }
 
 /** Publishes line after line, a bounded number ahead of the acknowledgements. @throws what the first failure was. */
-async function publishLines(lines: AsyncIterable<Uint8Array>, publish: (payload: Uint8Array) => Promise<unknown>): Promise<void> {
+async function publishLines(
+  lines: AsyncIterable<Uint8Array>,
+  publish: (payload: Uint8Array) => Promise<unknown>,
+): Promise<void> {
   let unsettled = 0;
-  let failure: unknown;
+  let failure: Error | undefined;
   let wake: (() => void) | undefined;
   const settled = (): void => {
     unsettled--;
@@ -119,7 +171,7 @@ async function publishLines(lines: AsyncIterable<Uint8Array>, publish: (payload:
   const change = (): Promise<void> => new Promise((resolve) => (wake = resolve));
   for await (const payload of lines) {
     unsettled++;
-    publish(payload).then(settled, (error: unknown) => {
+    publish(payload).then(settled, (error: Error) => {
       failure ??= error;
       settled();
     });

@@ -16,7 +16,12 @@ const months = [
 
 const two = (value: number): string => String(value).padStart(2, "0");
 const space = (value: number): string => String(value).padStart(2, " ");
-const dayOfYear = (time: Date): number => Math.round((Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) - Date.UTC(time.getFullYear(), 0, 1)) / 86_400_000);
+const dayOfYear = (time: Date): number =>
+  Math.round(
+    (Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) -
+      Date.UTC(time.getFullYear(), 0, 1)) /
+      86_400_000,
+  );
 
 /** Time zone as `+0100`. */
 function zone(time: Date): string {

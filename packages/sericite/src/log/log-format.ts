@@ -2,7 +2,12 @@ import { styleText } from "node:util";
 import type { LogLevel } from "@sericite/broker";
 
 /** Makes one line of a log event, line feed included. */
-export type LogFormat = (time: Date, level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>) => string;
+export type LogFormat = (
+  time: Date,
+  level: LogLevel,
+  event: string,
+  fields: Readonly<Record<string, unknown>>,
+) => string;
 
 /** Names of fields whose value is never written, whoever logs them. */
 const secretName = /passw|secret|token|authenticationdata/i;
@@ -11,7 +16,8 @@ const secretName = /passw|secret|token|authenticationdata/i;
 export const jsonFormat: LogFormat = (time, level, event, fields) => {
   const shown: Record<string, unknown> = { time: time.toISOString(), level, event };
   for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) shown[Object.hasOwn(shown, name) ? `${name}_` : name] = plain(name, value);
+    if (value !== undefined)
+      shown[Object.hasOwn(shown, name) ? `${name}_` : name] = plain(name, value);
   }
   return `${JSON.stringify(shown)}\n`;
 };
@@ -29,7 +35,9 @@ export function textFormat(colour: boolean): LogFormat {
     if (typeof sentence === "string") return `${begin} ${printable(sentence)}\n`;
     const words = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `${style("gray", `${name}=`)}${printable(textOf(plain(name, value)))}`);
+      .map(
+        ([name, value]) => `${style("gray", `${name}=`)}${printable(textOf(plain(name, value)))}`,
+      );
     return `${[begin, event.replaceAll("-", " "), ...words].join(" ")}\n`;
   };
 }

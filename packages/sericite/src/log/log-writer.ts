@@ -29,7 +29,8 @@ export class LogWriter implements Log {
   /** Writes a line whatever its level. */
   always(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void {
     const dropped = this.#sink.takeDropped();
-    if (dropped > 0) this.#sink.write(this.#format(new Date(), "warn", "log-lines-dropped", { count: dropped }));
+    if (dropped > 0)
+      this.#sink.write(this.#format(new Date(), "warn", "log-lines-dropped", { count: dropped }));
     this.#sink.write(this.#format(new Date(), level, event, fields));
   }
 

@@ -17,7 +17,10 @@ const indent = 30;
 
 /** Help of a command as text, at most 100 columns wide where words allow. */
 export function renderHelp(help: HelpText, rows: readonly OptionRow[]): string {
-  const lines = [...help.usage.map((usage, i) => (i === 0 ? `Usage: ${usage}` : `       ${usage}`)), ""];
+  const lines = [
+    ...help.usage.map((usage, i) => (i === 0 ? `Usage: ${usage}` : `       ${usage}`)),
+    "",
+  ];
   lines.push(...wrap(help.summary, width), "");
   lines.push("Examples:");
   for (const [commandLine, text] of help.examples) lines.push(`  ${commandLine}`, `      ${text}`);
@@ -44,13 +47,17 @@ export function groupOptions(rows: readonly OptionRow[]): Map<string, OptionRow[
 /** How an option is written: `-p, --port PORT`. */
 export function optionSyntax(row: OptionRow): string {
   const short = row.short === undefined ? "" : `-${row.short}, `;
-  const value = row.value === undefined ? "" : row.optionalValues ? ` [${row.value}]` : ` ${row.value}`;
+  const value =
+    row.value === undefined ? "" : row.optionalValues ? ` [${row.value}]` : ` ${row.value}`;
   return `${short}--${row.name}${value}`;
 }
 
 function optionLines(row: OptionRow): string[] {
   const left = `  ${row.short === undefined ? "    " : ""}${optionSyntax(row)}`;
-  const text = row.later === undefined ? row.text : `${row.text} Reserved: this version does not have ${row.later} yet.`;
+  const text =
+    row.later === undefined
+      ? row.text
+      : `${row.text} Reserved: this version does not have ${row.later} yet.`;
   const right = wrap(text, width - indent);
   if (left.length > indent - 2) return [left, ...right.map((line) => " ".repeat(indent) + line)];
   return right.map((line, i) => (i === 0 ? left.padEnd(indent) : " ".repeat(indent)) + line);

@@ -48,14 +48,21 @@ export interface CommandLine {
  * @param command  Name of the command, for error texts.
  * @throws UsageError for an option that is unknown, reserved, or lacks its value.
  */
-export function parseOptions(rows: readonly OptionRow[], argv: readonly string[], command: string): CommandLine {
+export function parseOptions(
+  rows: readonly OptionRow[],
+  argv: readonly string[],
+  command: string,
+): CommandLine {
   const options: GivenOption[] = [];
   const positionals: string[] = [];
   const declared = Object.fromEntries(
     rows.map((row) => [
       row.name,
       {
-        type: row.value === undefined || row.optionalValues ? ("boolean" as const) : ("string" as const),
+        type:
+          row.value === undefined || row.optionalValues
+            ? ("boolean" as const)
+            : ("string" as const),
         ...(row.short === undefined ? {} : { short: row.short }),
       },
     ]),
@@ -66,7 +73,13 @@ export function parseOptions(rows: readonly OptionRow[], argv: readonly string[]
   let start = 0;
   while (start < argv.length) {
     const rest = argv.slice(start);
-    const { tokens } = parseArgs({ args: rest, options: declared, strict: false, allowPositionals: true, tokens: true });
+    const { tokens } = parseArgs({
+      args: rest,
+      options: declared,
+      strict: false,
+      allowPositionals: true,
+      tokens: true,
+    });
     let next = rest.length;
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
@@ -80,26 +93,42 @@ export function parseOptions(rows: readonly OptionRow[], argv: readonly string[]
       const row = byName.get(token.name);
       if (!row) throw unknownOption(token.rawName, token.name, rows, command);
       if (row.later !== undefined) {
-        throw usageError("ERR_OPTION_LATER", `${token.rawName}: this version does not have ${row.later} yet`);
+        throw usageError(
+          "ERR_OPTION_LATER",
+          `${token.rawName}: this version does not have ${row.later} yet`,
+        );
       }
       const words = token.value === undefined ? [] : [token.value];
       if (row.optionalValues) {
         const following = tokens[i + 1];
-        if (words.length === 0 && following?.kind === "positional" && row.optionalValues.includes(following.value)) {
+        if (
+          words.length === 0 &&
+          following?.kind === "positional" &&
+          row.optionalValues.includes(following.value)
+        ) {
           words.push(following.value);
           i++;
         }
       } else if (row.value === undefined && words.length > 0) {
-        throw usageError("ERR_OPTION_VALUE", `${token.rawName} takes no value, and was given "${words[0]}"`);
+        throw usageError(
+          "ERR_OPTION_VALUE",
+          `${token.rawName} takes no value, and was given "${words[0]}"`,
+        );
       } else if (row.value !== undefined && words.length === 0) {
-        throw usageError("ERR_OPTION_VALUE", `${token.rawName} needs a value: ${token.rawName} ${row.value}`);
+        throw usageError(
+          "ERR_OPTION_VALUE",
+          `${token.rawName} needs a value: ${token.rawName} ${row.value}`,
+        );
       }
       options.push({ row, written: token.rawName, words });
       if (!row.words) continue;
       const wordsAt = token.index + (token.inlineValue ? 1 : 2);
       const missing = row.words(words[0]!, rest[wordsAt]) - 1;
       if (wordsAt + missing > rest.length) {
-        throw usageError("ERR_OPTION_VALUE", `${token.rawName} needs more words: ${token.rawName} ${row.value}`);
+        throw usageError(
+          "ERR_OPTION_VALUE",
+          `${token.rawName} needs more words: ${token.rawName} ${row.value}`,
+        );
       }
       words.push(...rest.slice(wordsAt, wordsAt + missing));
       next = wordsAt + missing;
@@ -114,7 +143,10 @@ export function parseOptions(rows: readonly OptionRow[], argv: readonly string[]
 export function refusePositionals(line: CommandLine, command: string): void {
   const word = line.positionals[0];
   if (word === undefined) return;
-  throw usageError("ERR_OPTION_UNKNOWN", `"${word}" is no option of \`sericite ${command}\`; options begin with a dash`);
+  throw usageError(
+    "ERR_OPTION_UNKNOWN",
+    `"${word}" is no option of \`sericite ${command}\`; options begin with a dash`,
+  );
 }
 
 /** The last use of an option, or `undefined`. */
@@ -122,8 +154,24 @@ export function lastOption(line: CommandLine, name: string): GivenOption | undef
   return line.options.findLast((option) => option.row.name === name);
 }
 
-function unknownOption(written: string, name: string, rows: readonly OptionRow[], command: string): Error {
-  const nearest = written.startsWith("--") ? nearestName(name, rows.map((row) => row.name)) : undefined;
-  const hint = nearest === undefined ? `\`sericite ${command} --help\` lists them` : `did you mean --${nearest}?`;
-  return usageError("ERR_OPTION_UNKNOWN", `\`sericite ${command}\` has no option ${written}; ${hint}`);
+function unknownOption(
+  written: string,
+  name: string,
+  rows: readonly OptionRow[],
+  command: string,
+): Error {
+  const nearest = written.startsWith("--")
+    ? nearestName(
+        name,
+        rows.map((row) => row.name),
+      )
+    : undefined;
+  const hint =
+    nearest === undefined
+      ? `\`sericite ${command} --help\` lists them`
+      : `did you mean --${nearest}?`;
+  return usageError(
+    "ERR_OPTION_UNKNOWN",
+    `\`sericite ${command}\` has no option ${written}; ${hint}`,
+  );
 }

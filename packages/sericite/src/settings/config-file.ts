@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Node } from "yaml";
+import { isAlias, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import type { Node, YAMLParseError, YAMLWarning } from "yaml";
 import { usageError } from "../errors.ts";
 
 /** One key of a config file with its value. */
@@ -47,17 +48,23 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
     const { line, col } = lineCounter.linePos(offset);
     return `${name}:${line}:${col}`;
   };
-  const placeOf = (node: Node | null | undefined, otherwise: number): string => placeAt(node?.range?.[0] ?? otherwise);
+  const placeOf = (node: Node | null | undefined, otherwise: number): string =>
+    placeAt(node?.range?.[0] ?? otherwise);
 
   const sections = new Map<string, string>();
   const entries: FileEntry[] = [];
-  const problems = [...document.errors, ...document.warnings].map((error) => `${placeAt(error.pos[0])}: ${error.message}`);
+  const faults = [...document.errors, ...document.warnings];
+  const problems = faults.map((fault) => `${placeAt(fault.pos[0])}: ${faultText(fault)}`);
   const file = { name, sections, entries, problems };
+  // What YAML made of a text that it could not read would only give more to complain about.
+  if (faults.some((fault) => fault.code !== "DUPLICATE_KEY")) return file;
 
   const root = document.contents;
   if (root === null || (isScalar(root) && root.value === null)) return file;
   if (!isMap(root)) {
-    problems.push(`${placeOf(root, 0)}: expected sections with their keys, such as "mqtt:" and below it "  maximumQos: 1"`);
+    problems.push(
+      `${placeOf(root, 0)}: expected sections with their keys, such as "mqtt:" and below it "  maximumQos: 1"`,
+    );
     return file;
   }
   const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
@@ -69,7 +76,9 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
     const keys = resolve(section.value);
     if (keys === null || (isScalar(keys) && keys.value === null)) continue;
     if (!isMap(keys)) {
-      problems.push(`${placeOf(section.value as Node, sectionOffset)}: ${sectionName} is a section: expected keys with values below it`);
+      problems.push(
+        `${placeOf(section.value as Node, sectionOffset)}: ${sectionName} is a section: expected keys with values below it`,
+      );
       continue;
     }
     for (const pair of keys.items) {
@@ -85,6 +94,20 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
     }
   }
   return file;
+}
+
+/** What is wrong with the form, without the text itself: it may be a password. */
+function faultText(fault: YAMLParseError | YAMLWarning): string {
+  switch (fault.code) {
+    case "DUPLICATE_KEY":
+      return "this key is here for the second time";
+    case "BAD_ALIAS":
+      return "a value that begins with * or & must stand in quotes";
+    case "TAG_RESOLVE_FAILED":
+      return "a value that begins with ! must stand in quotes";
+    default:
+      return fault.message;
+  }
 }
 
 function unreadable(name: string, cause: NodeJS.ErrnoException): string {

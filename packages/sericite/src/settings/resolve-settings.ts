@@ -40,7 +40,10 @@ export const otherEnvironmentNames: readonly string[] = ["SERICITE_CONFIG"];
  *
  * @throws UsageError where two of them have a section of the same name.
  */
-export function joinTables<A extends SettingTable, B extends SettingTable>(first: A, second: B): A & B {
+export function joinTables<A extends SettingTable, B extends SettingTable>(
+  first: A,
+  second: B,
+): A & B {
   const twice = Object.keys(second).find((section) => Object.hasOwn(first, section));
   if (twice !== undefined) throw usageError("ERR_TABLE", `section ${twice} is described twice`);
   return { ...first, ...second };
@@ -51,7 +54,10 @@ export function joinTables<A extends SettingTable, B extends SettingTable>(first
  *
  * @throws UsageError ERR_SETTING that lists every unknown name and every wrong value, a line for each.
  */
-export function resolveSettings<T extends SettingTable>(table: T, sources: SettingSources): ResolvedSettings<T> {
+export function resolveSettings<T extends SettingTable>(
+  table: T,
+  sources: SettingSources,
+): ResolvedSettings<T> {
   const problems: string[] = [...(sources.file?.problems ?? [])];
   const values = new Map<string, unknown>();
   const origins = new Map<string, string>();
@@ -78,12 +84,15 @@ export function resolveSettings<T extends SettingTable>(table: T, sources: Setti
   for (const entry of sources.file?.entries ?? []) {
     const path = `${entry.section}.${entry.key}`;
     if (rows.has(path)) take(path, entry.value, entry.valuePlace);
-    else if (Object.hasOwn(table, entry.section)) problems.push(`${entry.keyPlace}: ${unknown(path, table)}`);
+    else if (Object.hasOwn(table, entry.section))
+      problems.push(`${entry.keyPlace}: ${unknown(path, table)}`);
   }
 
   const environment = sources.environment ?? {};
   const strangers = unknownEnvironment(environment, table);
-  problems.push(...strangers.filter((stranger) => stranger.isMistake).map((stranger) => stranger.message));
+  problems.push(
+    ...strangers.filter((stranger) => stranger.isMistake).map((stranger) => stranger.message),
+  );
   for (const { path } of settings) {
     const name = environmentName(path);
     const text = environment[name];
@@ -96,7 +105,9 @@ export function resolveSettings<T extends SettingTable>(table: T, sources: Setti
   const result = Object.fromEntries(
     Object.entries(table).map(([section, keys]) => [
       section,
-      Object.freeze(Object.fromEntries(Object.keys(keys).map((key) => [key, values.get(`${section}.${key}`)]))),
+      Object.freeze(
+        Object.fromEntries(Object.keys(keys).map((key) => [key, values.get(`${section}.${key}`)])),
+      ),
     ]),
   );
   const ignored = strangers.map((stranger) => stranger.name);
@@ -109,7 +120,8 @@ function unknownSections(file: ConfigFile, table: SettingTable): string[] {
     .map(([section, place]) => {
       const sections = Object.keys(table);
       const nearest = nearestName(section, sections);
-      const hint = nearest === undefined ? `sections are ${sections.join(", ")}` : `did you mean ${nearest}?`;
+      const hint =
+        nearest === undefined ? `sections are ${sections.join(", ")}` : `did you mean ${nearest}?`;
       return `${place}: there is no section ${section}; ${hint}`;
     });
 }
@@ -128,21 +140,35 @@ function unknown(path: string, table: SettingTable): string {
  * Kubernetes gives every container such variables for each service of its namespace; a service
  * that is called `sericite` must not keep the broker from starting.
  */
-const ofKubernetes = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const ofKubernetes =
+  /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
 
 function isOfKubernetes(name: string, text: string): boolean {
   return ofKubernetes.test(name) || (name.endsWith("_PORT") && /^(?:tcp|udp|sctp):\/\//.test(text));
 }
 
-function unknownEnvironment(environment: Readonly<Record<string, string | undefined>>, table: SettingTable): UnknownName[] {
+function unknownEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  table: SettingTable,
+): UnknownName[] {
   const settings = settingsIn(table);
-  const known = new Set([...settings.map((setting) => environmentName(setting.path)), ...otherEnvironmentNames]);
+  const known = new Set([
+    ...settings.map((setting) => environmentName(setting.path)),
+    ...otherEnvironmentNames,
+  ]);
   const sections = Object.keys(table).map((section) => `${environmentName(section)}_`);
   const unknownNames: UnknownName[] = [];
   for (const [name, text] of Object.entries(environment)) {
-    if (text === undefined || !name.startsWith(environmentPrefix) || known.has(name) || isOfKubernetes(name, text)) continue;
+    if (
+      text === undefined ||
+      !name.startsWith(environmentPrefix) ||
+      known.has(name) ||
+      isOfKubernetes(name, text)
+    )
+      continue;
     const nearest = nearestEnvironmentName(name, settings, [...known]);
-    const hint = nearest === undefined ? "names are SERICITE_SECTION_KEY" : `did you mean ${nearest}?`;
+    const hint =
+      nearest === undefined ? "names are SERICITE_SECTION_KEY" : `did you mean ${nearest}?`;
     const isMistake = nearest !== undefined || sections.some((section) => name.startsWith(section));
     unknownNames.push({ name, isMistake, message: `${name}: there is no such setting; ${hint}` });
   }
@@ -156,9 +182,16 @@ interface UnknownName {
   readonly message: string;
 }
 
-function nearestEnvironmentName(name: string, settings: readonly NamedSetting[], known: readonly string[]): string | undefined {
+function nearestEnvironmentName(
+  name: string,
+  settings: readonly NamedSetting[],
+  known: readonly string[],
+): string | undefined {
   const rest = (whole: string): string => whole.slice(environmentPrefix.length);
-  const own = settings.find(({ row }) => row.flag !== undefined && row.flag.replaceAll("-", "_").toUpperCase() === rest(name));
+  const own = settings.find(
+    ({ row }) =>
+      row.flag !== undefined && row.flag.replaceAll("-", "_").toUpperCase() === rest(name),
+  );
   if (own) return environmentName(own.path);
   const nearest = nearestName(rest(name), known.map(rest));
   return nearest === undefined ? undefined : environmentPrefix + nearest;
@@ -169,5 +202,5 @@ function seen(row: SettingRow, written: unknown): string {
   if (row.secret) return "not of its type (hidden)";
   if (written === null || written === undefined) return "empty";
   if (typeof written === "object") return "a list or a further level";
-  return typeof written === "string" ? `"${written}"` : `${String(written)}`;
+  return JSON.stringify(written);
 }

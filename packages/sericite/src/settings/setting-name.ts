@@ -34,5 +34,11 @@ export function nearestSetting(path: string, table: SettingTable): string | unde
   const settings = settingsIn(table);
   const key = path.slice(path.indexOf(".") + 1).toLowerCase();
   const elsewhere = settings.find((setting) => setting.key.toLowerCase() === key);
-  return elsewhere?.path ?? nearestName(path, settings.map((setting) => setting.path));
+  return (
+    elsewhere?.path ??
+    nearestName(
+      path,
+      settings.map((setting) => setting.path),
+    )
+  );
 }

@@ -4,7 +4,6 @@ import type { SettingFlag } from "./resolve-settings.ts";
 import { settingsIn } from "./setting-name.ts";
 import { booleanValues, formatSettingValue, rangeOf } from "./setting-value.ts";
 
-
 /** Heading under which help lists the options that matter most. */
 export const mainGroup = "Main options";
 
@@ -13,9 +12,15 @@ export const mainGroup = "Main options";
  *
  * @param shorts  One-letter names by the path of the setting.
  */
-export function settingOptions(table: SettingTable, shorts: Readonly<Record<string, string>> = {}): OptionRow[] {
+export function settingOptions(
+  table: SettingTable,
+  shorts: Readonly<Record<string, string>> = {},
+): OptionRow[] {
   return settingsIn(table).flatMap(({ path, section, row }) => {
-    const base = { value: placeholderOf(row), ...(row.type === "boolean" ? { optionalValues: booleanValues } : {}) };
+    const base = {
+      value: placeholderOf(row),
+      ...(row.type === "boolean" ? { optionalValues: booleanValues } : {}),
+    };
     const text = `${row.text} ${defaultText(row)}`;
     const group = `Settings: ${section}`;
     if (row.flag === undefined) return [{ ...base, name: path, text, group }];
@@ -61,6 +66,9 @@ function placeholderOf(row: SettingRow): string {
 
 function defaultText(row: SettingRow): string {
   const range = rangeOf(row);
-  const value = row.type === "string" && row.default === "" ? "none" : formatSettingValue(row, row.default);
-  return range === "" ? `Default ${value}.` : `${range[0]!.toUpperCase()}${range.slice(1)}; default ${value}.`;
+  const value =
+    row.type === "string" && row.default === "" ? "none" : formatSettingValue(row, row.default);
+  return range === ""
+    ? `Default ${value}.`
+    : `${range[0]!.toUpperCase()}${range.slice(1)}; default ${value}.`;
 }

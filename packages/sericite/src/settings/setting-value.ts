@@ -58,7 +58,9 @@ function readText(row: SettingRow, text: string): unknown {
     case "choice":
       return row.choices!.includes(word) ? word : undefined;
     case "boolean":
-      return Object.hasOwn(booleanWords, word.toLowerCase()) ? booleanWords[word.toLowerCase()] : undefined;
+      return Object.hasOwn(booleanWords, word.toLowerCase())
+        ? booleanWords[word.toLowerCase()]
+        : undefined;
     case "port":
       return word === "off" ? portOff : inRange(row, wholeNumber(word));
     case "integer":
@@ -83,7 +85,11 @@ function wholeNumber(word: string): number | undefined {
 }
 
 /** A number with a unit, in the unit of the row; `undefined` where that is not a whole number. */
-function withUnit(word: string, units: Readonly<Record<string, number>>, per: number): number | undefined {
+function withUnit(
+  word: string,
+  units: Readonly<Record<string, number>>,
+  per: number,
+): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(word) ?? [];
   if (unit === undefined || !Object.hasOwn(units, unit)) return undefined;
   const value = (Number(digits) * units[unit]!) / per;
@@ -123,9 +129,16 @@ export function expectedOf(row: SettingRow): string {
 
 /** Lowest and highest value of a row in words; empty where it has none. */
 export function rangeOf(row: SettingRow): string {
-  if (row.type === "boolean" || row.type === "string" || row.type === "choice" || row.type === "port") return "";
+  if (
+    row.type === "boolean" ||
+    row.type === "string" ||
+    row.type === "choice" ||
+    row.type === "port"
+  )
+    return "";
   const minimum = row.minimum ?? 0;
-  if (row.maximum !== undefined) return `${formatSettingValue(row, minimum)} to ${formatSettingValue(row, row.maximum)}`;
+  if (row.maximum !== undefined)
+    return `${formatSettingValue(row, minimum)} to ${formatSettingValue(row, row.maximum)}`;
   return `${formatSettingValue(row, minimum)} or more`;
 }
 
@@ -135,17 +148,49 @@ export function formatSettingValue(row: SettingRow, value: unknown): string {
     case "port":
       return value === portOff ? "off" : String(value);
     case "bytes":
-      return formatWithUnit(value as number, 1, [["GiB", 1024 ** 3], ["MiB", 1024 ** 2], ["KiB", 1024]], "");
+      return formatWithUnit(
+        value as number,
+        1,
+        [
+          ["GiB", 1024 ** 3],
+          ["MiB", 1024 ** 2],
+          ["KiB", 1024],
+        ],
+        "",
+      );
     case "seconds":
-      return formatWithUnit(value as number, 1000, [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000]], "s");
+      return formatWithUnit(
+        value as number,
+        1000,
+        [
+          ["d", 86_400_000],
+          ["h", 3_600_000],
+          ["m", 60_000],
+        ],
+        "s",
+      );
     case "milliseconds":
-      return formatWithUnit(value as number, 1, [["h", 3_600_000], ["m", 60_000], ["s", 1000]], "ms");
+      return formatWithUnit(
+        value as number,
+        1,
+        [
+          ["h", 3_600_000],
+          ["m", 60_000],
+          ["s", 1000],
+        ],
+        "ms",
+      );
     default:
       return String(value);
   }
 }
 
-function formatWithUnit(value: number, per: number, units: readonly (readonly [string, number])[], rest: string): string {
+function formatWithUnit(
+  value: number,
+  per: number,
+  units: readonly (readonly [string, number])[],
+  rest: string,
+): string {
   const total = value * per;
   if (total === 0) return "0";
   const unit = units.find(([, size]) => total % size === 0);
