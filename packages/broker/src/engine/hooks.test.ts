@@ -170,7 +170,10 @@ test("a client that goes on sending while a hook thinks is not read from, and lo
   const order = receiver
     .takePublishes()
     .map((message) => Number.parseInt(Buffer.from(message.payload).toString(), 10));
-  assert.deepEqual(order, Array.from({ length: 201 }, (_, i) => i));
+  assert.deepEqual(
+    order,
+    Array.from({ length: 201 }, (_, i) => i),
+  );
 });
 
 test("a client that is gone when its hook answers has no effect", () => {
@@ -274,8 +277,22 @@ test("each filter is asked about, with what was requested; granted late is grant
   broker.advance(1000);
   assert.deepEqual(client.told(), ["SUBACK 1 [2 1 0x8f]"]);
   assert.deepEqual(asked, [
-    { clientId: "c", topicFilter: "a", qos: 2, noLocal: true, retainAsPublished: true, retainHandling: 2 },
-    { clientId: "c", topicFilter: "$share/g/b", qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 },
+    {
+      clientId: "c",
+      topicFilter: "a",
+      qos: 2,
+      noLocal: true,
+      retainAsPublished: true,
+      retainHandling: 2,
+    },
+    {
+      clientId: "c",
+      topicFilter: "$share/g/b",
+      qos: 1,
+      noLocal: false,
+      retainAsPublished: false,
+      retainHandling: 0,
+    },
   ]);
 });
 
@@ -342,9 +359,15 @@ test("a delivery hook that thinks holds one session, and neither the publisher n
   slow.send({ type: "pingreq" });
   assert.deepEqual(slow.told(), ["PINGRESP"]);
   broker.advance(1000);
-  assert.deepEqual(slow.takePublishes().map((message) => message.topicName), ["a"]);
+  assert.deepEqual(
+    slow.takePublishes().map((message) => message.topicName),
+    ["a"],
+  );
   broker.advance(1000);
-  assert.deepEqual(slow.takePublishes().map((message) => message.topicName), ["b"]);
+  assert.deepEqual(
+    slow.takePublishes().map((message) => message.topicName),
+    ["b"],
+  );
   assert.deepEqual(asked, [
     { topicName: "a", qos: 2, retain: true, publisher: "p" },
     { topicName: "b", qos: 0, retain: false, publisher: "p" },
@@ -420,7 +443,10 @@ test("thousands of denied deliveries are dropped without holding up anybody", ()
   publisher.sendPublish("last", "x", { qos: 1 });
   broker.settle();
   const again = broker.connect("c", 4, { cleanStart: false });
-  assert.deepEqual(again.takePublishes().map((message) => message.topicName), ["last"]);
+  assert.deepEqual(
+    again.takePublishes().map((message) => message.topicName),
+    ["last"],
+  );
 });
 
 // --- publish

@@ -271,19 +271,43 @@ function applyPublishHook(
       "hook-refused",
       ReasonCode.implementationSpecificError,
     );
-  if (typeof change !== "object") return accept(connection, message, packetIdentifier);
+  if (typeof change !== "object" || change === null)
+    return accept(connection, message, packetIdentifier);
   const { engine } = connection;
+  let properties: Uint8Array;
+  let expiresAt = message.expiresAt;
+  try {
+    if (change.properties === undefined) properties = message.properties();
+    else {
+      // Topic Alias and Subscription Identifier are the hop's, the expiry is kept as a time.
+      const {
+        topicAlias: _alias,
+        subscriptionIdentifiers: _identifiers,
+        messageExpiryInterval,
+        ...rest
+      } = change.properties;
+      properties = encodeProperties(rest, PacketType.publish);
+      if (messageExpiryInterval !== undefined)
+        expiresAt = engine.now + messageExpiryInterval * 1000;
+    }
+  } catch (error) {
+    engine.hookFailed("publish", error);
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "hook-refused",
+      ReasonCode.implementationSpecificError,
+    );
+  }
   const changed = composeInSlab(engine, message.number, {
     topic: message.topic,
     payload: change.payload ?? message.payload(),
-    properties:
-      change.properties === undefined
-        ? message.properties()
-        : encodeProperties(change.properties, PacketType.publish),
+    properties,
     qos: message.qos,
     retain: message.retain,
     publisher: message.publisher,
-    expiresAt: message.expiresAt,
+    expiresAt,
   });
   changed.delay = message.delay;
   accept(connection, changed, packetIdentifier);
