@@ -30,6 +30,7 @@ export const refusalReasons = {
     "As many connections as listen.handshakesMaximum were in their handshakes.",
   "handshake-timeout":
     "PROXY header, TLS handshake and HTTP upgrade took longer than listen.handshakeTimeout.",
+  closed: "The other end closed the connection in the middle of its handshakes.",
   "proxy-header": "A trusted proxy sent no PROXY protocol header, or a malformed one.",
   "tls-handshake": "The TLS handshake failed.",
   "client-certificate":

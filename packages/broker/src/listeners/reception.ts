@@ -1,5 +1,5 @@
-import { createServer } from "node:net";
-import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
+import { createServer, Socket } from "node:net";
+import type { AddressInfo, ListenOptions, Server } from "node:net";
 import { UsageError } from "@sericite/protocol";
 import type { AddressOptions, Listener, ListenerOptions, RefusalReason } from "./listener.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
@@ -14,8 +14,8 @@ export interface Arrival {
   port: number | undefined;
   /** Bytes of the PROXY header. */
   headerLength: number;
-  isReported: boolean;
-  readonly key: string;
+  /** It is a link, or it was told why it is none. */
+  isDecided: boolean;
   readonly timer: NodeJS.Timeout;
   readonly onClose: () => void;
 }
@@ -31,8 +31,8 @@ export class Reception {
   refused = 0;
   readonly #options: ListenerOptions;
   readonly #onArrival: (arrival: Arrival) => void;
-  readonly #arrivals = new Map<string, Arrival>();
-  #count = 0;
+  readonly #arrivals = new Set<Arrival>();
+  readonly #bySocket = new WeakMap<Socket, Arrival>();
 
   /** @param onArrival  Takes it from here; ends with `admit` or `refuse`. */
   constructor(options: ListenerOptions, onArrival: (arrival: Arrival) => void) {
@@ -64,8 +64,8 @@ export class Reception {
 
   #receive(socket: Socket): void {
     const { remoteAddress: address, remotePort: port } = socket;
-    const isUnix = typeof this.server.address() === "string";
-    if (address === undefined && !isUnix) return void socket.destroy(); // Gone before it was looked at.
+    const isGone = address === undefined && typeof this.server.address() !== "string";
+    if (isGone) return void socket.destroy();
     if (this.#arrivals.size >= (this.#options.handshakesMaximum ?? 4096)) {
       this.report("too-many-handshakes", address, port);
       return void socket.destroy();
@@ -75,19 +75,18 @@ export class Reception {
       this.#options.handshakeTimeoutMs ?? 10_000,
     );
     timer.unref();
-    const key = isUnix ? `unix ${this.#count++}` : endpointsOf(socket);
-    const onClose = (): void => void this.#forget(arrival);
+    const onClose = (): void => this.#closed(arrival);
     const arrival: Arrival = {
       socket,
       address,
       port,
       headerLength: 0,
-      isReported: false,
-      key,
+      isDecided: false,
       timer,
       onClose,
     };
-    this.#arrivals.set(key, arrival);
+    this.#arrivals.add(arrival);
+    this.#bySocket.set(socket, arrival);
     socket.on("error", ignored); // 'close' follows, and each later stage has its own.
     socket.on("close", onClose);
     if (this.#options.proxy?.protocol === true && this.trusted.includes(address))
@@ -115,28 +114,41 @@ export class Reception {
     socket.resume();
   }
 
-  /** The arrival whose connection `socket` uses, where that is one made on top of the accepted one. */
+  /** The arrival whose connection `socket` is, or is made on top of. */
   arrivalOf(socket: Socket): Arrival | undefined {
-    // Node does not tell which socket a TLS socket was made of; their two endpoints are the same.
-    return this.#arrivals.get(endpointsOf(socket));
+    return (
+      this.#bySocket.get(socket) ??
+      this.#bySocket.get(socketBelow(socket) ?? socket) ??
+      this.#byEndpoints(socket)
+    );
+  }
+
+  /** For a Node that does not tell which socket is below: the endpoints of both are the same, while they are open. */
+  #byEndpoints(socket: Socket): Arrival | undefined {
+    if (socket.remotePort === undefined) return undefined;
+    const endpoints = endpointsOf(socket);
+    for (const arrival of this.#arrivals)
+      if (endpointsOf(arrival.socket) === endpoints) return arrival;
+    return undefined;
   }
 
   /** The connection is a link now: it is watched no more. */
   admit(arrival: Arrival): void {
+    arrival.isDecided = true;
+    arrival.socket.removeListener("close", arrival.onClose);
     this.#forget(arrival);
   }
 
   /** Ends a connection that is no link yet. */
   refuse(arrival: Arrival, reason: RefusalReason, cause?: Error): void {
-    if (!this.#forget(arrival)) return;
     this.turnAway(arrival, reason, cause);
     arrival.socket.destroy();
   }
 
   /** Counts a connection that gets an answer why it is refused, and is ended by who answers; else by its deadline. */
   turnAway(arrival: Arrival, reason: RefusalReason, cause?: Error): void {
-    if (arrival.isReported) return;
-    arrival.isReported = true;
+    if (arrival.isDecided) return;
+    arrival.isDecided = true;
     // A balancer that asks whether the port is open says nothing and is no refusal.
     const hasSpoken = arrival.socket.bytesRead > arrival.headerLength;
     if (hasSpoken || reason === "handshake-timeout")
@@ -154,16 +166,21 @@ export class Reception {
     this.#options.onRefused?.({ listener: this.name, reason, address, port, cause });
   }
 
-  #forget(arrival: Arrival): boolean {
+  #closed(arrival: Arrival): void {
+    this.#forget(arrival);
+    // The layer above may know better why, and says so in this turn.
+    setImmediate(() => this.turnAway(arrival, "closed"));
+  }
+
+  #forget(arrival: Arrival): void {
     clearTimeout(arrival.timer);
-    arrival.socket.removeListener("close", arrival.onClose);
-    return this.#arrivals.get(arrival.key) === arrival && this.#arrivals.delete(arrival.key);
+    this.#arrivals.delete(arrival);
   }
 
   /** Stops accepting; ends what is not through. Settles when the port is free. */
   close(): Promise<void> {
-    for (const arrival of this.#arrivals.values()) {
-      this.#forget(arrival);
+    for (const arrival of this.#arrivals) {
+      arrival.isDecided = true;
       arrival.socket.destroy();
     }
     return closeServer(this.server);
@@ -198,6 +215,12 @@ export async function openOnPort(
     },
     close: () => reception.close(),
   };
+}
+
+/** What a TLS socket was made of. Node keeps it in a private field. */
+function socketBelow(socket: Socket): Socket | undefined {
+  const { _parent: parent } = socket as Socket & { _parent?: unknown };
+  return parent instanceof Socket ? parent : undefined;
 }
 
 function endpointsOf(socket: Socket): string {
