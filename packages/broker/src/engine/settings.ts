@@ -225,13 +225,6 @@ export const engineSettings = {
       live: true,
       text: "Subscriptions of one session.",
     },
-    unsentMaximum: {
-      type: "bytes",
-      default: 1024 * 1024,
-      minimum: 1024,
-      live: true,
-      text: "Bytes that the transport of one client may hold; above it nothing more is handed over.",
-    },
     slowConsumerTimeout: {
       type: "milliseconds",
       default: 60_000,
@@ -349,7 +342,7 @@ export const engineSettings = {
       default: 256 * 1024,
       minimum: 1024,
       live: true,
-      text: "Bytes sent to one connection before the others have their turn.",
+      text: "Bytes sent to one connection before the others have their turn; a client that does not read leaves no more than that and one packet with its transport.",
     },
   },
 } as const satisfies SettingTable;
