@@ -16,7 +16,6 @@ export const commandErrorCodes = {
   ERR_ADDRESS_FORBIDDEN: "The system does not let this user listen on the port.",
   ERR_ADDRESS_UNKNOWN: "No network interface of this machine has the address.",
   ERR_FILE_LIMIT: "The process has no file descriptor left.",
-  ERR_LISTEN: "A listener could not be opened; cause says why.",
   ERR_DRAIN: "The broker was asked to stop and did not within its time.",
   ERR_OUTPUT: "What was received could not be written to the output.",
   ERR_INPUT: "What was to be published could not be read.",

@@ -1,6 +1,6 @@
 import { createBroker } from "@sericite/broker";
 import type { Broker, Listener } from "@sericite/broker";
-import { ConnectionError, UsageError } from "@sericite/protocol";
+import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import { ExitCode } from "../exit-code.ts";
 import { LogSink } from "../log/log-sink.ts";
@@ -12,11 +12,11 @@ import { printSettings } from "../settings/print-settings.ts";
 import { resolveSettings } from "../settings/resolve-settings.ts";
 import type { ResolvedSettings } from "../settings/resolve-settings.ts";
 import { settingFlags } from "../settings/setting-options.ts";
-import { portOff } from "../settings/setting-value.ts";
+import { environmentName, settingsIn } from "../settings/setting-name.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
-import { letsAnonymousIn } from "./exposure.ts";
+import { letsAnonymousIn, openPorts } from "./exposure.ts";
 import { fileLimitWarning, openFileLimit } from "./file-limit.ts";
 import { listenTrouble } from "./start-trouble.ts";
 
@@ -74,20 +74,17 @@ async function resolve(line: CommandLine): Promise<Resolved> {
 
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
 function checkTogether({ settings }: Resolved): boolean {
-  if (settings.listen.port === portOff) {
+  if (openPorts(settings.listen).length === 0 && settings.listen.unix === "") {
     throw usageError(
       "ERR_NO_LISTENER",
-      "listen.port is off, and this version has no other listener: nobody could reach the broker",
+      "every listener is off: nobody could reach the broker. Give --port a number",
     );
   }
   return letsAnonymousIn(settings);
 }
 
-async function serve(
-  { settings, origins, ignored }: Resolved,
-  anonymous: boolean,
-): Promise<number> {
-  const { log: logSettings, shutdown, ...ofBroker } = settings;
+async function serve(resolved: Resolved, anonymous: boolean): Promise<number> {
+  const { log: logSettings, shutdown, ...ofBroker } = resolved.settings;
   const log = new LogWriter(
     new LogSink(1),
     logSettings.level as "info",
@@ -98,23 +95,9 @@ async function serve(
     void log.exit(ExitCode.failure);
   });
 
-  const { listen } = settings;
   const broker = await createBroker({ settings: ofBroker, log });
-  const listener = await openListener(broker, listen.host, listen.port);
-  announce(log, listener, anonymous);
-  const warning = fileLimitWarning(openFileLimit(), settings.limits.connections);
-  if (warning !== undefined) log.write("warn", "file-limit-low", { message: warning });
-  if (ignored.length > 0) {
-    log.write("warn", "environment-ignored", {
-      message: `${ignored.join(", ")}: no settings of the broker, and left alone`,
-    });
-  }
-  if (origins.get("auth.password")?.startsWith("--")) {
-    log.write("warn", "password-on-command-line", {
-      message:
-        "other users of this machine can read flags: give auth.password by SERICITE_AUTH_PASSWORD or in the config file",
-    });
-  }
+  announce(log, await openListeners(broker), anonymous);
+  warn(log, resolved);
 
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
@@ -132,31 +115,45 @@ async function serve(
   return log.exit(ExitCode.ok);
 }
 
-async function openListener(broker: Broker, host: string, port: number): Promise<Listener> {
+async function openListeners(broker: Broker): Promise<readonly Listener[]> {
   try {
-    return await broker.listen({ host, port });
+    return await broker.listenAsConfigured();
   } catch (error) {
     await broker.close();
-    if (error instanceof UsageError) throw error;
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw listenTrouble(cause as NodeJS.ErrnoException, host, port);
+    throw listenTrouble(error, broker.settings.listen);
   }
 }
 
 /** The start line: always written, since it may hold the port that port 0 picked. */
-function announce(log: LogWriter, listener: Listener, anonymous: boolean): void {
-  const host = listener.host.includes(":") ? `[${listener.host}]` : listener.host;
-  const url = `mqtt://${host}:${listener.port}`;
+function announce(log: LogWriter, listeners: readonly Listener[], anonymous: boolean): void {
+  const urls = listeners.map((listener) => listener.url);
   const entry = anonymous ? "everybody may enter" : "only the configured user may enter";
   log.always("info", "started", {
-    message: `sericite ${version} listens on ${url}; ${entry}; ${durability}`,
+    message: `sericite ${version} listens on ${urls.join(", ")}; ${entry}; ${durability}`,
     version,
-    listeners: [url],
+    listeners: urls,
     anonymous,
     durability: "memory",
     pid: process.pid,
     node: process.versions.node,
   });
+}
+
+/** What works, and could be better. */
+function warn(log: LogWriter, { settings, origins, ignored }: Resolved): void {
+  const lowLimit = fileLimitWarning(openFileLimit(), settings.limits.connections);
+  if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });
+  if (ignored.length > 0) {
+    log.write("warn", "environment-ignored", {
+      message: `${ignored.join(", ")}: no settings of the broker, and left alone`,
+    });
+  }
+  for (const { path, row } of settingsIn(brokerCommandSettings)) {
+    if (row.secret !== true || !origins.get(path)!.startsWith("-")) continue;
+    log.write("warn", "secret-on-command-line", {
+      message: `other users of this machine can read flags: give ${path} by ${environmentName(path)} or in the config file`,
+    });
+  }
 }
 
 async function within(work: Promise<void>, ms: number): Promise<void> {

@@ -30,20 +30,6 @@ const ownOptions: readonly OptionRow[] = [
 ];
 
 const laterOptions: readonly OptionRow[] = [
-  {
-    name: "ws-port",
-    value: "PORT",
-    later: "WebSocket listeners",
-    text: "Port for MQTT over WebSocket.",
-  },
-  { name: "tls-port", value: "PORT", later: "TLS listeners", text: "Port for MQTT over TLS." },
-  {
-    name: "wss-port",
-    value: "PORT",
-    later: "secure WebSocket listeners",
-    text: "Port for MQTT over secure WebSocket.",
-  },
-  { name: "unix", value: "PATH", later: "Unix socket listeners", text: "Path of a Unix socket." },
   { name: "data-dir", value: "DIR", later: "a store on disk", text: "Directory of the store." },
   {
     name: "durability",
@@ -60,7 +46,7 @@ export function brokerOptions(): OptionRow[] {
   return [
     ...settings.filter(isMain),
     ...ownOptions,
-    ...laterOptions,
+    ...laterOptions.filter(({ name }) => !settings.some((row) => row.name === name)),
     ...settings.filter((row) => !isMain(row)),
   ];
 }

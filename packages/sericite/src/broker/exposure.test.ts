@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createSettings } from "@sericite/broker";
 import { UsageError } from "@sericite/protocol";
-import { isLoopback, letsAnonymousIn } from "./exposure.ts";
+import { isLoopback, letsAnonymousIn, openPorts } from "./exposure.ts";
 
 for (const [host, expected] of [
   ["127.0.0.1", true],
@@ -21,6 +22,9 @@ for (const [host, expected] of [
     assert.equal(isLoopback(host), expected));
 }
 
+const { listen } = createSettings();
+const listenOn = (host: string) => ({ ...listen, host });
+
 const none = { allowAnonymous: false, username: "", password: "" };
 const user = { ...none, username: "u", password: "p" };
 
@@ -32,13 +36,13 @@ for (const [host, auth, expected] of [
   ["0.0.0.0", { ...none, allowAnonymous: true }, true],
 ] as const) {
   test(`on ${host} with ${JSON.stringify(auth)} anonymous clients ${expected ? "may" : "may not"} enter`, () => {
-    assert.equal(letsAnonymousIn({ listen: { host }, auth }), expected);
+    assert.equal(letsAnonymousIn({ listen: listenOn(host), auth }), expected);
   });
 }
 
 test("a host beyond loopback without a user or --allow-anonymous is refused with what to do", () => {
   assert.throws(
-    () => letsAnonymousIn({ listen: { host: "0.0.0.0" }, auth: none }),
+    () => letsAnonymousIn({ listen: listenOn("0.0.0.0"), auth: none }),
     (error) =>
       error instanceof UsageError &&
       error.code === "ERR_EXPOSED" &&
@@ -54,8 +58,15 @@ for (const auth of [
 ]) {
   test(`a user with only ${auth.username === "" ? "a password" : "a name"} is refused`, () => {
     assert.throws(
-      () => letsAnonymousIn({ listen: { host: "127.0.0.1" }, auth }),
+      () => letsAnonymousIn({ listen: listenOn("127.0.0.1"), auth }),
       /needs both auth\.username and auth\.password/,
     );
   });
 }
+
+test("a port that is off is not open, and a broker on a Unix socket alone is not exposed", () => {
+  const onlyUnix = { ...listen, host: "0.0.0.0", port: -1, unix: "/run/sericite.sock" };
+  assert.deepEqual(openPorts(listen), ["port"]);
+  assert.deepEqual(openPorts(onlyUnix), []);
+  assert.equal(letsAnonymousIn({ listen: onlyUnix, auth: none }), true);
+});

@@ -1,5 +1,7 @@
 import { BlockList, isIP } from "node:net";
+import { brokerSettings } from "@sericite/broker";
 import { usageError } from "../errors.ts";
+import { portOff } from "../settings/setting-value.ts";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -13,14 +15,27 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, family === 4 ? "ipv4" : "ipv6");
 }
 
+/** Where a broker listens: a host, ports by name, and perhaps a Unix socket. */
+export interface ListenSettings {
+  readonly host: string;
+  readonly unix: string;
+  readonly [name: string]: unknown;
+}
+
 /** The settings that decide who may enter. */
 export interface EntrySettings {
-  readonly listen: { readonly host: string };
+  readonly listen: ListenSettings;
   readonly auth: {
     readonly allowAnonymous: boolean;
     readonly username: string;
     readonly password: string;
   };
+}
+
+/** Names of the ports that are not switched off. */
+export function openPorts(listen: ListenSettings): string[] {
+  const ports = Object.entries(brokerSettings.listen).filter(([, row]) => row.type === "port");
+  return ports.map(([name]) => name).filter((name) => listen[name] !== portOff);
 }
 
 /**
@@ -40,7 +55,7 @@ export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
   }
   if (auth.allowAnonymous) return true;
   if (auth.username !== "") return false;
-  if (isLoopback(listen.host)) return true;
+  if (isLoopback(listen.host) || openPorts(listen).length === 0) return true;
   const advice = [
     `host ${listen.host} can be reached from other machines, and nothing says who may enter. Choose one:`,
     "  - set a user: auth.username and auth.password in the config file, or in the environment",

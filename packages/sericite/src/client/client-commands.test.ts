@@ -169,7 +169,7 @@ test("sub -c keeps the session, and takes no more than -C says", async () => {
   for (const text of ["1", "2", "3"]) await client.publish("kept", text, { qos: 1 });
   assert.equal((await runCommand(to("sub", ...argv, "-C", "1"))).stdout.toString(), "1\n");
   assert.equal((await runCommand(to("sub", ...argv, "-C", "2"))).stdout.toString(), "2\n3\n");
-  const { code, stdout } = await runCommand(to("sub", ...argv, "-W", "1"));
+  const { code, stdout } = await runCommand(to("sub", ...argv, "-W", "0.3"));
   assert.deepEqual([code, stdout.toString()], [27, ""]);
 });
 
@@ -191,7 +191,7 @@ test("sub --remove-retained clears what is retained, and --retained-only ends at
     [code, stdout.toString().split("\n").sort().join("|")],
     [0, "|clear/a a|clear/b b"],
   );
-  assert.equal((await runCommand(to("sub", "-t", "clear/#", "-W", "1"))).code, 27);
+  assert.equal((await runCommand(to("sub", "-t", "clear/#", "-W", "0.3"))).code, 27);
 });
 
 test("sub ends with 0 at SIGINT, and its Will is not published", async () => {
@@ -270,6 +270,7 @@ for (const [command, argv, message] of [
   [runSubscribe, "-v", /there is no topic/],
   [runSubscribe, "-t a/#/b", /a # before its last level/],
   [runSubscribe, "-t a -C 0", /-C is "0"/],
+  [runSubscribe, "-t a -W 1s", /-W is "1s", expected seconds/],
   [runSubscribe, "-t a -F %z", /"%z" is no sequence/],
   [runSubscribe, "-t a --random-filter 0", /--random-filter is "0"/],
   [runSubscribe, "-t a --no-local -V 311", /another option needs MQTT 5/],

@@ -9,6 +9,9 @@ import { nearestName } from "../options/nearest-name.ts";
 
 type ValueType = "text" | "bytes" | "pair" | "flag" | "uint16" | "uint32";
 
+/** Longest that a timer of Node waits. Milliseconds. */
+const longestTimerMs = 0x7fff_ffff;
+
 /** Where a property goes: a field of what the client takes. */
 interface PropertyRow {
   readonly field: string;
@@ -130,6 +133,18 @@ export function wholeNumber(word: string, maximum: number, where: string, minimu
     "ERR_OPTION_VALUE",
     `${where} is "${word}", expected a whole number ${minimum} to ${maximum}`,
   );
+}
+
+/**
+ * Read a time in seconds, such as `0.5`.
+ *
+ * @returns milliseconds.
+ * @throws UsageError where it is none, or longer than a timer can wait.
+ */
+export function readSeconds(word: string, where: string): number {
+  const milliseconds = /^(?:\d+\.?\d*|\.\d+)$/.test(word) ? Number(word) * 1000 : NaN;
+  if (milliseconds <= longestTimerMs) return milliseconds;
+  throw usageError("ERR_OPTION_VALUE", `${where} is "${word}", expected seconds, such as 0.5`);
 }
 
 function unknownProperty(command: string, property: string, known: readonly string[]): Error {

@@ -11,7 +11,7 @@ import { debugLine, withClient } from "./client-session.ts";
 import { connectionOptions, readConnection, readQos } from "./connection-options.ts";
 import type { ConnectionRequest } from "./connection-options.ts";
 import { payloadSource } from "./payload-source.ts";
-import { wholeNumber } from "./property-options.ts";
+import { readSeconds, wholeNumber } from "./property-options.ts";
 
 const message = "Message";
 
@@ -146,14 +146,8 @@ function repetition(line: CommandLine, isLines: boolean): { times: number; delay
   const delay = lastOption(line, "repeat-delay")?.words[0];
   if (repeat && isLines)
     throw usageError("ERR_OPTION_VALUE", "--repeat and -l cannot be used together");
-  const seconds = delay === undefined ? 0 : /^\d*\.?\d+$/.test(delay) ? Number(delay) : NaN;
-  if (!(seconds <= 2_000_000))
-    throw usageError(
-      "ERR_OPTION_VALUE",
-      `--repeat-delay is "${delay}", expected seconds, such as 0.5`,
-    );
   const times = repeat ? wholeNumber(repeat.words[0]!, Number.MAX_SAFE_INTEGER, "--repeat", 1) : 1;
-  return { times, delayMs: seconds * 1000 };
+  return { times, delayMs: delay === undefined ? 0 : readSeconds(delay, "--repeat-delay") };
 }
 
 /** Publishes line after line, a bounded number ahead of the acknowledgements. @throws what the first failure was. */

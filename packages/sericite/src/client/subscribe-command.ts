@@ -17,7 +17,7 @@ import {
 } from "./connection-options.ts";
 import { formatParameters } from "./output-format.ts";
 import { Printer } from "./printer.ts";
-import { wholeNumber } from "./property-options.ts";
+import { readSeconds, wholeNumber } from "./property-options.ts";
 
 const subscription = "Subscription";
 const printing = "Printing";
@@ -223,9 +223,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 function timeoutOf(line: CommandLine, callback: () => void): NodeJS.Timeout | undefined {
   const word = lastOptionWord(line, "timeout");
-  return word === undefined
-    ? undefined
-    : setTimeout(callback, wholeNumber(word, 2_000_000, "-W", 1) * 1000);
+  return word === undefined ? undefined : setTimeout(callback, readSeconds(word, "-W"));
 }
 
 function filtersOf(line: CommandLine, name: string): string[] {

@@ -58,7 +58,6 @@ function textOf(value: unknown): string {
 
 /** Control characters written out, so that a Client Identifier cannot move the cursor or forge a line. */
 function printable(text: string): string {
-  // oxlint-disable-next-line eslint/no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

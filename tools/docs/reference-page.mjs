@@ -1,0 +1,53 @@
+import { brokerErrorCodes, counterTable, dropReasons, refusalReasons } from "@sericite/broker";
+import { clientErrorCodes } from "@sericite/client";
+import { protocolErrorCodes } from "@sericite/protocol";
+import { commandErrorCodes } from "../../packages/sericite/dist/errors.js";
+import { code, generated, plain, table } from "./markdown.mjs";
+
+/** `docs/REFERENCE.md`. */
+export function referencePage() {
+  const parts = [
+    head,
+    "## Error codes",
+    "Every error that Sericite throws has a `code`. A `UsageError` is a mistake of the caller and thrown at once. A `ProtocolError` is a mistake of the other side and carries a Reason Code. A `ConnectionError` is a failure of the world, with its `cause`. A `RequestError` of the client is a request that was refused or could not be done.",
+    "### Protocol",
+    texts("code", protocolErrorCodes),
+    "### Broker",
+    texts("code", without(brokerErrorCodes, protocolErrorCodes)),
+    "### Client",
+    texts("code", without(clientErrorCodes, protocolErrorCodes)),
+    "### Command",
+    texts("code", without(commandErrorCodes, brokerErrorCodes)),
+    "## Why a message was not delivered",
+    "`broker.drops` counts each; logs and metrics use the same names.",
+    texts("reason", dropReasons),
+    "## Why a connection ended before MQTT began",
+    "Each is a log line `connection-refused` with its reason.",
+    texts("reason", refusalReasons),
+    "## Counters",
+    "`broker.counters` has them. They rise only, from the start of the broker.",
+    table(
+      ["counter", "what it counts"],
+      Object.entries(counterTable).map(([name, row]) => [code(name), plain(row.text)]),
+    ),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function texts(head, rows) {
+  return table(
+    [head, "meaning"],
+    Object.entries(rows).map(([name, text]) => [code(name), plain(text)]),
+  );
+}
+
+/** Rows that another table does not have already. */
+function without(rows, others) {
+  return Object.fromEntries(Object.entries(rows).filter(([name]) => !Object.hasOwn(others, name)));
+}
+
+const head = `# Error codes, reasons and counters
+
+${generated}
+
+After this page you know what each name in an error, a log line or a metric means.`;
