@@ -9,7 +9,7 @@ import {
   UsageError,
 } from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
-import type { Client, MessageHandler, SubscribeOptions, Subscription } from "@sericite/client";
+import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import { UserAuthenticator } from "./auth/user.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
@@ -34,6 +34,7 @@ import { route } from "./engine/route.ts";
 import type { Listener } from "./listeners/listener.ts";
 import { Listening } from "./listening.ts";
 import type { ListenOptions } from "./listening.ts";
+import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
@@ -221,36 +222,74 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Subscribes within the process: a session like any other, on a link in memory. At QoS 1 and 2 a
-   * message is acknowledged when the handler's promise settles.
+   * Subscribes within the process: a session like any other, on a link in memory. With a handler, a
+   * message is acknowledged when the handler's promise settles; without one, `for await` takes the
+   * messages.
    *
    * ```ts
    * await using subscription = await broker.subscribe("sensors/#", (message) => store(message.payload), { qos: 1 });
    * ```
    */
-  async subscribe(
-    topicFilter: string | readonly string[],
+  subscribe(
+    topicFilters: TopicFilters,
+    options?: LocalSubscribeOptions,
+  ): Promise<LocalSubscription>;
+  subscribe(
+    topicFilters: TopicFilters,
     handler: MessageHandler,
-    options: LocalSubscribeOptions = {},
-  ): Promise<Subscription> {
+    options?: LocalSubscribeOptions,
+  ): Promise<LocalSubscription>;
+  async subscribe(
+    topicFilters: TopicFilters,
+    handlerOrOptions: MessageHandler | LocalSubscribeOptions = {},
+    optionsWithHandler: LocalSubscribeOptions = {},
+  ): Promise<LocalSubscription> {
     this.#checkOpen();
-    const { clientId, sessionExpiryInterval, ...subscribeOptions } = options;
+    const handler = typeof handlerOrOptions === "function" ? handlerOrOptions : undefined;
+    const { clientId, sessionExpiryInterval, ...options } =
+      typeof handlerOrOptions === "function" ? optionsWithHandler : handlerOrOptions;
+    if (clientId !== undefined && handler === undefined) {
+      throw new UsageError(
+        "ERR_USAGE",
+        "a named session needs a handler, for messages that waited for it",
+      );
+    }
+    const client = await this.#connectLocal(clientId, sessionExpiryInterval ?? 0, handler);
+    try {
+      const subscription = await (handler === undefined
+        ? client.subscribe(topicFilters, options)
+        : client.subscribe(topicFilters, handler, options));
+      return new LocalSubscription(client, subscription);
+    } catch (error) {
+      await client.disconnect();
+      throw error;
+    }
+  }
+
+  async #connectLocal(
+    clientId: string | undefined,
+    sessionExpiryInterval: number,
+    handler: MessageHandler | undefined,
+  ): Promise<Client> {
     const engine = this.#engine;
+    // Loaded on first use: a broker that only serves others does not need it.
     const { connect } = await import("@sericite/client");
     const client = await connect("memory://local", {
       clientId: clientId ?? `$local/${engine.assignClientIdentifier()}`,
       cleanStart: clientId === undefined,
-      sessionExpiryInterval: sessionExpiryInterval ?? 0,
+      sessionExpiryInterval,
       keepAlive: 0,
       reconnect: false,
       clock: engine.clock,
       scheduler: new WheelScheduler(engine.scheduler, engine.wheel),
       random: engine.random,
       dial: connectMemory((link) => engine.accept(link, true), engine.scheduler),
+      // What waited in a named session comes before the subscription is made anew.
+      onUnclaimedMessage: handler,
     });
     this.#locals.add(client);
-    const subscription = await client.subscribe(topicFilter, handler, subscribeOptions);
-    return subscription;
+    client.on("closed", () => this.#locals.delete(client));
+    return client;
   }
 
   /** A page of the clients: all sessions, connected or not. */

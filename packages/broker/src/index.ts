@@ -61,6 +61,7 @@ export type {
   UnixListenOptions,
   WebSocketListenOptions,
 } from "./listening.ts";
+export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
 export { brokerSettings, createSettings, settingFault } from "./settings.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
