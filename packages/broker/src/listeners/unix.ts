@@ -1,5 +1,6 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import type { Accept } from "@sericite/protocol";
 import type { Listener, ListenerOptions } from "./listener.ts";
@@ -38,7 +39,16 @@ export async function listenUnix(accept: Accept, options: UnixListenerOptions): 
   try {
     await open(reception, path, backlog, mode);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EACCES" && !existsSync(dirname(path))) {
+      // What the system says, "permission denied", leads astray.
+      throw new ConnectionError(
+        "ERR_LISTEN",
+        `${dirname(path)}, the folder for the Unix socket, is not there`,
+        { cause: error },
+      );
+    }
+    if (code !== "EADDRINUSE") throw error;
     await removeDeadSocket(path, error as Error);
     await open(reception, path, backlog, mode);
   }
