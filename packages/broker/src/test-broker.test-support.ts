@@ -23,7 +23,7 @@ import type { ConnectOptions } from "./wire-client.test-support.ts";
 /** The three versions, for tables. */
 export const VERSIONS: readonly ProtocolVersion[] = [3, 4, 5];
 
-/** The prefix of a statement's tag in a test's name. */
+/** How the versions are called, for the names of tests. */
 export const NAME_OF_VERSION = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
 
 /** What a test broker is made with. */

@@ -49,7 +49,9 @@ export class WireClient implements LinkHandler {
   readonly sizes: number[] = [];
   readonly #settle: () => void;
   readonly #parser: Parser;
+  /** Not taken yet. */
   #packets: Packet[] = [];
+  /** The bytes of each of them. */
   #bytes: Uint8Array[] = [];
   #isCloseTold = false;
   #nextIdentifier = 0;
@@ -187,11 +189,12 @@ export class WireClient implements LinkHandler {
 
   onData(bytes: Uint8Array, start: number, end: number): void {
     const copy = bytes.slice(start, end);
-    this.#bytes.push(copy);
     this.#parser.push(copy, 0, copy.length);
     for (let type = this.#parser.next(); type !== 0; type = this.#parser.next()) {
-      this.sizes.push(this.#parser.end - this.#parser.start);
-      this.#packets.push(owned(this.#parser.packet()));
+      const packetBytes = this.#parser.bytes.slice(this.#parser.start, this.#parser.end);
+      this.sizes.push(packetBytes.length);
+      this.#bytes.push(packetBytes);
+      this.#packets.push(this.#parser.packet());
     }
   }
 
@@ -204,6 +207,7 @@ export class WireClient implements LinkHandler {
   /** Settles, then gives the oldest packet that was not taken yet, if there is one. */
   takeFirst(): Packet | undefined {
     this.#settle();
+    this.#bytes.shift();
     return this.#packets.shift();
   }
 
@@ -242,10 +246,4 @@ export class WireClient implements LinkHandler {
       return packet as PublishPacket;
     });
   }
-}
-
-/** Views die with the next packet. */
-function owned(packet: Packet): Packet {
-  if (packet.type === "publish") packet.payload = packet.payload.slice();
-  return packet;
 }
