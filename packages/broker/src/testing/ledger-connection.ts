@@ -483,7 +483,9 @@ export class LedgerConnection implements PacketListener {
       this.complain("PINGREQ was never answered [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]");
     const keepAlive = this.connect?.keepAlive ?? 0;
     const silentMs = this.ledger.nowMs - this.lastReceivedMs;
-    if (keepAlive > 0 && silentMs > keepAlive * 1500 + 2000) {
+    // While it is not read it need not speak.
+    const wasHeld = this.ledger.wasTroubledSince(this.lastReceivedMs);
+    if (keepAlive > 0 && !wasHeld && silentMs > keepAlive * 1500 + 2000) {
       this.complain(
         `still open ${silentMs} ms after its last packet, Keep Alive ${keepAlive} s [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]`,
       );

@@ -156,22 +156,35 @@ function checkFirst(
   message: PublishedMessage,
 ): void {
   const live = findLive(connection, session, packet, message);
+  const retained = packet.retain ? findRetained(connection, session, packet, message) : "";
   if (typeof live !== "string") {
+    if (typeof retained !== "string") session.ambiguous.set(live, retained.period);
     const rank = placeOf(live, session.progress.get(message.stream)?.rank ?? -1) ?? 0;
     session.progress.set(message.stream, { rank, message });
     session.used.add(live);
     session.delivered.add(message);
-    checkTime(connection, packet, live);
-    return;
+    return checkTime(connection, packet, live);
   }
-  if (!packet.retain) return connection.complain(`${describe(packet, message)}: ${live}`);
-  const retained = findRetained(connection, session, packet, message);
-  if (typeof retained === "string")
-    return connection.complain(
-      `${describe(packet, message)}: ${live}; nor is it a retained message: ${retained}`,
-    );
   session.delivered.add(message);
-  checkTime(connection, packet, retained);
+  if (typeof retained !== "string") {
+    retained.period.retainedGot?.add(message.topicName);
+    return checkTime(connection, packet, retained.routing);
+  }
+  if (wasRetainedBefore(session, message)) return;
+  const why = packet.retain ? `; nor is it a retained message: ${retained}` : "";
+  connection.complain(`${describe(packet, message)}: ${live}${why}`);
+}
+
+/** Whether an earlier delivery, taken for a live one, was the retained message: then this one is the live one. */
+function wasRetainedBefore(session: LedgerSession, message: PublishedMessage): boolean {
+  for (const [routing, period] of session.ambiguous) {
+    if (routing.message !== message || period.retainedGot?.has(message.topicName) !== false)
+      continue;
+    session.ambiguous.delete(routing);
+    period.retainedGot.add(message.topicName);
+    return true;
+  }
+  return false;
 }
 
 /** The routing that a delivery stands for, or why there is none. */
@@ -292,7 +305,7 @@ function findRetained(
   session: LedgerSession,
   packet: PublishPacket,
   message: PublishedMessage,
-): Routing | string {
+): { readonly routing: Routing; readonly period: SubscriptionPeriod } | string {
   const { ledger } = connection;
   let why = "no subscription asked for retained messages of this topic, or it got one already";
   for (const period of session.periods) {
@@ -325,8 +338,7 @@ function findRetained(
       why = `Subscription Identifiers ${given.join()}, expected ${period.identifier}`;
       continue;
     }
-    period.retainedGot.add(message.topicName);
-    return routing;
+    return { routing, period };
   }
   return why;
 }
@@ -339,7 +351,11 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
   const copies = message.stream.routings.filter(
     (other) => other.message === message && other.refused === undefined,
   );
-  const waitedMs = nowMs - Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
+  // What a connection holds back before it handles it, its broker does not count.
+  const wasHeld = connection.ledger.mayPark || connection.ledger.wasTroubledSince(routing.fromMs);
+  const waitedMs = wasHeld
+    ? 0
+    : nowMs - Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
   const left = packet.properties?.messageExpiryInterval;
   // Empty messages of one topic are not told apart. What was begun is finished, also where its first
   // try never left [MQTT5-3.3.2-5].

@@ -78,6 +78,8 @@ export class LedgerSession {
   >();
   /** Routings that were delivered. */
   readonly used = new Set<Routing>();
+  /** Of those, the ones that may as well have been the retained message that a subscription brought. */
+  readonly ambiguous = new Map<Routing, SubscriptionPeriod>();
   readonly delivered = new Set<PublishedMessage>();
   /** Must still be delivered. */
   readonly owed = new Set<Routing>();

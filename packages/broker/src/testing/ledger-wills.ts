@@ -22,6 +22,8 @@ export interface ArmedWill {
   dueAtMs: number;
   /** When its connection went. Milliseconds. */
   closedAtMs: number;
+  /** A Clean Start that nobody saw answered may have brought it out. */
+  mayHaveCome: boolean;
   /** Since another CONNECT of its client came, which ends its connection before anybody sees that. */
   contestedAt: Point | undefined;
 }
@@ -65,6 +67,7 @@ export class Wills {
       state: "armed",
       dueAtMs: Infinity,
       closedAtMs: Infinity,
+      mayHaveCome: false,
       contestedAt: undefined,
     };
     this.#open.add(armed);
@@ -139,12 +142,12 @@ export class Wills {
   /** A connection is gone that may or may not have been let in. */
   gaveUp(connection: LedgerConnection, clientId: string, cleanStart: boolean): void {
     const ledger = this.#ledger;
-    if (!cleanStart) {
-      for (const will of this.#open) {
-        if (will.clientId !== clientId || will.state !== "waiting") continue;
-        will.state = "perhaps";
-        will.routing.notBeforeMs = 0;
-      }
+    for (const will of this.#open) {
+      if (will.clientId !== clientId || will.state !== "waiting") continue;
+      // With Clean Start it came early or comes when it is due, else it came early or never.
+      if (cleanStart) will.mayHaveCome = true;
+      else will.state = "perhaps";
+      will.routing.notBeforeMs = 0;
     }
     const own = connection.will;
     if (own === undefined) return;
@@ -162,7 +165,8 @@ export class Wills {
     const ledger = this.#ledger;
     for (const will of this.#open) {
       if (will.session !== session || will.state !== "waiting") continue;
-      if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS)
+      if (will.mayHaveCome || session.mayEnd) will.state = "perhaps";
+      else if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS)
         this.#cancel(will, "its client was back before it was due [MQTT5-3.1.3-9]");
       else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.dueAtMs > will.closedAtMs)
         will.state = "perhaps";

@@ -203,7 +203,7 @@ export class Ledger {
       );
     let session = before;
     let ended: LedgerSession | undefined;
-    if (session === undefined || !present) {
+    if (session === undefined || session.isEnded || !present) {
       if (session !== undefined && !session.isEnded) {
         if (first === "lives" && rivals.length === 0) ended = session;
         this.#end(session);
