@@ -136,6 +136,7 @@ export class Reception {
   admit(arrival: Arrival): void {
     arrival.isDecided = true;
     arrival.socket.removeListener("close", arrival.onClose);
+    this.#bySocket.delete(arrival.socket);
     this.#forget(arrival);
   }
 
