@@ -44,7 +44,6 @@ export function handlePubrec(
       return;
     }
     const message = outbound!.pubrec(packetIdentifier)!;
-    outbound!.touch(packetIdentifier, engine.now);
     message.release(); // From here on only the identifier counts [MQTT5-4.3.3-6].
     session.flightExtras?.delete(packetIdentifier);
     let position = 0;

@@ -135,7 +135,7 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
     // Before any effect: nobody is taken over, no session ends.
     return connection.refuse(ReasonCode.quotaExceeded, "the store takes nothing at present");
   }
-  const newest = engine.newestPosition;
+  const { records } = engine;
   if (before?.connection !== undefined) takeOver(connection, before.connection);
   // A second look: the old connection's end may have ended its session.
   const known = engine.sessions.get(connection.clientId);
@@ -146,7 +146,7 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
     : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted);
   attach(engine, session, connection, granted, expiryInterval, sessionPresent);
   // CONNACK waits for all that was recorded: also that a session before has ended.
-  const position = engine.newestPosition > newest ? engine.newestPosition : 0;
+  const position = engine.records > records ? engine.newestPosition : 0;
   setWill(engine, session, connection);
   acceptConnection(connection, session, packet, sessionPresent, position);
 }
@@ -154,6 +154,9 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
 /** Ends the older connection with the same Client Identifier [MQTT5-3.1.4-3] [MQTT3-3.1.4-2]. */
 function takeOver(connection: Connection, older: Connection): void {
   const { engine } = connection;
+  // What it sent before its link ended comes first: DISCONNECT may be in it.
+  older.finishIntake();
+  if (!older.isAlive) return;
   engine.counters.takeovers++;
   engine.log.write("info", "session-taken-over", {
     clientId: connection.clientId,

@@ -143,6 +143,11 @@ export class Connection implements LinkHandler, ClientIdentity {
     }
   }
 
+  /** Handles all that a link brought which has ended in order, as far as nothing has to be waited for. */
+  finishIntake(): void {
+    if (this.#isLinkGone) this.intake.run(Infinity);
+  }
+
   /** Runs what goes on after a park; a fault of the client ends the connection as it would have then. */
   guarded(action: () => void): void {
     try {

@@ -110,6 +110,8 @@ export class Engine {
   readonly receipt: Receipt = { sessions: 0, store: 0, bus: 0 };
   /** Highest position given out. */
   newestPosition: Position = 0;
+  /** Records taken: tells whether something appended any, since records of a turn share a position. */
+  records = 0;
   /** Connections with acknowledgements that wait for the store or the bus. */
   readonly waiting = new Set<Sender>();
   /** Sessions whose next QoS 2 message waits for its record. */
@@ -269,6 +271,7 @@ export class Engine {
   /** Takes a record into this turn's batch. */
   append(record: StoreRecord): Position {
     this.enter();
+    this.records++;
     const position = this.store.append(record);
     if (position > this.newestPosition) this.newestPosition = position;
     return position;

@@ -69,16 +69,20 @@ export class Intake {
     this.#fault = undefined;
   }
 
-  /** Handles what was read: held packets first. */
-  run(): void {
+  /**
+   * Handles what was read: held packets first.
+   *
+   * @param budget  Packets at most; default this turn's share.
+   */
+  run(budget: number = this.#connection.engine.settings.limits.packetsPerTurn): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#hasBacklog = false;
     const connection = this.#connection;
-    let budget = connection.engine.settings.limits.packetsPerTurn;
+    let left = budget;
     try {
       while (connection.isAlive) {
-        if (budget-- === 0) {
+        if (left-- === 0) {
           this.#hasBacklog = true;
           this.#live.hold();
           connection.engine.nextTurn(this.#goOn);

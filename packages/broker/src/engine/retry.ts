@@ -34,7 +34,8 @@ function retry(connection: Connection): void {
   const due: number[] = [];
   let next = interval;
   outbound.forEach((packetIdentifier, _state, _message, _detail, sentAt) => {
-    if (sentAt < 0) return;
+    // A PUBREL that still waits for its record was not sent yet.
+    if (sentAt < 0 || outbound.sendingsOf(packetIdentifier) === 0) return;
     const age = engine.now - Math.max(sentAt, connection.writableSince);
     if (age >= interval) due.push(packetIdentifier);
     else next = Math.min(next, interval - age);

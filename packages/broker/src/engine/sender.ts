@@ -1,4 +1,4 @@
-import { encodePacket, PacketType, writeAcknowledgement } from "@sericite/protocol";
+import { encodePacket, OutboundState, PacketType, writeAcknowledgement } from "@sericite/protocol";
 import type { Packet } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
@@ -150,12 +150,25 @@ export class Sender {
       writeAcknowledgement(bytes, at, first, packetIdentifier);
       this.output.append(bytes, at, at + 4);
     }
+    if (packetType === PacketType.pubrel) this.#noteFirstPubrel(packetIdentifier);
     if (
       packetType !== PacketType.pubrel &&
       (packetType !== PacketType.pubrec || reasonCode >= 0x80) &&
       this.unanswered > 0
     )
       this.unanswered--;
+  }
+
+  /** Its retry time counts from when it is handed over, not from when PUBREC came. */
+  #noteFirstPubrel(packetIdentifier: number): void {
+    const outbound = this.#connection.session?.outbound;
+    if (
+      outbound === undefined ||
+      outbound.stateOf(packetIdentifier) !== OutboundState.awaitingPubcomp
+    )
+      return;
+    if (outbound.sendingsOf(packetIdentifier) === 0)
+      outbound.touch(packetIdentifier, this.#engine.now);
   }
 
   /** Forgets what still waits: what was not acknowledged will be sent again. */
