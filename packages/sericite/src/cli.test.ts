@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { commands } from "./cli.ts";
-import { runCommand } from "./testing/run-command.test-support.ts";
+import { runCommand, startCommand } from "./testing/run-command.test-support.ts";
 import { version } from "./version.ts";
 
 test("version tells the version, help lists the commands", async () => {
@@ -31,3 +33,23 @@ for (const { name } of commands) {
     for (const line of stdout.toString().split("\n")) assert.ok(line.length <= 110, line);
   });
 }
+
+test("a Node that is too old is told so, before anything newer is loaded", () => {
+  const old = "Object.defineProperty(process, 'versions', { value: { node: '18.20.0' } })";
+  const bin = fileURLToPath(new URL("../bin/sericite.js", import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [
+    "--import",
+    `data:text/javascript,${old}`,
+    bin,
+    "version",
+  ]);
+  assert.equal(status, 2);
+  assert.equal(stderr.toString(), "sericite: needs Node 20.19 or newer, and this is 18.20.0\n");
+});
+
+test("help that is not read to its end is no failure", async () => {
+  const command = startCommand(["help"]);
+  command.process.stdout!.destroy();
+  const { code, stderr } = await command.ended;
+  assert.deepEqual([code, stderr], [0, ""]);
+});

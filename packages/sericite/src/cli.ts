@@ -3,6 +3,7 @@ import { usageError } from "./errors.ts";
 import { ExitCode } from "./exit-code.ts";
 import { wrap } from "./options/help.ts";
 import { nearestName } from "./options/nearest-name.ts";
+import { printText } from "./standard-output.ts";
 import { version } from "./version.ts";
 
 /** One command of `sericite`. Its code is loaded only when it is called. */
@@ -57,13 +58,13 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<number> {
       return ExitCode.usage;
     case "--version":
     case "version":
-      process.stdout.write(`sericite ${version}\n`);
+      printText(`sericite ${version}\n`);
       return ExitCode.ok;
     case "--help":
     case "-h":
     case "help":
       if (rest[0] !== undefined) return dispatch([rest[0], "--help"]);
-      process.stdout.write(overview());
+      printText(overview());
       return ExitCode.ok;
   }
   const command = commands.find((one) => one.name === name);

@@ -1,6 +1,12 @@
 const stopSignals = ["SIGTERM", "SIGINT"] as const;
 
 /**
+ * The same signal again within this time is an echo: a terminal sends Ctrl-C to all processes of a
+ * command line, and `npm` passes its own on to the one that it started. Milliseconds.
+ */
+const echoMs = 500;
+
+/**
  * Calls `onFirst` at the first SIGTERM or SIGINT, to end in good order, and `onSecond` at each
  * further one, to end at once.
  */
@@ -8,12 +14,14 @@ export function onStopSignal(
   onFirst: (signal: NodeJS.Signals) => void,
   onSecond: (signal: NodeJS.Signals) => void,
 ): void {
-  let isFirst = true;
+  let first: { readonly name: string; readonly at: number } | undefined;
   for (const name of stopSignals) {
     process.on(name, () => {
-      if (isFirst) onFirst(name);
-      else onSecond(name);
-      isFirst = false;
+      const at = performance.now();
+      if (first === undefined) {
+        first = { name, at };
+        onFirst(name);
+      } else if (name !== first.name || at - first.at > echoMs) onSecond(name);
     });
   }
 }

@@ -84,6 +84,14 @@ test("a second signal ends the broker at once, though a client does not take wha
   assert.match(stdout.toString(), /"stopped-at-once","signal":"SIGINT"/);
 });
 
+test("the echo of a signal, as npm makes one of Ctrl-C, does not cut the drain short", async () => {
+  const { command } = await startBroker();
+  command.process.kill("SIGINT");
+  const { code, stdout } = await command.stop("SIGINT");
+  assert.equal(code, 0);
+  assert.doesNotMatch(stdout.toString(), /stopped-at-once/);
+});
+
 test("a port in use is told with its number and what to do", async () => {
   const { command, port } = await startBroker();
   const { code, stderr } = await runCommand(["broker", "--port", String(port)]);

@@ -14,6 +14,7 @@ import type { ResolvedSettings } from "../settings/resolve-settings.ts";
 import { settingFlags } from "../settings/setting-options.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
 import { onStopSignal } from "../stop-signal.ts";
+import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { letsAnonymousIn, openPorts } from "./exposure.ts";
@@ -39,19 +40,17 @@ export async function run(argv: readonly string[]): Promise<number> {
   const line = parseOptions(options, argv, "broker");
   refusePositionals(line, "broker");
   if (lastOption(line, "help")) {
-    process.stdout.write(renderHelp(brokerHelp, options));
+    printText(renderHelp(brokerHelp, options));
     return ExitCode.ok;
   }
   const resolved = await resolve(line);
   if (lastOption(line, "print-config")) {
-    process.stdout.write(
-      `# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`,
-    );
+    printText(`# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`);
     return ExitCode.ok;
   }
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
-    process.stdout.write("settings are right\n");
+    printText("settings are right\n");
     return ExitCode.ok;
   }
   return serve(resolved, anonymous);

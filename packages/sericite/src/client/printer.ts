@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import type { Message } from "@sericite/client";
 import { ConnectionError, topicFilterMatches } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
@@ -6,6 +5,7 @@ import { ExitCode } from "../exit-code.ts";
 import { allWords, lastOptionWord } from "./connection-options.ts";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
+import { writeOutput } from "../standard-output.ts";
 import { compileFormat, PayloadError, payloadOnly, topicAndPayload } from "./output-format.ts";
 import type { OutputFormat } from "./output-format.ts";
 import { wholeNumber } from "./property-options.ts";
@@ -91,7 +91,7 @@ export class Printer {
   /** Synchronously: what is acknowledged has been printed. @returns whether it was. */
   #write(bytes: Uint8Array): boolean {
     try {
-      for (let written = 0; written < bytes.length;) written += writeSome(bytes, written);
+      writeOutput(bytes);
       return true;
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
@@ -114,19 +114,6 @@ export class Printer {
 function fail(error: Error): number {
   process.stderr.write(`sericite: ${error.message}\n`);
   return ExitCode.failure;
-}
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-/** @returns bytes that were taken; 0 where another process made the pipe non-blocking and it is full. */
-function writeSome(bytes: Uint8Array, start: number): number {
-  try {
-    return writeSync(1, bytes, start);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-    Atomics.wait(sleeper, 0, 0, 5);
-    return 0;
-  }
 }
 
 function readShare(word: string | undefined): number {

@@ -7,6 +7,7 @@ import { renderHelp } from "../options/help.ts";
 import type { HelpText } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
 import type { CommandLine, OptionRow } from "../options/option.ts";
+import { printText } from "../standard-output.ts";
 import { debugLine, withClient } from "./client-session.ts";
 import { connectionOptions, readConnection, readQos } from "./connection-options.ts";
 import type { ConnectionRequest } from "./connection-options.ts";
@@ -93,7 +94,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const line = parseOptions(publishOptions, argv, "pub");
   refusePositionals(line, "pub");
   if (lastOption(line, "help")) {
-    process.stdout.write(renderHelp(publishHelp, publishOptions));
+    printText(renderHelp(publishHelp, publishOptions));
     return ExitCode.ok;
   }
   const request = readConnection(line, false);

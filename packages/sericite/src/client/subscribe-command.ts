@@ -6,6 +6,7 @@ import { renderHelp } from "../options/help.ts";
 import type { HelpText } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
 import type { CommandLine, OptionRow } from "../options/option.ts";
+import { printText } from "../standard-output.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { debugLine, withClient } from "./client-session.ts";
 import {
@@ -148,7 +149,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const line = parseOptions(subscribeOptions, argv, "sub");
   refusePositionals(line, "sub");
   if (lastOption(line, "help")) {
-    process.stdout.write(renderHelp(subscribeHelp, subscribeOptions));
+    printText(renderHelp(subscribeHelp, subscribeOptions));
     return ExitCode.ok;
   }
   const has = (name: string): boolean => lastOption(line, name) !== undefined;
