@@ -4,7 +4,8 @@
  */
 export const protocolErrorCodes = {
   ERR_MALFORMED_PACKET: "The peer sent bytes that are not an MQTT packet (Reason Code 0x81).",
-  ERR_PROTOCOL: "The peer sent a packet that the protocol does not allow here (Reason Code 0x82, or a more specific one).",
+  ERR_PROTOCOL:
+    "The peer sent a packet that the protocol does not allow here (Reason Code 0x82, or a more specific one).",
   ERR_PACKET_TOO_LARGE: "The peer sent a packet above the Maximum Packet Size (Reason Code 0x95).",
   ERR_TOPIC_NAME: "A Topic Name is empty, too long, or holds a wildcard or U+0000.",
   ERR_TOPIC_FILTER: "A Topic Filter is empty, too long, or has a wildcard where none may stand.",
@@ -43,7 +44,11 @@ export class ConnectionError extends Error {
   readonly code: string;
   /** Reason Code that the peer gave, where it gave one. */
   readonly reasonCode: number | undefined;
-  constructor(code: string, message: string, options?: { cause?: unknown; reasonCode?: number | undefined }) {
+  constructor(
+    code: string,
+    message: string,
+    options?: { cause?: unknown; reasonCode?: number | undefined },
+  ) {
     super(message, options);
     this.code = code;
     this.reasonCode = options?.reasonCode;

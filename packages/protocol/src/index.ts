@@ -33,4 +33,9 @@ export {
   variableByteIntegerLength,
   writeVariableByteInteger,
 } from "./codec/variable-byte-integer.ts";
-export { propertyDefinitions, willProperties, type PropertyDefinition, type PropertyType } from "./property.ts";
+export {
+  propertyDefinitions,
+  willProperties,
+  type PropertyDefinition,
+  type PropertyType,
+} from "./property.ts";

@@ -28,7 +28,11 @@ export class UserAuthenticator implements Authenticator {
     const { username, password, allowAnonymous } = this.#options;
     if (request.username === undefined) {
       if (allowAnonymous) return { accepted: true };
-      return { accepted: false, reasonCode: ReasonCode.notAuthorized, reason: "no user name given" };
+      return {
+        accepted: false,
+        reasonCode: ReasonCode.notAuthorized,
+        reason: "no user name given",
+      };
     }
     const rightName = this.#equal(Buffer.from(request.username), Buffer.from(username));
     const rightPassword = this.#equal(request.password ?? Buffer.alloc(0), Buffer.from(password));
@@ -37,7 +41,8 @@ export class UserAuthenticator implements Authenticator {
 
   /** Digests have one length whatever the inputs, so the comparison tells nothing about them. */
   #equal(one: Uint8Array, other: Uint8Array): boolean {
-    const digest = (bytes: Uint8Array): Buffer => createHmac("sha256", this.#key).update(bytes).digest();
+    const digest = (bytes: Uint8Array): Buffer =>
+      createHmac("sha256", this.#key).update(bytes).digest();
     return timingSafeEqual(digest(one), digest(other));
   }
 }

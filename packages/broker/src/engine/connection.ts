@@ -1,5 +1,6 @@
-import { Parser, ProtocolError, ReasonCode, TimerEntry } from "@sericite/protocol";
+import { ProtocolError, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type {
+  Parser,
   Link,
   LinkHandler,
   Peer,

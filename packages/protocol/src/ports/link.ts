@@ -10,7 +10,10 @@ export interface Peer {
   readonly certificate?: unknown;
   /** The HTTP upgrade request of a WebSocket: path, headers (lower-case names), query. */
   readonly upgrade?:
-    | { readonly url: string; readonly headers: Readonly<Record<string, string | readonly string[] | undefined>> }
+    | {
+        readonly url: string;
+        readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+      }
     | undefined;
 }
 
