@@ -143,12 +143,9 @@ export const publishCases: readonly Case[] = [
     versions: [4, 5],
     steps: (version) => [
       { connect: "a" },
-      ...subscribe("a", "noid", { qos: 0 }),
-      {
-        send: "a",
-        packet: { hex: version === 5 ? "30 08 \"noid\" 00 'x'" : "30 07 \"noid\" 'x'" },
-      },
-      { expectHex: "a", hex: version === 5 ? "30 08 \"noid\" 00 'x'" : "30 07 \"noid\" 'x'" },
+      ...subscribe("a", "{t}", { qos: 0 }),
+      { send: "a", packet: { hex: `30 ("{t}" ${version === 5 ? "00" : ""} 'x')` } },
+      { expectHex: "a", hex: `30 ("{t}" ${version === 5 ? "00" : ""} 'x')` },
       { expectNothing: "a" },
     ],
   },

@@ -51,7 +51,10 @@ export type Profile =
   | "strict-client-identifier"
   /** One user, "user" with password "secret". */
   | "password"
-  /** Topic Names and Topic Filters with a level "forbidden" are denied; with "secret", delivery is. */
+  /**
+   * Topic Names and Topic Filters with a level "forbidden" are denied; with "secret", delivery is.
+   * Client Identifiers that end in "rejected", "busy", "banned" or "strange" are refused.
+   */
   | "deny"
   /** 3.x: sent again after 200 ms, twice. */
   | "retry"
@@ -123,7 +126,7 @@ export type Step =
       /** What was sent before may still arrive. */
       readonly skipping?: readonly Packet["type"][];
     }
-  /** Nothing comes: PINGREQ is answered by PINGRESP and nothing before it, after `ms` (default: at once). */
+  /** Nothing comes: PINGREQ is answered by PINGRESP and nothing else comes, after `ms` (default: at once). */
   | { readonly expectNothing: string; readonly ms?: number }
   /** The client's end cuts the connection without DISCONNECT. */
   | { readonly cut: string }

@@ -46,6 +46,14 @@ function settings(given: PartialSettings): BrokerOptions {
   return { settings: given };
 }
 
+/** What a Client Identifier that ends so is refused with, in the profile "deny". 0x93 is no code of CONNACK. */
+const refusals: Readonly<Record<string, number>> = {
+  rejected: 0x85,
+  busy: 0x88,
+  banned: 0x8a,
+  strange: 0x93,
+};
+
 /** How a broker is made for each profile. */
 const profiles: Readonly<Record<Profile, BrokerOptions>> = {
   default: {},
@@ -66,6 +74,12 @@ const profiles: Readonly<Record<Profile, BrokerOptions>> = {
   "strict-client-identifier": settings({ mqtt: { strictClientIdentifier: true } }),
   password: settings({ auth: { username: "user", password: "secret" } }),
   deny: {
+    authenticator: ({ clientId }) => {
+      const refusal = Object.keys(refusals).find((name) => clientId.endsWith(name));
+      return refusal === undefined
+        ? { accepted: true }
+        : { accepted: false, reasonCode: refusals[refusal], reason: `this one is ${refusal}` };
+    },
     hooks: {
       authorizePublish: (_client, { topicName }) => !hasLevel(topicName, "forbidden"),
       authorizeSubscribe: (_client, { topicFilter }) => !hasLevel(topicFilter, "forbidden"),

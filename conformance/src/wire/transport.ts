@@ -32,7 +32,10 @@ export interface Transport {
 export function connectTcp(address: Address, listener: TransportListener): Promise<Transport> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: address.host, port: address.port, noDelay: true });
-    socket.on("data", (chunk) => listener.onBytes(chunk));
+    // Not as a Buffer, which would be printed as one.
+    socket.on("data", ({ buffer, byteOffset, length }) =>
+      listener.onBytes(new Uint8Array(buffer, byteOffset, length)),
+    );
     socket.on("close", () => listener.onClose());
     // A reset is told by "close" as well; before the connection stands it is the reason for none.
     socket.on("error", reject);

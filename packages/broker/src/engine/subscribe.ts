@@ -1,5 +1,5 @@
 import { parseTopicFilter, ProtocolError, ReasonCode } from "@sericite/protocol";
-import type { SubscribePacket, SubscriptionRequest, TopicFilter } from "@sericite/protocol";
+import type { QoS, SubscribePacket, SubscriptionRequest, TopicFilter } from "@sericite/protocol";
 import { ask } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
@@ -135,7 +135,9 @@ function grant(
 ): number {
   const { engine } = connection;
   const session = connection.session!;
-  const { topicFilter, qos } = request;
+  const { topicFilter } = request;
+  // Asked for more than is offered: taken, and less is granted [MQTT5-3.2.2-10].
+  const qos = Math.min(request.qos, engine.settings.mqtt.maximumQos) as QoS;
   const identifier = progress.packet.properties?.subscriptionIdentifiers?.[0] ?? 0;
   const options =
     packOptions(qos, request.noLocal === true, request.retainAsPublished === true) |

@@ -1,4 +1,4 @@
-import { encodeProperties, PacketType, ReasonCode, TimerEntry } from "@sericite/protocol";
+import { encodeProperties, isUtf8, PacketType, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
 import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { Engine } from "./engine.ts";
@@ -95,7 +95,7 @@ export function dropWill(engine: Engine, session: Session): void {
 export function willFault(engine: Engine, packet: ConnectPacket): number {
   const will = packet.will;
   if (will === undefined) return 0;
-  const { maximumQos, retainAvailable } = engine.settings.mqtt;
+  const { maximumQos, retainAvailable, checkPayloadFormat } = engine.settings.mqtt;
   if (will.qos > maximumQos) return ReasonCode.qosNotSupported; // [MQTT5-3.2.2-12]
   if (will.retain && !retainAvailable) return ReasonCode.retainNotSupported; // [MQTT5-3.2.2-13]
   const { topicName } = willTopic(will.topicName);
@@ -103,5 +103,8 @@ export function willFault(engine: Engine, packet: ConnectPacket): number {
   if (!mayPublishTo(engine, topicName)) return ReasonCode.notAuthorized;
   if (topicName.split("/").length > engine.settings.limits.topicLevels)
     return ReasonCode.topicNameInvalid;
+  const isMarked = will.properties?.payloadFormatIndicator === 1;
+  if (checkPayloadFormat && isMarked && !isUtf8(will.payload, 0, will.payload.length))
+    return ReasonCode.payloadFormatInvalid;
   return 0;
 }
