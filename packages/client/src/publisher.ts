@@ -388,7 +388,9 @@ export class Publisher {
   #propertiesToSend(publication: Publication, now: number): Properties | undefined {
     if (publication.expiresAt === Infinity) return publication.properties;
     // It may have waited here; what was sent once goes on all the same [MQTT5-4.3.3-7].
-    const messageExpiryInterval = Math.max(1, Math.ceil((publication.expiresAt - now) / 1000));
+    // Less a trace, since 60 s may come out of the clock's fractions as 60.0000001.
+    const remaining = Math.ceil((publication.expiresAt - now) / 1000 - 1e-6);
+    const messageExpiryInterval = Math.max(1, remaining);
     return { ...publication.properties, messageExpiryInterval };
   }
 

@@ -211,7 +211,8 @@ export function writeIdentifier(bytes: Uint8Array, at: number, value: number): n
 
 /** The received interval less the time waited in the broker [MQTT5-3.3.2-6]. */
 function writeExpiry(bytes: Uint8Array, at: number, remainingMs: number): number {
-  const seconds = Math.max(1, Math.ceil(remainingMs / 1000));
+  // Less a trace, since 60 s may come out of the clock's fractions as 60.0000001.
+  const seconds = Math.max(1, Math.ceil(remainingMs / 1000 - 1e-6));
   bytes[at] = MESSAGE_EXPIRY_INTERVAL;
   bytes[at + 1] = (seconds >>> 24) & 0xff;
   bytes[at + 2] = (seconds >>> 16) & 0xff;
