@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { connect as connectTcp, createServer as createTcpServer } from "node:net";
@@ -13,6 +20,7 @@ import { WebSocket } from "ws";
 import { createBroker } from "./broker.ts";
 import type { Broker } from "./broker.ts";
 import type { Log } from "./engine/ports.ts";
+import { refusalReasons } from "./listeners/listener.ts";
 import { certificate, pem } from "./listeners/links.test-support.ts";
 import type { ListenOptions } from "./listening.ts";
 import type { PartialSettings } from "./settings.ts";
@@ -313,4 +321,13 @@ test("the Unix socket's file goes with the broker, and a file in its place is le
     });
     await assert.rejects(broker.listen({ transport: "unix" }), { code: "ERR_SETTING" });
   });
+});
+
+test("docs/LISTENERS.md lists every reason for a refusal", () => {
+  const page = readFileSync(new URL("../../../docs/LISTENERS.md", import.meta.url), "utf8");
+  const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+  assert.deepEqual(
+    rows,
+    Object.entries(refusalReasons).map(([reason, text]) => `| \`${reason}\` | ${text} |`),
+  );
 });

@@ -16,6 +16,12 @@ import { WebSocketLink } from "./websocket-link.ts";
 /** Sub-protocols that name MQTT; the first one offered is answered, but `mqtt` before all [MQTT5-6.0.0-4] [MQTT3-6.0.0-4] [X-129]. */
 const SUBPROTOCOLS = ["mqtt", "mqttv3.1.1", "mqttv3.1"];
 
+/**
+ * Time that a client has to answer a close frame. Milliseconds. The types of `ws` do not know the
+ * option yet, hence an object of its own.
+ */
+const closing = { closeTimeout: 2000 };
+
 /** How upgrade requests are answered. */
 export interface UpgradeOptions {
   /** Path of the request, without its query; `*` takes any. */
@@ -138,6 +144,7 @@ class UpgradeDoor {
     this.#origins = new Set(options.origins?.map((origin) => origin.toLowerCase()));
     this.#requiresSubprotocol = options.requiresSubprotocol === true;
     this.#server = new WebSocketServer({
+      ...closing,
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
