@@ -52,7 +52,7 @@ export { refusalReasons } from "./listeners/listener.ts";
 export type { Listener, ProxyOptions, RefusalReason } from "./listeners/listener.ts";
 export { TlsContexts } from "./listeners/tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./listeners/tls-contexts.ts";
-export type { UpgradeOptions } from "./listeners/websocket.ts";
+export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
 export type {
   ListenOptions,
   ServerListenOptions,

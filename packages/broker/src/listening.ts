@@ -248,9 +248,16 @@ export class Listening {
     settings: Settings,
   ): { tls: TlsOptions | TlsContexts; requestCertificate: "off" | "ask" | "require" } {
     return {
-      tls: tls ?? (this.#contexts ??= readTlsFiles(settings.tls)),
+      tls: tls ?? this.#contextsOf(settings),
       requestCertificate: requestCertificate ?? (settings.tls.requestCertificate as "off"),
     };
+  }
+
+  /** What those before show, or what the files hold now. */
+  #contextsOf(settings: Settings): TlsContexts {
+    if (this.#contexts === undefined || this.#shown.size === 0)
+      this.#contexts = readTlsFiles(settings.tls);
+    return this.#contexts;
   }
 
   #showing(options: ListenTls, asksForCertificate: boolean, listener: Listener): Listener {

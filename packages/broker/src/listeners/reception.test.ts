@@ -9,6 +9,7 @@ import type { Accept } from "@sericite/protocol";
 import { Gathering } from "./gathering.test-support.ts";
 import { certificate, pem, turns, until } from "./links.test-support.ts";
 import type { Listener, ListenerOptions } from "./listener.ts";
+import { Reception } from "./reception.ts";
 import { listenTcp } from "./tcp.ts";
 import { listenTls } from "./tls.ts";
 import { listenWebSocket } from "./websocket.ts";
@@ -232,4 +233,17 @@ test("the PROXY protocol without anybody to trust is refused", async () => {
   await assert.rejects(async () => listenTcp(new Gathering().accept, options), {
     code: "ERR_SETTING",
   });
+});
+
+test("an accept that fails, for want of a descriptor, is told and ends nothing", async () => {
+  const gathering = new Gathering();
+  const reception = new Reception({ onRefused: gathering.onRefused }, () => undefined);
+  await reception.open(address);
+  const cause = Object.assign(new Error("accept EMFILE"), { code: "EMFILE" });
+  reception.server.emit("error", cause);
+  assert.deepEqual(gathering.refusals, [
+    { listener: "", reason: "accept", address: undefined, port: undefined, cause },
+  ]);
+  assert.equal(reception.server.listening, true);
+  await reception.close();
 });

@@ -224,7 +224,7 @@ test("a flood of connections that come and go at once leaves nothing behind", ()
       const flood = await Promise.all(Array.from({ length: 100 }, () => RawSocket.open(port)));
       flood.forEach((raw, i) => {
         if (i % 3 === 0) raw.sendHex("10 0d 0004'MQTT' 04 02 0000 0001'f'");
-        if (i % 3 === 1) raw.sendHex("10 0d 0004'MQ");
+        if (i % 3 === 1) raw.sendHex("10 0d 0004'MQ'");
         raw.destroy();
       });
     }

@@ -98,7 +98,7 @@ test("a client that offers sub-protocols without MQTT among them is refused", ()
     assert.equal(gathering.links.length, 0);
   }));
 
-test("[MQTT5-6.0.0-3] where a sub-protocol is required, a client that offers none is refused", () =>
+test("where a sub-protocol is required, a client that offers none is refused", () =>
   withListener({ requiresSubprotocol: true }, async ({ dial, gathering }) => {
     await assert.rejects(dial("/", []), /400/);
     assert.equal(gathering.refusals[0]!.reason, "subprotocol");
