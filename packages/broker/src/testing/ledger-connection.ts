@@ -69,9 +69,11 @@ export class LedgerConnection implements PacketListener {
   readonly #unansweredQos2: Unanswered[] = [];
   readonly #unansweredPubrel = new Map<number, number>();
   readonly #owedPubrel: number[] = [];
-  readonly #subscribes = new Map<number, PendingSubscribe>();
-  readonly #unsubscribes = new Map<number, PendingUnsubscribe>();
-  readonly #aliases = new Map<number, string>();
+  readonly #subscribes = new Map<number, PendingSubscribe[]>();
+  readonly #unsubscribes = new Map<number, PendingUnsubscribe[]>();
+  /** Topic Aliases of the client, and of the broker. */
+  readonly #aliasesIn = new Map<number, string>();
+  readonly #aliasesOut = new Map<number, string>();
   #pings = 0;
   #saidDisconnect = false;
   #how: "asked" | "ended" | "lost" | undefined;
@@ -129,7 +131,7 @@ export class LedgerConnection implements PacketListener {
         const periods = packet.subscriptions.map((request) =>
           session.begin(request, identifier, this, this.ledger.point),
         );
-        this.#subscribes.set(packet.packetIdentifier, {
+        push(this.#subscribes, packet.packetIdentifier, {
           packet,
           periods,
           place: this.ledger.durability?.place ?? 0,
@@ -139,7 +141,7 @@ export class LedgerConnection implements PacketListener {
       case "unsubscribe":
         for (const topicFilter of packet.topicFilters)
           session.beginEnd(topicFilter, this.ledger.point);
-        this.#unsubscribes.set(packet.packetIdentifier, {
+        push(this.#unsubscribes, packet.packetIdentifier, {
           topicFilters: packet.topicFilters,
           at: this.ledger.point,
           place: this.ledger.durability?.place ?? 0,
@@ -166,7 +168,7 @@ export class LedgerConnection implements PacketListener {
 
   #receivedPublish(packet: PublishPacket, session: LedgerSession): void {
     const { ledger } = this;
-    const topicName = this.#resolveAlias(packet);
+    const topicName = this.#resolveAlias(packet, false);
     const identifier = packet.packetIdentifier ?? 0;
     if (packet.qos === 2) {
       const known = session.inbound.get(identifier);
@@ -262,7 +264,7 @@ export class LedgerConnection implements PacketListener {
     }
     switch (packet.type) {
       case "publish":
-        return deliver(this, session, packet, this.#resolveAlias(packet));
+        return deliver(this, session, packet, this.#resolveAlias(packet, true));
       case "puback":
         return this.#sentAnswer(packet, this.#unansweredQos1, session);
       case "pubrec":
@@ -352,6 +354,8 @@ export class LedgerConnection implements PacketListener {
     const identifier = packet.packetIdentifier;
     if ((packet.reasonCode ?? 0) >= 0x80) return;
     const flight = session.flights.get(identifier);
+    // Behind what is no packet the tap reads nothing more.
+    if (this.mayMisbehave && flight?.state !== "received") return;
     if (flight === undefined || flight.state !== "received")
       return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
     if (
@@ -381,10 +385,9 @@ export class LedgerConnection implements PacketListener {
   }
 
   #sentSuback(packet: SubackPacket, session: LedgerSession): void {
-    const pending = this.#subscribes.get(packet.packetIdentifier);
+    const pending = shift(this.#subscribes, packet.packetIdentifier);
     if (pending === undefined)
       return this.complain(`SUBACK ${packet.packetIdentifier} without SUBSCRIBE`);
-    this.#subscribes.delete(packet.packetIdentifier);
     const { periods } = pending;
     if (packet.reasonCodes.length !== periods.length) {
       return this.complain(
@@ -411,10 +414,9 @@ export class LedgerConnection implements PacketListener {
   }
 
   #sentUnsuback(packet: UnsubackPacket, session: LedgerSession): void {
-    const pending = this.#unsubscribes.get(packet.packetIdentifier);
+    const pending = shift(this.#unsubscribes, packet.packetIdentifier);
     if (pending === undefined)
       return this.complain(`UNSUBACK ${packet.packetIdentifier} without UNSUBSCRIBE`);
-    this.#unsubscribes.delete(packet.packetIdentifier);
     for (const topicFilter of pending.topicFilters) {
       session.end(topicFilter, pending.at, this.ledger.point);
       this.ledger.durability?.unsubscribed(this, session, topicFilter, pending.place);
@@ -437,11 +439,17 @@ export class LedgerConnection implements PacketListener {
       this.complain(`${what} was sent again after ${waited} ms`);
   }
 
-  #resolveAlias(packet: PublishPacket): string {
+  #resolveAlias(packet: PublishPacket, isSent: boolean): string {
     const alias = packet.properties?.topicAlias;
     if (alias === undefined) return packet.topicName;
-    if (packet.topicName !== "") this.#aliases.set(alias, packet.topicName);
-    return this.#aliases.get(alias) ?? "";
+    if (isSent && alias > (this.connect?.properties?.topicAliasMaximum ?? 0)) {
+      this.complain(
+        `Topic Alias ${alias}, the client takes ${this.connect?.properties?.topicAliasMaximum ?? 0} [MQTT5-3.1.2-26]`,
+      );
+    }
+    const aliases = isSent ? this.#aliasesOut : this.#aliasesIn;
+    if (packet.topicName !== "") aliases.set(alias, packet.topicName);
+    return aliases.get(alias) ?? "";
   }
 
   // --- the end ---
@@ -525,6 +533,21 @@ export class LedgerConnection implements PacketListener {
   get leftInOrder(): boolean {
     return this.leftWith === ReasonCode.normalDisconnection;
   }
+}
+
+/** Adds to what waits under a Packet Identifier: clients before 5.0 may send it again. */
+function push<T>(waiting: Map<number, T[]>, packetIdentifier: number, one: T): void {
+  const before = waiting.get(packetIdentifier);
+  if (before === undefined) waiting.set(packetIdentifier, [one]);
+  else before.push(one);
+}
+
+/** Takes the first that waits under a Packet Identifier, where one does. */
+function shift<T>(waiting: Map<number, T[]>, packetIdentifier: number): T | undefined {
+  const before = waiting.get(packetIdentifier);
+  const first = before?.shift();
+  if (before?.length === 0) waiting.delete(packetIdentifier);
+  return first;
 }
 
 /** A copy whose views stay good. */

@@ -64,6 +64,8 @@ export class LedgerSession {
   readonly contenders: ReadonlySet<LedgerConnection>;
   /** … and it had Clean Start: what is found under its name may be another session. */
   mayBeReplaced = false;
+  /** It once was replaced, perhaps: what was known of it may be another session's. */
+  wasDegraded = false;
   /** Under which the store has it, where it does. */
   storeKey: SessionKey | undefined;
   readonly periods: SubscriptionPeriod[] = [];
@@ -78,9 +80,13 @@ export class LedgerSession {
   >();
   /** Routings that were delivered. */
   readonly used = new Set<Routing>();
-  /** Of those, the ones that may as well have been the retained message that a subscription brought. */
-  readonly ambiguous = new Map<Routing, SubscriptionPeriod>();
+  /** Of those, the ones that may as well have been a retained message that a subscription brought. */
+  readonly ambiguous = new Set<Routing>();
+  /** How many empty messages of a topic it got. */
+  readonly empty = new Map<PublishedMessage, number>();
   readonly delivered = new Set<PublishedMessage>();
+  /** How often each message was delivered that was no repeat, by QoS. */
+  readonly counts = new Map<PublishedMessage, [number, number, number]>();
   /** Must still be delivered. */
   readonly owed = new Set<Routing>();
   /** Its client once took small packets only: what does not fit is dropped. */
@@ -115,6 +121,7 @@ export class LedgerSession {
 
   /** Forgets all that is sure of it, and keeps what may be. */
   degrade(): void {
+    this.wasDegraded = true;
     for (const period of this.periods) {
       period.fromSure = Infinity;
       period.isRetainedOwed = false;

@@ -57,7 +57,9 @@ export class Ledger {
   readonly complaints: string[] = [];
   readonly #store: FaultStore | undefined;
   readonly #wills: Wills;
+  /** Those that live, as far as is known. */
   readonly #sessions: LedgerSession[] = [];
+  readonly #everySession: LedgerSession[] = [];
   readonly #byClientId = new Map<string, LedgerSession>();
   readonly #connections: LedgerConnection[] = [];
   readonly #contenders = new Map<string, Set<LedgerConnection>>();
@@ -119,6 +121,45 @@ export class Ledger {
   /** Sessions that have not ended, as far as is known. */
   sessions(): readonly LedgerSession[] {
     return this.#sessions;
+  }
+
+  /** Whether the broker answered a publish, with whatever Reason Code. */
+  wasAnswered(topicName: string, payload: Uint8Array): boolean {
+    const message = this.messages.find(topicName, payload);
+    return (
+      message?.stream.routings.some(
+        (routing) =>
+          routing.message === message && (routing.to < Infinity || routing.refused !== undefined),
+      ) ?? false
+    );
+  }
+
+  /**
+   * What was delivered to a client, by Topic Name and payload: `once`: at QoS 2, `often`: below, where repeats may
+   * come; `isCertain`: above QoS 0 in the session that it has.
+   */
+  deliveriesTo(
+    clientId: string,
+  ): ReadonlyMap<string, { once: number; often: number; isCertain: boolean }> {
+    const deliveries = new Map<string, { once: number; often: number; isCertain: boolean }>();
+    for (const session of this.#everySession) {
+      if (session.clientId !== clientId) continue;
+      for (const [message, [atMostOnce, atLeastOnce, exactlyOnce]] of session.counts) {
+        const before = deliveries.get(message.key) ?? { once: 0, often: 0, isCertain: false };
+        deliveries.set(message.key, {
+          once: before.once + exactlyOnce,
+          often: before.often + atMostOnce + atLeastOnce,
+          isCertain:
+            before.isCertain ||
+            (!session.isEnded &&
+              !session.isUncertain &&
+              !session.wasDegraded &&
+              message.payload !== "" &&
+              atLeastOnce + exactlyOnce > 0),
+        });
+      }
+    }
+    return deliveries;
   }
 
   matches(topicFilter: string, topicName: string): boolean {
@@ -234,6 +275,7 @@ export class Ledger {
     this.#sessionNumber += 1;
     const session = new LedgerSession(clientId, this.#sessionNumber, this.#contendersOf(clientId));
     this.#sessions.push(session);
+    this.#everySession.push(session);
     this.#byClientId.set(clientId, session);
     return session;
   }

@@ -23,6 +23,8 @@ export interface RawConnectOptions {
   readonly sessionExpiryInterval?: number | undefined;
   readonly receiveMaximum?: number | undefined;
   readonly maximumPacketSize?: number | undefined;
+  /** 5.0: Topic Aliases that the broker may use. */
+  readonly topicAliasMaximum?: number | undefined;
   readonly will?: Will | undefined;
 }
 
@@ -86,6 +88,7 @@ export class RawClient {
       sessionExpiryInterval: options.sessionExpiryInterval,
       receiveMaximum: options.receiveMaximum,
       maximumPacketSize: options.maximumPacketSize,
+      topicAliasMaximum: options.topicAliasMaximum,
     };
     link.handler = this.#handler(link);
     this.#send({
@@ -201,6 +204,7 @@ export class RawClient {
   }
 
   #handler(link: FaultyLink): LinkHandler {
+    const aliases = new Map<number, string>();
     const parser = new Parser({
       from: "server",
       protocolVersion: this.version,
@@ -211,7 +215,7 @@ export class RawClient {
       onData: (bytes, start, end) => {
         if (this.link !== link) return;
         parser.push(bytes, start, end);
-        while (this.link === link && parser.next() !== 0) this.#handle(parser.packet());
+        while (this.link === link && parser.next() !== 0) this.#handle(parser.packet(), aliases);
         parser.hold();
       },
       onWritable: () => undefined,
@@ -221,12 +225,12 @@ export class RawClient {
     };
   }
 
-  #handle(packet: Packet): void {
+  #handle(packet: Packet, aliases: Map<number, string>): void {
     switch (packet.type) {
       case "connack":
         return this.#handleConnack(packet);
       case "publish":
-        return this.#handlePublish(packet);
+        return this.#handlePublish(packet, aliases);
       case "puback":
         if (this.outgoing.get(packet.packetIdentifier)?.packet.qos === 1)
           this.outgoing.delete(packet.packetIdentifier);
@@ -273,12 +277,13 @@ export class RawClient {
       this.#sendAgain(publish, state); // [MQTT5-4.4.0-1]
   }
 
-  #handlePublish(packet: PublishPacket): void {
+  #handlePublish(packet: PublishPacket, aliases: Map<number, string>): void {
+    const alias = packet.properties?.topicAlias;
+    if (alias !== undefined && packet.topicName !== "") aliases.set(alias, packet.topicName);
+    const topicName = packet.topicName || (aliases.get(alias ?? 0) ?? "");
     const packetIdentifier = packet.packetIdentifier ?? 0;
     if (packet.qos !== 2 || !this.#incoming.has(packetIdentifier)) {
-      this.received.push(
-        `${packet.qos} ${packet.topicName} ${new TextDecoder().decode(packet.payload)}`,
-      );
+      this.received.push(`${packet.qos} ${topicName} ${new TextDecoder().decode(packet.payload)}`);
     }
     if (packet.qos === 1) this.#acknowledge({ type: "puback", packetIdentifier });
     if (packet.qos === 2) {

@@ -8,8 +8,8 @@ import { engineSettings } from "../engine/settings.ts";
 import type { EngineSettings } from "../engine/settings.ts";
 import { LocalOwnership, MemoryStore, NullBus } from "../store/index.ts";
 import type { EventScheduler, SimulatedProcess } from "./event-scheduler.ts";
-import { FaultyLink, faultyLinkPair } from "./faulty-link.ts";
-import type { FaultyLinkOptions } from "./faulty-link.ts";
+import { faultyLinkPair } from "./faulty-link.ts";
+import type { FaultyLink, FaultyLinkOptions } from "./faulty-link.ts";
 import type { Chance } from "./random.ts";
 
 /** What a simulated broker is made with. Everything has a default. */

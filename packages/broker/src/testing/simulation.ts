@@ -1,15 +1,16 @@
-import type { Packet, ProtocolVersion, QoS, SubscriptionRequest, Will } from "@sericite/protocol";
+import type { Packet } from "@sericite/protocol";
 import type { Hooks } from "../engine/hooks.ts";
 import { MemoryStore } from "../store/index.ts";
 import { Answer } from "./answer.ts";
 import { EventScheduler } from "./event-scheduler.ts";
 import type { SimulatedProcess } from "./event-scheduler.ts";
-import { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
 import { FaultOwnership } from "./fault-ownership.ts";
+import { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
 import { NO_LINK_FAULTS } from "./faulty-link.ts";
 import type { FaultyLink, LinkFaults } from "./faulty-link.ts";
-import { Ledger } from "./ledger.ts";
 import type { LedgerConnection } from "./ledger-connection.ts";
+import { Ledger } from "./ledger.ts";
+import { OwnClient } from "./own-client.ts";
 import { PacketTap } from "./packet-tap.ts";
 import { Chance } from "./random.ts";
 import { RawClient } from "./raw-client.ts";
@@ -18,6 +19,13 @@ import { simulatedBroker } from "./simulated-broker.ts";
 import type { SimulatedBroker } from "./simulated-broker.ts";
 import { planOf } from "./simulation-plan.ts";
 import type { SimulationPlan, StepKind } from "./simulation-plan.ts";
+import {
+  describeConnect,
+  describePublish,
+  describeSubscriptions,
+  StepMaker,
+  TOPIC_FILTERS,
+} from "./simulation-steps.ts";
 
 /** How a run is made. */
 export interface SimulationOptions {
@@ -36,13 +44,19 @@ export interface SimulationResult {
   readonly events: number;
 }
 
-const TOPICS = ["a", "a/b", "a/c", "b", "b/x/y", "denied/x"] as const;
-const FILTERS = ["a", "a/b", "a/+", "a/#", "#", "+", "+/b", "b/#", "b/+/y", "denied/#"] as const;
 /** Longest that anything of a run takes once nothing fails any more. Milliseconds. */
 const REST_MS = 1500;
-const WATCHER = "watcher";
+/** Seconds: of the longest Session Expiry Interval that the broker grants. */
+const MAXIMUM_EXPIRY = 604_800;
+/** As no faults, but on a link that had some and will have them again. */
+const CALM: LinkFaults = { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 };
 
-/** One run: a broker, clients that a seed leads, and a ledger that watches. */
+type SimulatedClient = RawClient | OwnClient;
+
+/**
+ * One run: a broker, clients that a seed leads, and a ledger that watches. The same seed gives the
+ * same run, to the last event.
+ */
 export class Simulation {
   readonly seed: number;
   readonly plan: SimulationPlan;
@@ -51,35 +65,38 @@ export class Simulation {
   readonly events: EventScheduler;
   readonly broker: SimulatedBroker;
   readonly #chance: Chance;
-  readonly #links: Chance;
+  readonly #maker: StepMaker;
   readonly #store: FaultStore | undefined;
-  readonly #clients: RawClient[] = [];
-  readonly #clientProcess: SimulatedProcess;
-  /** Open pairs, the broker's ends. */
-  readonly #pairs = new Set<{ readonly near: FaultyLink; readonly far: FaultyLink }>();
+  readonly #clients: SimulatedClient[] = [];
+  readonly #rawProcess: SimulatedProcess;
+  readonly #usesPromises: boolean;
+  readonly #pairs = new Set<{
+    readonly near: FaultyLink;
+    readonly far: FaultyLink;
+    readonly connection: LedgerConnection;
+  }>();
   #isFaulty = true;
-  #messages = 0;
   #connections = 0;
-  #identifiers = 0;
 
   constructor(seed: number, options: SimulationOptions = {}) {
     this.seed = seed;
     this.#chance = Chance.ofSeed(seed);
     const plan = planOf(this.#chance.fork());
     this.plan = plan;
-    this.#links = this.#chance.fork();
-    this.events = new EventScheduler(this.#chance.fork().random);
-    this.#clientProcess = this.events.process("clients");
+    const links = this.#chance.fork();
     const ports = this.#chance.fork();
-    const process = this.events.process("store");
+    this.#maker = new StepMaker(this.#chance.fork());
+    this.events = new EventScheduler(this.#chance.fork().random);
+    this.#rawProcess = this.events.process("clients");
+    const outside = this.events.process("ports");
     this.#store =
       plan.store === undefined
         ? undefined
-        : new FaultStore(process, ports, new FaultMedium(), plan.store);
+        : new FaultStore(outside, ports, new FaultMedium(), plan.store);
     this.ledger = new Ledger({
       clock: this.events.clock,
       store: this.#store,
-      maximumExpiry: 604_800,
+      maximumExpiry: MAXIMUM_EXPIRY,
       retryIntervalMs: plan.settings.mqtt.retryInterval,
       mayPark: plan.late > 0,
       mayLag: plan.settings.limits.packetsPerTurn < 1000,
@@ -90,44 +107,47 @@ export class Simulation {
           ? (connection, direction, packet) => this.#trace(connection, direction, packet)
           : undefined,
     });
-    this.broker = simulatedBroker(this.events, this.#links, {
+    this.broker = simulatedBroker(this.events, links, {
       settings: plan.settings,
       store: this.#store ?? new MemoryStore(),
-      ownership: new FaultOwnership(process, ports, plan.late, 50),
-      hooks: this.#hooks(process, ports),
+      ownership: new FaultOwnership(outside, ports, plan.late, 50),
+      hooks: this.#hooks(outside, ports),
       onLog: (level, event, fields) => {
         if (level === "error")
           this.ledger.complain(`the broker logged ${event}: ${JSON.stringify(fields)}`);
       },
     });
-    for (const { clientId, version } of plan.clients)
-      this.#clients.push(new RawClient(clientId, version));
-    // Until its store is open a broker accepts nobody.
-    this.events.advance(1000);
+    this.#usesPromises = plan.clients.some(({ isOwn }) => isOwn);
+    for (const { clientId, version, isOwn } of plan.clients) {
+      this.#clients.push(
+        isOwn ? this.#ownClient(clientId, version, links.fork()) : new RawClient(clientId, version),
+      );
+    }
   }
 
   /** Runs all steps, then lets everything come to rest. Stops at the first complaint. */
-  run(): SimulationResult {
+  async run(): Promise<SimulationResult> {
+    const { complaints } = this.ledger;
     try {
-      this.#open(this.#watcher(), NO_LINK_FAULTS);
-      for (let step = 0; step < this.plan.steps && this.ledger.complaints.length === 0; step += 1) {
-        this.#step(this.#chance.weighted(this.plan.weights));
+      // Until its store is open a broker accepts nobody.
+      await this.#advance(1000);
+      this.#open(new RawClient("watcher", 5), {
+        cleanStart: true,
+        keepAlive: 0,
+        sessionExpiryInterval: MAXIMUM_EXPIRY,
+      });
+      for (let step = 0; step < this.plan.steps && complaints.length === 0; step += 1) {
+        await this.#step(this.#chance.weighted(this.plan.weights));
       }
-      if (this.ledger.complaints.length === 0) this.#finish();
+      if (complaints.length === 0) await this.#finish();
     } catch (error) {
       this.ledger.complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
-    return {
-      seed: this.seed,
-      steps: this.steps,
-      complaints: this.ledger.complaints,
-      events: this.events.ran,
-    };
+    for (const client of this.#clients) if (client instanceof OwnClient) await client.close();
+    return { seed: this.seed, steps: this.steps, complaints, events: this.events.ran };
   }
 
-  // --- hooks ---
-
-  #hooks(process: SimulatedProcess, chance: Chance): Hooks | undefined {
+  #hooks(process: SimulatedProcess, chance: Chance): Hooks {
     const { late } = this.plan;
     const answer = <T>(value: T): T | Promise<T> => {
       if (!this.#isFaulty || !chance.happens(late)) return value;
@@ -141,206 +161,171 @@ export class Simulation {
     };
   }
 
+  // --- time ---
+
+  /** Without clients that use promises everything runs at once. */
+  async #advance(ms: number): Promise<void> {
+    if (this.#usesPromises) await this.events.advanceAsync(ms);
+    else this.events.advance(ms);
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#usesPromises) await this.events.settleAsync();
+    else this.events.settle();
+  }
+
+  async #some(count: number): Promise<void> {
+    if (this.#usesPromises) await this.events.runAsync(count);
+    else this.events.run(count);
+  }
+
   // --- steps ---
 
-  #step(kind: StepKind): void {
+  async #step(kind: StepKind): Promise<void> {
     const chance = this.#chance;
-    const client = chance.pick(this.#clients);
+    switch (kind) {
+      case "some": {
+        const count = chance.integer(1, 6);
+        this.#note(`${count} events`);
+        return this.#some(count);
+      }
+      case "settle":
+        this.#note("all that is due");
+        return this.#settle();
+      case "moment":
+        return this.#pass(chance.integer(1, 100));
+      case "seconds":
+        return this.#pass(chance.integer(1000, 15_000));
+      case "hours":
+        return this.#pass(
+          chance.pick(this.#usesPromises ? [60, 400] : [60, 400, 8 * 86_400]) * 1000,
+        );
+      case "rest":
+        return this.#rest();
+      default:
+        return this.#stepOf(kind, chance.pick(this.#clients));
+    }
+  }
+
+  #stepOf(kind: StepKind, client: SimulatedClient): void {
+    const chance = this.#chance;
+    const name = client.clientId;
     switch (kind) {
       case "connect":
-        if (client.isConnected && chance.happens(0.7)) return;
         return this.#connect(client);
-      case "disconnect": {
+      case "disconnect":
+        return this.#disconnect(client);
+      case "publish": {
         if (!client.isConnected) return;
-        const withWill = chance.happens(0.3);
-        const expiry =
-          client.version === 5 &&
-          (client.options?.sessionExpiryInterval ?? 0) > 0 &&
-          chance.happens(0.3)
-            ? chance.pick([0, 5, 300])
-            : undefined;
-        this.#note(
-          `${client.clientId} disconnects${withWill ? ", 0x04" : ""}${expiry === undefined ? "" : `, expiry ${expiry}`}`,
-        );
-        return client.disconnect(withWill, expiry);
+        const message = this.#maker.publish(name, client.version);
+        this.#note(`${name} publishes ${describePublish(message)}`);
+        return client.publish(message);
       }
-      case "publish":
-        return this.#publish(client);
-      case "subscribe":
-        return this.#subscribe(client);
+      case "subscribe": {
+        if (!client.isConnected) return;
+        const { subscriptions, identifier } = this.#maker.subscribe(client.version);
+        this.#note(
+          `${name} subscribes to ${describeSubscriptions(subscriptions)}${identifier === undefined ? "" : `, identifier ${identifier}`}`,
+        );
+        return client.subscribe(subscriptions, identifier);
+      }
       case "unsubscribe": {
         if (!client.isConnected) return;
-        const topicFilter = chance.pick(FILTERS);
-        this.#note(`${client.clientId} unsubscribes from ${topicFilter}`);
+        const topicFilter = chance.pick(TOPIC_FILTERS);
+        this.#note(`${name} unsubscribes from ${topicFilter}`);
         return client.unsubscribe([topicFilter]);
       }
       case "ping":
-        return client.ping();
+        return client instanceof RawClient ? client.ping() : undefined;
       case "cut":
       case "half":
       case "stall":
         return this.#spoil(kind);
       case "release":
         this.#note("links are released");
-        for (const { near, far } of this.#pairs) {
-          near.release();
-          far.release();
-        }
-        return;
+        return this.#release();
       case "withhold":
-        this.#note(`${client.clientId} withholds acknowledgements`);
+        this.#note(`${name} withholds acknowledgements`);
         client.isWithholding = true;
         return;
       case "acknowledge":
-        this.#note(`${client.clientId} acknowledges`);
+        this.#note(`${name} acknowledges`);
         return client.releaseAcknowledgements();
       case "resend":
-        if (client.version === 5 || client.outgoing.size === 0) return;
-        this.#note(`${client.clientId} sends again what is not acknowledged`);
+        if (!(client instanceof RawClient) || client.version === 5 || client.outgoing.size === 0)
+          return;
+        this.#note(`${name} sends again what is not acknowledged`);
         return client.resend();
       case "misbehave":
         return this.#misbehave(client);
-      case "some": {
-        const count = chance.integer(1, 6);
-        this.#note(`${count} events`);
-        return this.events.run(count);
-      }
-      case "settle":
-        this.#note("all that is due");
-        return this.events.settle();
-      case "moment":
-        return this.#advance(chance.integer(1, 100));
-      case "seconds":
-        return this.#advance(chance.integer(1000, 15_000));
-      case "hours":
-        return this.#advance(chance.pick([60, 400, 8 * 86_400]) * 1000);
       case "store":
         return this.#disturbStore();
-      case "rest":
-        return this.#rest();
+      default:
+        return;
     }
   }
 
-  #advance(ms: number): void {
+  /** Time passes, in which some clients say that they mean to stay. */
+  async #pass(ms: number): Promise<void> {
     this.#note(`${ms} ms pass`);
-    // A client that means to stay says so.
-    for (const client of this.#clients) if (this.#chance.happens(0.5)) client.ping();
-    this.events.advance(ms);
+    for (const client of this.#clients) {
+      if (client instanceof RawClient && this.#chance.happens(0.5)) client.ping();
+    }
+    await this.#advance(ms);
   }
 
-  #connect(client: RawClient): void {
-    const chance = this.#chance;
-    const isNew = client.version === 5;
-    const cleanStart = chance.happens(0.2);
-    const options: RawConnectOptions = {
-      cleanStart,
-      keepAlive: chance.pick([0, 0, 10, 60]),
-      sessionExpiryInterval: isNew ? chance.pick([undefined, 5, 300, 300, 100_000]) : undefined,
-      receiveMaximum: isNew ? chance.pick([undefined, undefined, 1, 2, 5]) : undefined,
-      maximumPacketSize: isNew && chance.happens(0.05) ? 40 : undefined,
-      will: chance.happens(0.3) ? this.#will(client.version) : undefined,
-    };
-    const will =
-      options.will === undefined
-        ? ""
-        : `, will ${new TextDecoder().decode(options.will.payload)} to ${options.will.topicName} QoS ${options.will.qos}${options.will.retain ? " retained" : ""} after ${options.will.properties?.willDelayInterval ?? 0} s`;
+  #connect(client: SimulatedClient): void {
+    const isOwn = client instanceof OwnClient;
+    if (isOwn ? client.isOpen : client.isConnected && this.#chance.happens(0.7)) return;
+    const options = this.#maker.connect(client.version, isOwn);
     this.#note(
-      `${client.clientId} connects: clean ${cleanStart}, keep alive ${options.keepAlive}, expiry ${options.sessionExpiryInterval}, receive maximum ${options.receiveMaximum}, packets ${options.maximumPacketSize}${will}`,
+      `${client.clientId} ${isOwn ? "is opened" : "connects"}: ${describeConnect(options)}`,
     );
-    this.#open({ client, options }, this.plan.link);
+    if (isOwn) client.open(options);
+    else this.#open(client, options, this.plan.link);
   }
 
-  #will(version: ProtocolVersion): Will {
-    const chance = this.#chance;
-    this.#messages += 1;
-    return {
-      topicName: chance.pick(TOPICS.slice(0, 5)),
-      payload: new TextEncoder().encode(`w${this.#messages}`),
-      qos: chance.integer(0, 2) as QoS,
-      retain: chance.happens(0.3),
-      properties:
-        version === 5 ? { willDelayInterval: chance.pick([undefined, 0, 3, 60]) } : undefined,
-    };
-  }
-
-  #publish(client: RawClient): void {
+  #disconnect(client: SimulatedClient): void {
     if (!client.isConnected) return;
     const chance = this.#chance;
-    this.#messages += 1;
-    const retain = chance.happens(0.25);
-    const message = {
-      topicName: chance.pick(TOPICS),
-      payload:
-        retain && chance.happens(0.25)
-          ? ""
-          : `m${this.#messages}${chance.happens(0.1) ? `:${"x".repeat(chance.integer(1, 300))}` : ""}`,
-      qos: chance.integer(0, 2) as QoS,
-      retain,
-      expiry: client.version === 5 && chance.happens(0.2) ? chance.pick([1, 10, 1000]) : undefined,
-      userProperties: chance.happens(0.2) ? ([["from", client.clientId]] as const) : undefined,
-    };
+    const withWill = chance.happens(0.3);
+    const mayExpire =
+      client instanceof RawClient &&
+      client.version === 5 &&
+      (client.options?.sessionExpiryInterval ?? 0) > 0;
+    const expiry = mayExpire && chance.happens(0.3) ? chance.pick([0, 5, 300]) : undefined;
     this.#note(
-      `${client.clientId} publishes ${message.payload.slice(0, 12) || "nothing"} to ${message.topicName}, QoS ${message.qos}${retain ? ", retained" : ""}${message.expiry === undefined ? "" : `, expiry ${message.expiry}`}`,
+      `${client.clientId} disconnects${withWill ? ", 0x04" : ""}${expiry === undefined ? "" : `, expiry ${expiry}`}`,
     );
-    client.publish(message);
-  }
-
-  #subscribe(client: RawClient): void {
-    if (!client.isConnected) return;
-    const chance = this.#chance;
-    const isNew = client.version === 5;
-    const filters = [
-      ...new Set(Array.from({ length: chance.integer(1, 2) }, () => chance.pick(FILTERS))),
-    ];
-    const subscriptions = filters.map((topicFilter): SubscriptionRequest => ({
-      topicFilter,
-      qos: chance.integer(0, 2) as QoS,
-      noLocal: isNew && chance.happens(0.2),
-      retainAsPublished: isNew && chance.happens(0.3),
-      retainHandling: isNew ? chance.pick([0, 0, 0, 1, 2] as const) : 0,
-    }));
-    this.#identifiers += 1;
-    const identifier = isNew && chance.happens(0.3) ? this.#identifiers : undefined;
-    const texts = subscriptions.map(
-      ({ topicFilter, qos, noLocal, retainAsPublished, retainHandling }) =>
-        `${topicFilter} QoS ${qos}${noLocal ? " no local" : ""}${retainAsPublished ? " retain as published" : ""}${retainHandling === 0 ? "" : ` retain handling ${retainHandling}`}`,
-    );
-    this.#note(
-      `${client.clientId} subscribes to ${texts.join(", ")}${identifier === undefined ? "" : `, identifier ${identifier}`}`,
-    );
-    client.subscribe(subscriptions, identifier);
+    client.disconnect(withWill, expiry);
   }
 
   #spoil(kind: "cut" | "half" | "stall"): void {
     const pairs = [...this.#pairs].filter(({ near }) => near.faults !== NO_LINK_FAULTS);
     if (pairs.length === 0) return;
     const pair = this.#chance.pick(pairs);
-    const end = this.#chance.happens(0.5) ? pair.near : pair.far;
-    const name = `${pair.near.process.name}'s link ${[...this.#pairs].indexOf(pair)}, ${end === pair.near ? "the client's" : "the broker's"} end`;
-    if (kind === "stall") {
-      this.#note(`${name} stalls`);
-      end.stall();
-    } else {
-      this.#note(kind === "cut" ? `${name}: cut` : `${name}: cut, unknown to the other end`);
-      end.cut(kind === "cut");
+    const isNear = this.#chance.happens(0.5);
+    const end = isNear ? pair.near : pair.far;
+    const what = { cut: "is cut", half: "is cut, unknown to the other end", stall: "stalls" }[kind];
+    this.#note(`${pair.connection.name}, ${isNear ? "the client's" : "the broker's"} end ${what}`);
+    if (kind === "stall") end.stall();
+    else end.cut(kind === "cut");
+  }
+
+  #release(): void {
+    for (const { near, far } of this.#pairs) {
+      near.release();
+      far.release();
     }
   }
 
-  #misbehave(client: RawClient): void {
-    if (!client.isConnected || client.link === undefined) return;
-    const bytes = this.#chance.pick([
-      [0x00, 0x00],
-      [0x30, 0x01, 0x00],
-      [0x36, 0x05, 0, 1, 0x61, 0, 1],
-      [0xf0, 0x00],
-      [0xc0, 0x01, 0x00],
-    ]);
-    this.#note(
-      `${client.clientId} sends ${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}`,
-    );
-    const watched = this.#watched.get(client.link);
-    if (watched !== undefined) watched.mayMisbehave = true;
-    client.misbehave(Uint8Array.from(bytes));
+  #misbehave(client: SimulatedClient): void {
+    if (!(client instanceof RawClient) || !client.isConnected) return;
+    const bytes = this.#maker.nonsense();
+    this.#note(`${client.clientId} sends ${Buffer.from(bytes).toString("hex")}`);
+    for (const { near, connection } of this.#pairs)
+      if (near === client.link) connection.mayMisbehave = true;
+    client.misbehave(bytes);
   }
 
   #disturbStore(): void {
@@ -349,75 +334,60 @@ export class Simulation {
     const kind = this.#chance.weighted({ stall: 5, unstall: 6, slow: 1, refusing: 1, ok: 2 });
     this.#note(`store: ${kind}`);
     if (kind === "stall") store.stall();
-    else if (kind === "unstall") {
-      if (store.state !== "refusing") store.unstall();
-    } else store.enter(kind);
+    else if (kind !== "unstall") store.enter(kind);
+    else if (store.state !== "refusing") store.unstall();
   }
 
   // --- links ---
 
-  readonly #watched = new Map<FaultyLink, { mayMisbehave: boolean }>();
-
-  #open(
-    { client, options }: { client: RawClient; options: RawConnectOptions },
-    faults: LinkFaults,
-  ): void {
-    this.#connections += 1;
-    const connection = this.ledger.connection(`connection ${this.#connections}`);
-    const near = this.broker.link(
-      this.#clientProcess,
-      { faults: this.#isFaulty ? faults : NO_LINK_FAULTS },
-      (one, other) => {
-        other.watcher = new PacketTap(connection);
-        this.#pairs.add({ near: one, far: other });
-      },
+  #ownClient(clientId: string, version: RawClient["version"], chance: Chance): OwnClient {
+    const process = this.events.process(clientId, true);
+    return new OwnClient(clientId, version, process, chance, this.ledger, () =>
+      this.#link(process, this.plan.link),
     );
-    this.#watched.set(near, connection);
-    client.connect(near, options);
-    for (const pair of this.#pairs)
-      if (pair.near.isClosed && pair.far.isClosed) this.#pairs.delete(pair);
   }
 
-  #watcher(): { client: RawClient; options: RawConnectOptions } {
-    const client = new RawClient(WATCHER, 5);
-    const options: RawConnectOptions = {
-      cleanStart: true,
-      keepAlive: 0,
-      sessionExpiryInterval: 0xffff_fffe,
-    };
-    return { client, options };
+  #open(client: RawClient, options: RawConnectOptions, faults: LinkFaults = NO_LINK_FAULTS): void {
+    client.connect(this.#link(this.#rawProcess, faults), options);
+  }
+
+  /** A link to the broker that the ledger listens to. @returns the client's end. */
+  #link(process: SimulatedProcess, faults: LinkFaults): FaultyLink {
+    for (const pair of this.#pairs)
+      if (pair.near.isClosed && pair.far.isClosed) this.#pairs.delete(pair);
+    this.#connections += 1;
+    const connection = this.ledger.connection(`connection ${this.#connections}`);
+    const present = this.#isFaulty || faults === NO_LINK_FAULTS ? faults : CALM;
+    return this.broker.link(process, { faults: present }, (near, far) => {
+      far.watcher = new PacketTap(connection);
+      this.#pairs.add({ near, far, connection });
+    });
   }
 
   // --- rest ---
 
   /** Takes all faults away and lets everything finish: what the ledger then misses is lost. */
-  #rest(): void {
+  async #rest(): Promise<void> {
     this.#note("rest");
     this.#calm();
-    this.events.advance(REST_MS);
+    await this.#advance(REST_MS);
     this.ledger.atRest();
+    for (const client of this.#clients) if (client instanceof OwnClient) client.checkAtRest();
     this.#isFaulty = true;
-    for (const { near, far } of this.#pairs) {
+    for (const { near, far } of this.#pairs)
       if (near.faults === CALM) near.faults = far.faults = this.plan.link;
-    }
-    if (this.#store !== undefined)
-      this.#store.faults = this.plan.store as NonNullable<SimulationPlan["store"]>;
+    if (this.#store !== undefined) this.#store.faults = this.plan.store ?? NO_STORE_FAULTS;
   }
 
   #calm(): void {
     this.#isFaulty = false;
-    for (const pair of this.#pairs) {
-      const { near, far } = pair;
-      if (near.faults !== NO_LINK_FAULTS) near.faults = far.faults = CALM;
-      near.release();
-      far.release();
+    this.#release();
+    for (const { near, far } of this.#pairs) {
+      if (near.faults === NO_LINK_FAULTS) continue;
+      near.faults = far.faults = CALM;
       // The other half of a cut is noticed at last, and a connection that its client left lying about is closed.
       if (near.isClosed !== far.isClosed) (near.isClosed ? far : near).cut(true);
-      else if (
-        !this.#clients.some((client) => client.link === near) &&
-        near.faults !== NO_LINK_FAULTS
-      )
-        near.cut(true);
+      else if (!this.#clients.some((client) => client.link === near)) near.cut(true);
     }
     const store = this.#store;
     if (store !== undefined) {
@@ -428,41 +398,33 @@ export class Simulation {
     for (const client of this.#clients) client.releaseAcknowledgements();
   }
 
-  #finish(): void {
-    this.#rest();
+  /** Wills and expiries come, everybody comes back, and somebody new looks at what is retained. */
+  async #finish(): Promise<void> {
+    await this.#rest();
     this.#note("the end: everybody comes back");
     this.#calm();
-    this.#advanceTo(61_000);
+    for (let passed = 0; passed < 65_000; passed += 5000) {
+      for (const client of this.#clients) if (client instanceof RawClient) client.ping();
+      await this.#advance(5000);
+    }
     for (const client of this.#clients) {
-      if (client.isConnected || client.options === undefined) continue;
-      this.#open(
-        {
-          client,
-          options: {
-            ...client.options,
-            cleanStart: false,
-            will: undefined,
-            keepAlive: 0,
-            maximumPacketSize: undefined,
-          },
-        },
-        NO_LINK_FAULTS,
-      );
+      if (!(client instanceof RawClient) || client.isConnected || client.options === undefined)
+        continue;
+      const options = {
+        ...client.options,
+        cleanStart: false,
+        will: undefined,
+        keepAlive: 0,
+        maximumPacketSize: undefined,
+      };
+      this.#open(client, options);
     }
-    this.#rest();
+    await this.#rest();
     const checker = new RawClient("checker", 4);
-    this.#open({ client: checker, options: { cleanStart: true, keepAlive: 0 } }, NO_LINK_FAULTS);
-    this.events.settle();
+    this.#open(checker, { cleanStart: true, keepAlive: 0 });
+    await this.#settle();
     checker.subscribe([{ topicFilter: "#", qos: 2 }], undefined);
-    this.#rest();
-  }
-
-  /** Lets time pass in which clients stay. */
-  #advanceTo(ms: number): void {
-    for (let passed = 0; passed < ms; passed += 5000) {
-      for (const client of this.#clients) client.ping();
-      this.events.advance(5000);
-    }
+    await this.#rest();
   }
 
   #trace(
@@ -481,11 +443,8 @@ export class Simulation {
   }
 }
 
-/** As no faults, but on a link that had some and will have them again. */
-const CALM: LinkFaults = { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 };
-
-/** Runs one seed. The same seed gives the same run, to the last event. */
-export function simulate(seed: number, options: SimulationOptions = {}): SimulationResult {
+/** Runs one seed. */
+export function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
   return new Simulation(seed, options).run();
 }
 
