@@ -69,12 +69,10 @@ test("a 5.0 delivery has expiry, properties and Subscription Identifiers, in tha
   const broker = new TestBroker();
   const client = broker.connect("c");
   client.subscribe("a/b", 1, { identifier: 300 });
-  broker
-    .connect("p")
-    .sendPublish("a/b", "x", {
-      qos: 1,
-      properties: { contentType: "t", messageExpiryInterval: 258 },
-    });
+  broker.connect("p").sendPublish("a/b", "x", {
+    qos: 1,
+    properties: { contentType: "t", messageExpiryInterval: 258 },
+  });
   assert.equal(
     client.takeHex(),
     "32 15 00 03 61 2f 62 00 01 0c 02 00 00 01 02 03 00 01 74 0b ac 02 78",
