@@ -29,6 +29,7 @@ import type {
   Ownership,
   Store,
 } from "./engine/ports.ts";
+import { concernsStore } from "./engine/publish.ts";
 import { recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
 import type { Listener } from "./listeners/listener.ts";
@@ -105,7 +106,7 @@ export class Broker implements AsyncDisposable {
   readonly #listening: Listening;
   readonly #locals = new Set<Client>();
   #settings: Settings;
-  #isClosed = false;
+  #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
   constructor(engine: Engine, settings: Settings, hasAuthenticator: boolean) {
@@ -186,7 +187,7 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Publishes a message. Settles when it is kept as its receivers ask: for durable sessions, when it
-   * survives a crash.
+   * survives a crash. Rejects with ERR_STORE_REFUSING where it cannot be kept.
    *
    * @param payload  Copied.
    * @throws UsageError ERR_TOPIC_NAME for a Topic Name that is none.
@@ -200,13 +201,14 @@ export class Broker implements AsyncDisposable {
     const engine = this.#engine;
     const fault = topicNameFault(topicName, engine.settings.limits.topicLevels);
     if (fault !== undefined) throw new UsageError("ERR_TOPIC_NAME", fault);
-    const { messageExpiryInterval, topicAlias: _hop, ...properties } = options.properties ?? {};
+    // Topic Alias and Subscription Identifier belong to one hop, the expiry is kept as a time.
+    const {
+      messageExpiryInterval,
+      topicAlias: _alias,
+      subscriptionIdentifiers: _identifiers,
+      ...properties
+    } = options.properties ?? {};
     engine.enter();
-    if (engine.store.state === "refusing") {
-      return Promise.reject(
-        new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present"),
-      );
-    }
     const message = composeMessage(engine.nextMessageNumber(), {
       topic: engine.topicNames.intern(topicName),
       payload: typeof payload === "string" ? Buffer.from(payload) : payload,
@@ -217,6 +219,11 @@ export class Broker implements AsyncDisposable {
       expiresAt:
         messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
     });
+    if (engine.store.state === "refusing" && concernsStore(engine, message)) {
+      return Promise.reject(
+        new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present"),
+      );
+    }
     const { sessions, store, bus } = route(engine, message, "broker", options.to);
     return new Promise((resolve) => engine.whenDurable(store, bus, () => resolve({ sessions })));
   }
@@ -349,14 +356,16 @@ export class Broker implements AsyncDisposable {
    * Drains: stops listening, tells the clients to leave (0x8B), waits until what was sent is out, and
    * flushes the store. Settles in any case after `timeoutMs` (default 5000).
    */
-  async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    return (this.#closed ??= this.#close(options.timeoutMs ?? 5000));
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
     const engine = this.#engine;
     engine.isDraining = true;
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
-    await engine.drain(options.timeoutMs ?? 5000);
+    await engine.drain(timeoutMs);
     engine.wheel.stop();
     await engine.bus.close();
     await engine.store.close();
@@ -367,7 +376,8 @@ export class Broker implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw new UsageError("ERR_BROKER_CLOSED", "the broker was closed");
+    if (this.#closed !== undefined)
+      throw new UsageError("ERR_BROKER_CLOSED", "the broker was closed");
   }
 }
 

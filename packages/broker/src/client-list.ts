@@ -38,14 +38,15 @@ export interface ClientListOptions {
 
 /** One page. Clients that come or go meanwhile may be missed; none is given twice. */
 export function listClients(engine: Engine, options: ClientListOptions): ClientPage {
-  const limit = Math.max(1, options.limit ?? 100);
+  const asked = options.limit ?? 100;
+  const limit = asked >= 1 ? asked : 1;
   const clients: ClientInfo[] = [];
   let subscriber = options.after === undefined ? 0 : Number(options.after) + 1;
   for (; subscriber < engine.sessions.end; subscriber++) {
     const session = engine.sessions.at(subscriber);
     if (session === undefined) continue;
     clients.push(describeClient(engine, session));
-    if (clients.length === limit) break;
+    if (clients.length >= limit) break;
   }
   return { clients, next: subscriber < engine.sessions.end - 1 ? String(subscriber) : undefined };
 }

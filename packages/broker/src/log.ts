@@ -17,7 +17,8 @@ export const silentLog: Log = {
 /** Makes a `Log` of a logger; a `Log` is given back as it is. */
 export function adaptLog(logger: Log | LoggerLike): Log {
   if ("write" in logger && "enabled" in logger) return logger;
-  const isLevelEnabled = (logger as { isLevelEnabled?: (level: LogLevel) => boolean }).isLevelEnabled;
+  const isLevelEnabled = (logger as { isLevelEnabled?: (level: LogLevel) => boolean })
+    .isLevelEnabled;
   return {
     enabled: (level) => isLevelEnabled?.call(logger, level) ?? true,
     write: (level, event, fields) => logger[level](fields, event),

@@ -21,16 +21,18 @@ export type PartialSettings = { readonly [S in keyof Settings]?: Partial<Setting
 export function createSettings(given: PartialSettings = {}, base?: Settings): Settings {
   const table: SettingTable = brokerSettings;
   for (const section of Object.keys(given)) {
-    if (table[section] === undefined) throw unknown(section);
+    if (!Object.hasOwn(table, section)) throw unknown(section);
   }
   const settings: Record<string, Record<string, unknown>> = {};
   for (const [section, rows] of Object.entries(table)) {
     const values = (given as Record<string, Record<string, unknown> | undefined>)[section] ?? {};
-    for (const key of Object.keys(values)) if (rows[key] === undefined) throw unknown(`${section}.${key}`);
+    for (const key of Object.keys(values))
+      if (!Object.hasOwn(rows, key)) throw unknown(`${section}.${key}`);
     const result: Record<string, unknown> = {};
     for (const [key, row] of Object.entries(rows)) {
       const value = values[key];
-      if (value === undefined) result[key] = (base as typeof settings | undefined)?.[section]?.[key] ?? row.default;
+      if (value === undefined)
+        result[key] = (base as typeof settings | undefined)?.[section]?.[key] ?? row.default;
       else {
         const fault = settingFault(row, value);
         if (fault !== undefined) throw new UsageError("ERR_SETTING", `${section}.${key}: ${fault}`);
@@ -55,14 +57,19 @@ export function settingFault(row: SettingRow, value: unknown): string | undefine
     case "string":
       return typeof value === "string" ? undefined : `expected a text, got ${shown}`;
     case "choice":
-      return row.choices?.includes(value as string) === true ? undefined : `expected one of ${row.choices?.join(", ")}, got ${shown}`;
+      return row.choices?.includes(value as string) === true
+        ? undefined
+        : `expected one of ${row.choices?.join(", ")}, got ${shown}`;
     case "port":
       if (value === -1) return undefined;
-      return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535 ? undefined : `expected a port 0…65535 or off, got ${shown}`;
+      return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535
+        ? undefined
+        : `expected a port 0…65535 or off, got ${shown}`;
     default: {
       const minimum = row.minimum ?? 0;
       const maximum = row.maximum ?? Number.MAX_SAFE_INTEGER;
-      if (Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum) return undefined;
+      if (Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum)
+        return undefined;
       return `expected a whole number ${minimum}…${maximum === Number.MAX_SAFE_INTEGER ? "" : maximum}, got ${shown}`;
     }
   }
