@@ -430,7 +430,7 @@ function refusePublish(
 }
 
 /** Whether the message would have to be kept beyond the process. */
-function concernsStore(engine: Engine, message: Message): boolean {
+export function concernsStore(engine: Engine, message: Message): boolean {
   if (message.retain) return true;
   const { targets, groups } = engine.matches.get(message.topic);
   if (groups.length > 0 && message.qos > 0) return true;
