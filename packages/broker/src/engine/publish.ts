@@ -20,6 +20,7 @@ import type { MessageChange } from "./hooks.ts";
 import { mayPublishTo } from "./limits.ts";
 import { Message } from "./message.ts";
 import { route } from "./route.ts";
+import { isInUse } from "./subscribe.ts";
 
 /** The bits of PUBLISH's first byte that a forwarded one starts without: DUP and RETAIN [MQTT5-3.3.1-3] [MQTT3-3.3.1-3]. */
 const KEPT_BITS = 0xf6;
@@ -59,6 +60,10 @@ export function handlePublish(connection: Connection): void {
       ); // [X-55] [MQTT5-3.3.4-7]
     }
     connection.sender.unanswered++;
+    if (qos === 1 && isInUse(connection, packetIdentifier)) {
+      const inUse = ReasonCode.packetIdentifierInUse;
+      return connection.sender.acknowledge(PacketType.puback, packetIdentifier, inUse, 0, 0);
+    }
   }
   if (engine.store.state === "slow") engine.holdPublisher(connection);
   let delay: DelayRequest | undefined;

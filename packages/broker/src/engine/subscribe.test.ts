@@ -24,13 +24,8 @@ for (const version of VERSIONS) {
   });
 }
 
-// Filters that are refused while those beside them are granted.
-for (const [version, code] of [
-  [5, "0x8f"],
-  [4, "0x80"],
-  [3, "2"], // 3.1 has no failure code [X-124].
-] as const) {
-  test(`[MQTT3-3.9.3-2] [MQTT5-3.9.3-2] [X-12] [X-124] [MQTT5-4.7.1-1] [MQTT5-4.7.1-2] [MQTT3-4.7.1-2] [MQTT3-4.7.1-3] ${NAME_OF_VERSION[version]}: a filter that is none is answered with ${code}`, () => {
+for (const version of [3, 4, 5] as const) {
+  test(`[MQTT5-4.7.1-1] [MQTT5-4.7.1-2] [MQTT3-4.7.1-2] [MQTT3-4.7.1-3] [MQTT3-4.8.0-1] ${NAME_OF_VERSION[version]}: a filter that is none ends the connection, and those beside it have no effect`, () => {
     for (const filter of ["a#", "#/a", "a/#/b", "a+", "+a/b", "a/b+"]) {
       const broker = new TestBroker();
       const client = broker.connect("c", version);
@@ -39,12 +34,31 @@ for (const [version, code] of [
         [filter, 2],
         ["y", 0],
       ]);
-      assert.deepEqual(client.told(), [`SUBACK 1 [1 ${code} 0]`], filter);
-      assert.equal(broker.engine.topicTree.size, 2);
-      assert.equal(broker.engine.counters.subscriptionsRefused, 1);
+      assert.deepEqual(client.told(), version === 5 ? ["DISCONNECT 0x8f", "CLOSED"] : ["CLOSED"]);
+      assert.equal(broker.engine.topicTree.size, 0);
     }
   });
 }
+
+test("[X-18] an identifier that a QoS 2 PUBLISH has in use is refused to everything else, on 5.0", () => {
+  const broker = new TestBroker();
+  const client = broker.connect("c", 5);
+  client.sendPublish("t", "x", { qos: 2, id: 7 });
+  client.sendSubscribe(
+    ["a", "b"].map((filter) => [filter, 0] as const),
+    undefined,
+    7,
+  );
+  client.send({ type: "unsubscribe", packetIdentifier: 7, topicFilters: ["a", "b"] });
+  client.sendPublish("t", "x", { qos: 1, id: 7 });
+  assert.deepEqual(client.told(), [
+    "PUBREC 7 0x10",
+    "SUBACK 7 [0x91 0x91]",
+    "UNSUBACK 7 [0x91 0x91]",
+    "PUBACK 7 0x91",
+  ]);
+  assert.equal(broker.engine.topicTree.size, 0);
+});
 
 test("limits.topicLevels bounds Topic Filters", () => {
   const broker = new TestBroker({ settings: { limits: { topicLevels: 3 } } });

@@ -9,6 +9,7 @@ import type { Session } from "./session.ts";
 /** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5]. */
 interface Progress {
   readonly packet: SubscribePacket;
+  readonly filters: readonly TopicFilter[];
   readonly reasonCodes: number[];
   position: number;
 }
@@ -27,6 +28,9 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
       ); // [MQTT5-3.8.3-4]
     }
   }
+  // A text that is no Topic Filter is not refused as one that is not wanted would be: it breaks the
+  // protocol [MQTT3-4.8.0-1], before any of the filters has an effect.
+  const filters = packet.subscriptions.map(({ topicFilter }) => parseTopicFilter(topicFilter));
   checkOffers(connection, packet);
   const { engine } = connection;
   if (
@@ -37,16 +41,29 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
     // 3.1 has no way to say no, and a yes would not be kept.
     return connection.close(ReasonCode.quotaExceeded, "the store takes nothing at present");
   }
-  advance(connection, { packet, reasonCodes: [], position: 0 });
+  const progress: Progress = { packet, filters, reasonCodes: [], position: 0 };
+  if (isInUse(connection, packet.packetIdentifier)) {
+    for (const _ of filters) progress.reasonCodes.push(ReasonCode.packetIdentifierInUse); // [X-18]
+    return finish(connection, progress);
+  }
+  advance(connection, progress);
+}
+
+/** Whether a QoS 2 PUBLISH of the client has the Packet Identifier; only 5.0 has a code that says so. */
+export function isInUse(connection: Connection, packetIdentifier: number): boolean {
+  return (
+    connection.protocolVersion === 5 && connection.session!.inbound?.has(packetIdentifier) === true
+  );
 }
 
 function advance(connection: Connection, progress: Progress): void {
-  const { packet, reasonCodes } = progress;
+  const { packet, filters, reasonCodes } = progress;
   const authorize = connection.isTrusted ? undefined : connection.engine.hooks.authorizeSubscribe;
   while (reasonCodes.length < packet.subscriptions.length) {
     const request = packet.subscriptions[reasonCodes.length]!;
-    const parsed = parse(connection, request);
-    if (typeof parsed === "number") reasonCodes.push(parsed);
+    const parsed = filters[reasonCodes.length]!;
+    const refusal = refusalOf(connection, request.topicFilter, parsed);
+    if (refusal !== undefined) reasonCodes.push(refusal);
     else if (authorize === undefined)
       reasonCodes.push(grant(connection, progress, request, parsed, false));
     else {
@@ -75,17 +92,15 @@ function advance(connection: Connection, progress: Progress): void {
   finish(connection, progress);
 }
 
-/** The parsed filter, or the Reason Code of one that is refused whoever asks. */
-function parse(connection: Connection, { topicFilter }: SubscriptionRequest): TopicFilter | number {
+/** The Reason Code for a filter that is refused whoever asks, or `undefined`. */
+function refusalOf(
+  connection: Connection,
+  topicFilter: string,
+  parsed: TopicFilter,
+): number | undefined {
   const { engine } = connection;
   const session = connection.session!;
-  let parsed: TopicFilter;
-  try {
-    parsed = parseTopicFilter(topicFilter, engine.settings.limits.topicLevels);
-  } catch (error) {
-    if (error instanceof ProtocolError) return ReasonCode.topicFilterInvalid;
-    throw error;
-  }
+  if (parsed.levels > engine.settings.limits.topicLevels) return ReasonCode.topicFilterInvalid;
   const { wildcardSubscriptionAvailable, sharedSubscriptionAvailable } = engine.settings.mqtt;
   if (!wildcardSubscriptionAvailable && parsed.hasWildcard)
     return ReasonCode.wildcardSubscriptionsNotSupported; // [MQTT3-3.8.3-2]
@@ -94,10 +109,10 @@ function parse(connection: Connection, { topicFilter }: SubscriptionRequest): To
   if (engine.store.state === "refusing" && session.isDurable) return ReasonCode.quotaExceeded;
   const tree = engine.topicTree;
   const count = tree.countOf(session.subscriber) + (session.shares?.size ?? 0);
-  if (count < engine.settings.session.subscriptionsMaximum) return parsed;
+  if (count < engine.settings.session.subscriptionsMaximum) return undefined;
   const isKnown =
     session.shares?.has(topicFilter) === true || tree.find(topicFilter, session.subscriber) >= 0;
-  return isKnown ? parsed : ReasonCode.quotaExceeded;
+  return isKnown ? undefined : ReasonCode.quotaExceeded;
 }
 
 /** Refuses what CONNACK said is not there; a 5.0 client that asks all the same is disconnected. */

@@ -3,13 +3,19 @@ import type { UnsubscribePacket } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { Position } from "./ports.ts";
 import type { Session } from "./session.ts";
+import { isInUse } from "./subscribe.ts";
 
 /** Ends subscriptions whose Topic Filter is the same to the character [MQTT5-3.10.4-1] [MQTT3-3.10.4-1]. */
 export function handleUnsubscribe(connection: Connection, packet: UnsubscribePacket): void {
   const session = connection.session!;
   const reasonCodes: number[] = [];
   let position: Position = 0;
+  const inUse = isInUse(connection, packet.packetIdentifier);
   for (const topicFilter of packet.topicFilters) {
+    if (inUse) {
+      reasonCodes.push(ReasonCode.packetIdentifierInUse);
+      continue;
+    }
     const removed = unsubscribe(connection, session, topicFilter);
     reasonCodes.push(removed === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
     if (removed !== undefined && removed > position) position = removed;
