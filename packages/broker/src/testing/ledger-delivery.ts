@@ -363,7 +363,7 @@ function findRetained(
 
 /** Not after its expiry, and with what is left of it [MQTT5-3.3.2-5] [MQTT5-3.3.2-6]; properties as they were given. */
 function checkTime(connection: LedgerConnection, packet: PublishPacket, routing: Routing): void {
-  const { message } = routing;
+  const { message, expiry } = routing;
   const { nowMs } = connection.ledger;
   // Which of several copies it is, is not known for certain.
   const copies = message.stream.routings.filter(
@@ -378,15 +378,15 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
   // Empty messages of one topic are not told apart. What was begun is finished, also where its first
   // try never left [MQTT5-3.3.2-5].
   if (packet.dup || message.payload === "") return;
-  if (message.expiry !== undefined) {
-    if (waitedMs > message.expiry * 1000 + EXPIRY_MARGIN_MS) {
+  if (expiry !== undefined) {
+    if (waitedMs > expiry * 1000 + EXPIRY_MARGIN_MS) {
       connection.complain(
-        `${message.name} sent ${waitedMs} ms after it was published, expiry ${message.expiry} s [MQTT5-3.3.2-5]`,
+        `${message.name} sent ${waitedMs} ms after it was published, expiry ${expiry} s [MQTT5-3.3.2-5]`,
       );
     } else if (connection.version === 5) {
-      const most = message.expiry - waitedMs / 1000 + EXPIRY_MARGIN_MS / 1000 + 1;
+      const most = expiry - waitedMs / 1000 + EXPIRY_MARGIN_MS / 1000 + 1;
       const least =
-        message.expiry -
+        expiry -
         (nowMs - Math.min(...copies.map((copy) => copy.fromMs), routing.fromMs)) / 1000 -
         EXPIRY_MARGIN_MS / 1000 -
         1;

@@ -9,6 +9,8 @@ export interface Routing {
   readonly message: PublishedMessage;
   readonly qos: QoS;
   readonly retain: boolean;
+  /** Seconds; `undefined`: never expires. */
+  readonly expiry: number | undefined;
   /** Client Identifier. */
   readonly publisher: string;
   /** It happens after this point … */
@@ -41,8 +43,6 @@ export interface PublishedMessage {
   readonly name: string;
   readonly topicName: string;
   readonly payload: string;
-  /** Seconds; `undefined`: never expires. */
-  readonly expiry: number | undefined;
   readonly userProperties: readonly UserProperty[];
   /** Order holds within a stream: one publisher and Topic Name. */
   readonly stream: Stream;
@@ -122,7 +122,6 @@ export class MessageBook {
         name: key.length > 40 ? `${key.slice(0, 40)}…` : key,
         topicName: packet.topicName,
         payload,
-        expiry: packet.expiry,
         userProperties: packet.userProperties,
         stream: found,
       };
@@ -132,6 +131,7 @@ export class MessageBook {
       message,
       qos: packet.qos,
       retain: packet.retain,
+      expiry: packet.expiry,
       publisher,
       from,
       to: Infinity,
@@ -234,13 +234,13 @@ export class MessageBook {
 }
 
 /** Whether a message's time may be over. */
-export function mayBeExpired({ message, fromMs }: Routing, nowMs: number): boolean {
-  return message.expiry !== undefined && nowMs + EXPIRY_MARGIN_MS >= fromMs + message.expiry * 1000;
+export function mayBeExpired({ expiry, fromMs }: Routing, nowMs: number): boolean {
+  return expiry !== undefined && nowMs + EXPIRY_MARGIN_MS >= fromMs + expiry * 1000;
 }
 
 /** Whether a message's time is over for certain. */
-export function isExpired({ message, latestMs }: Routing, nowMs: number): boolean {
-  return message.expiry !== undefined && nowMs >= latestMs + message.expiry * 1000;
+export function isExpired({ expiry, latestMs }: Routing, nowMs: number): boolean {
+  return expiry !== undefined && nowMs >= latestMs + expiry * 1000;
 }
 
 function keyOf(topicName: string, payload: string): string {

@@ -18,6 +18,8 @@ export class OwnClient {
   readonly version: ProtocolVersion;
   /** Handlers do not finish until `releaseAcknowledgements`. */
   isWithholding = false;
+  /** Handlers take their time. */
+  isSlow = true;
   /** The newest link that it dialled. */
   link: FaultyLink | undefined;
   readonly #process: SimulatedProcess;
@@ -26,6 +28,7 @@ export class OwnClient {
   readonly #dial: Dial;
   #client: Client | undefined;
   #isOpening = false;
+  #wasOpened = false;
   #isLeaving = false;
   #abort = new AbortController();
   readonly #withheld: (() => void)[] = [];
@@ -60,15 +63,21 @@ export class OwnClient {
     return this.#client?.state === "connected";
   }
 
-  /** Opened and not closed, connected or not. */
-  get isOpen(): boolean {
-    return this.#isOpening || this.#client !== undefined;
+  /**
+   * Whether it may be opened: it was not yet, or it is closed and begins anew. Before 5.0 a session
+   * that lasts cannot begin anew by the same Client Identifier without being a clean one.
+   */
+  get mayOpen(): boolean {
+    return (
+      this.#client === undefined && !this.#isOpening && (this.version === 5 || !this.#wasOpened)
+    );
   }
 
   /** Opens it with a new session: what a process before it had is not known to this one. */
   open(options: RawConnectOptions): void {
-    if (this.isOpen) return;
+    if (!this.mayOpen) return;
     this.#isOpening = true;
+    this.#wasOpened = true;
     this.#isLeaving = false;
     this.#abort = new AbortController();
     const { will } = options;
@@ -191,7 +200,7 @@ export class OwnClient {
       handled.set(key, (handled.get(key) ?? 0) + 1);
     }
     if (this.isWithholding) return new Promise((resolve) => this.#withheld.push(resolve));
-    if (!this.#chance.happens(0.3)) return undefined;
+    if (!this.isSlow || !this.#chance.happens(0.3)) return undefined;
     return new Promise((resolve) => {
       this.#process.post(resolve, this.#chance.integer(0, 50));
     });

@@ -276,7 +276,7 @@ export class Simulation {
 
   #connect(client: SimulatedClient): void {
     const isOwn = client instanceof OwnClient;
-    if (isOwn ? client.isOpen : client.isConnected && this.#chance.happens(0.7)) return;
+    if (isOwn ? !client.mayOpen : client.isConnected && this.#chance.happens(0.7)) return;
     const options = this.#maker.connect(client.version, isOwn);
     this.#note(
       `${client.clientId} ${isOwn ? "is opened" : "connects"}: ${describeConnect(options)}`,
@@ -372,7 +372,11 @@ export class Simulation {
     this.#calm();
     await this.#advance(REST_MS);
     this.ledger.atRest();
-    for (const client of this.#clients) if (client instanceof OwnClient) client.checkAtRest();
+    for (const client of this.#clients) {
+      if (!(client instanceof OwnClient)) continue;
+      client.checkAtRest();
+      client.isSlow = true;
+    }
     this.#isFaulty = true;
     for (const { near, far } of this.#pairs)
       if (near.faults === CALM) near.faults = far.faults = this.plan.link;
@@ -395,7 +399,10 @@ export class Simulation {
       store.enter("ok");
       store.unstall();
     }
-    for (const client of this.#clients) client.releaseAcknowledgements();
+    for (const client of this.#clients) {
+      client.releaseAcknowledgements();
+      if (client instanceof OwnClient) client.isSlow = false;
+    }
   }
 
   /** Wills and expiries come, everybody comes back, and somebody new looks at what is retained. */
