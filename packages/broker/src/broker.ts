@@ -14,6 +14,7 @@ import { UserAuthenticator } from "./auth/user.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 import type { Counters } from "./engine/counters.ts";
+import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
 import { Engine } from "./engine/engine.ts";
 import type { EventListener, EventName } from "./engine/events.ts";
@@ -320,6 +321,18 @@ export class Broker implements AsyncDisposable {
     this.#engine.enter();
     connection.close(reasonCode, "disconnected by the administrator");
     return true;
+  }
+
+  /** Messages that wait below `$delayed/`, in the order in which they came. `after`: the last id of the page before. */
+  async delayedMessages(
+    options: { readonly after?: number; readonly limit?: number } = {},
+  ): Promise<readonly DelayedInfo[]> {
+    return this.#engine.delayed.list(options.after ?? 0, Math.max(1, options.limit ?? 100));
+  }
+
+  /** Forgets a delayed message unpublished. @returns whether it was there. */
+  async cancelDelayed(id: number): Promise<boolean> {
+    return this.#engine.delayed.cancel(id);
   }
 
   /** Listens to an event. Events only tell; a listener that throws is logged and counted. @returns what ends it. */

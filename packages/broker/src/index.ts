@@ -10,6 +10,7 @@ export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts
 export { brokerErrorCodes } from "./error-codes.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
+export type { DelayedInfo } from "./engine/delayed.ts";
 export { dropReasons } from "./engine/drop-reasons.ts";
 export type { DropReason } from "./engine/drop-reasons.ts";
 export type { EventListener, EventName, Events } from "./engine/events.ts";
