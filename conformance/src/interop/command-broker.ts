@@ -5,7 +5,12 @@ import { within } from "./foreign-client.ts";
 
 /** A broker in a process of its own. */
 export interface CommandBroker {
+  /** The port for TCP. */
   readonly port: number;
+  /** Where it listens for TCP: `mqtt://127.0.0.1:PORT`. */
+  readonly url: string;
+  /** All that it listens on, as URLs. */
+  readonly urls: readonly string[];
   /** SIGTERM; resolves when it has ended. */
   stop(): Promise<void>;
 }
@@ -20,26 +25,37 @@ const COMMAND = join(import.meta.dirname, "../../../packages/sericite/bin/serici
  */
 export async function startCommandBroker(...flags: string[]): Promise<CommandBroker> {
   const given = process.env["SERICITE_INTEROP_PORT"];
-  if (given !== undefined) return { port: Number(given), stop: async () => undefined };
+  if (given !== undefined) {
+    const url = `mqtt://127.0.0.1:${given}`;
+    return { port: Number(given), url, urls: [url], stop: async () => undefined };
+  }
 
-  const child = spawn(process.execPath, [COMMAND, "broker", "--port", "0", ...flags], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [COMMAND, "broker", "--port", "0", "--log-format", "json", ...flags],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   let printed = "";
   const exit = once(child, "exit");
-  const port = new Promise<number>((resolve, reject) => {
+  const listening = new Promise<string[]>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");
       stream.on("data", (text: string) => {
         printed += text;
-        const found = /(?:127\.0\.0\.1|localhost):(\d+)|"port":\s*"?(\d+)/.exec(printed);
-        if (found !== null) resolve(Number(found[1] ?? found[2]));
+        const found = /"listeners":(\[[^\]]*\])/.exec(printed);
+        if (found !== null) resolve(JSON.parse(found[1]!) as string[]);
       });
     }
     child.once("exit", (code) => reject(new Error(`the broker ended with ${code}:\n${printed}`)));
   });
+  const urls = await within("the broker to listen", listening);
+  const url = urls.find((one) => one.startsWith("mqtt:"))!;
   return {
-    port: await within("the broker to listen", port),
+    port: Number(new URL(url).port),
+    url,
+    urls,
     async stop() {
       child.kill("SIGTERM");
       await within("the broker to end", exit);

@@ -33,7 +33,7 @@ describe("delivery between clients of all kinds", () => {
       const opened = combinations.map(async ({ version, qos }) => ({
         name: `${client.name} ${version} at QoS ${qos}`,
         qos,
-        subscriber: await client.subscribe(broker.port, {
+        subscriber: await client.subscribe(broker.url, {
           version,
           qos,
           clientId: `${client.name}-${version}-${qos}`,
@@ -66,7 +66,7 @@ describe("delivery between clients of all kinds", () => {
   ): Promise<void> {
     const topicName = `delivery/${client.name}/${version}/${qos}`;
     const payload = Buffer.from(`from ${client.name}, ${version}, QoS ${qos}: \u{1f41b}\0\n`);
-    await client.publish(broker.port, version, [{ topicName, payload, qos }]);
+    await client.publish(broker.url, version, [{ topicName, payload, qos }]);
     for (const { name, qos: granted, subscriber } of listening) {
       const message = await subscriber.inbox.take();
       assert.deepEqual(

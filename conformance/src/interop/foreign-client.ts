@@ -1,8 +1,9 @@
 /**
- * What the tests of interoperation ask of a client that is not ours. Each driver in this folder
- * makes one real client do it: mosquitto_pub and mosquitto_sub, MQTT.js, paho-mqtt for Python.
+ * What the tests of interoperation ask of a client. Each driver in this folder makes one real
+ * client do it: mosquitto_pub and mosquitto_sub, MQTT.js, paho-mqtt for Python, and our own two.
  */
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 
 /** Version of the protocol, as people write it. */
 export type Version = "3.1" | "3.1.1" | "5";
@@ -54,15 +55,24 @@ export interface Subscriber {
   cut(): Promise<void>;
 }
 
-/** A client program or library that is not ours. */
+/** The authority that vouches for the broker's certificate, a PEM file. */
+export const AUTHORITY = join(
+  import.meta.dirname,
+  "../../../packages/broker/src/listeners/test-certificates/ca.pem",
+);
+
+/**
+ * A client program or library, most often not ours. Where the broker is it is told by a URL of one
+ * of the schemes mqtt, mqtts, ws, wss and unix; not every client can be used with all.
+ */
 export interface ForeignClient {
   readonly name: string;
   /** Why it cannot be used here; its tests are skipped with this reason. */
   readonly missing: string | undefined;
   /** Connects and subscribes; resolves when the SUBACK has come. */
-  subscribe(port: number, options: SubscriberOptions): Promise<Subscriber>;
+  subscribe(url: string, options: SubscriberOptions): Promise<Subscriber>;
   /** Connects, publishes all in order, disconnects; resolves when all is acknowledged. */
-  publish(port: number, version: Version, messages: readonly Outgoing[]): Promise<void>;
+  publish(url: string, version: Version, messages: readonly Outgoing[]): Promise<void>;
   /** Ends what belongs to this client. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import {
+  AUTHORITY,
   digest,
   type ForeignClient,
   Inbox,
@@ -29,8 +30,8 @@ export function mosquittoClient(): ForeignClient {
     name: "mosquitto",
     missing: missing(),
 
-    async subscribe(port, options) {
-      const child = spawn("stdbuf", ["-oL", "mosquitto_sub", ...subscriberFlags(port, options)], {
+    async subscribe(url, options) {
+      const child = spawn("stdbuf", ["-oL", "mosquitto_sub", ...subscriberFlags(url, options)], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       running.add(child);
@@ -54,10 +55,10 @@ export function mosquittoClient(): ForeignClient {
       return ender(child, inbox);
     },
 
-    async publish(port, version, messages) {
+    async publish(url, version, messages) {
       for (const message of messages) {
         const empty = message.payload.length === 0;
-        const child = spawn("mosquitto_pub", publisherFlags(port, version, message), {
+        const child = spawn("mosquitto_pub", publisherFlags(url, version, message), {
           stdio: [empty ? "ignore" : "pipe", "inherit", "inherit"],
         });
         running.add(child);
@@ -79,25 +80,13 @@ export function mosquittoClient(): ForeignClient {
  * hex output.
  */
 export async function mosquittoRetained(
-  port: number,
+  url: string,
   version: Version,
   topicName: string,
 ): Promise<Buffer> {
   const child = spawn(
     "mosquitto_sub",
-    [
-      "-h",
-      "127.0.0.1",
-      "-p",
-      String(port),
-      "-V",
-      VERSION_FLAG[version],
-      "-t",
-      topicName,
-      "-C",
-      "1",
-      "-N",
-    ],
+    [...serverFlags(url), "-V", VERSION_FLAG[version], "-t", topicName, "-C", "1", "-N"],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   const chunks: Buffer[] = [];
@@ -115,8 +104,15 @@ function missing(): string | undefined {
   return undefined;
 }
 
-function subscriberFlags(port: number, options: SubscriberOptions): string[] {
-  const flags = ["-h", "127.0.0.1", "-p", String(port), "-d", "-V", VERSION_FLAG[options.version]];
+function serverFlags(url: string): string[] {
+  const { protocol, hostname, port, pathname } = new URL(url);
+  if (protocol === "unix:") return ["--unix", pathname];
+  const flags = ["-h", hostname, "-p", port];
+  return protocol === "mqtts:" ? [...flags, "--cafile", AUTHORITY] : flags;
+}
+
+function subscriberFlags(url: string, options: SubscriberOptions): string[] {
+  const flags = [...serverFlags(url), "-d", "-V", VERSION_FLAG[options.version]];
   flags.push("-i", options.clientId, "-q", String(options.qos), "-F", FORMAT);
   for (const topicFilter of options.topicFilters) flags.push("-t", topicFilter);
   if (options.persistent === true) flags.push("-c");
@@ -130,8 +126,8 @@ function subscriberFlags(port: number, options: SubscriberOptions): string[] {
   return flags;
 }
 
-function publisherFlags(port: number, version: Version, message: Outgoing): string[] {
-  const flags = ["-h", "127.0.0.1", "-p", String(port), "-V", VERSION_FLAG[version]];
+function publisherFlags(url: string, version: Version, message: Outgoing): string[] {
+  const flags = [...serverFlags(url), "-V", VERSION_FLAG[version]];
   flags.push("-t", message.topicName, "-q", String(message.qos));
   flags.push(message.payload.length === 0 ? "-n" : "-s");
   if (message.retain === true) flags.push("-r");

@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type IClientOptions, type MqttClient, connect } from "mqtt";
 import {
+  AUTHORITY,
   digest,
   type ForeignClient,
   Inbox,
@@ -27,9 +29,9 @@ export function mqttJsClient(): ForeignClient {
     name: "MQTT.js",
     missing: undefined,
 
-    async subscribe(port, options) {
+    async subscribe(url, options) {
       const inbox = new Inbox(`MQTT.js ${options.version} ${options.clientId}`);
-      const client = connect(subscriberOptions(port, options));
+      const client = connect(subscriberOptions(url, options));
       // Before CONNACK: the messages that a resumed session kept come right behind it.
       client.on("message", (topicName, payload, packet) =>
         inbox.put({ topicName, digest: digest(payload), qos: packet.qos, retain: packet.retain }),
@@ -59,9 +61,9 @@ export function mqttJsClient(): ForeignClient {
       };
     },
 
-    async publish(port, version, messages) {
+    async publish(url, version, messages) {
       const client = await connected(
-        connect({ ...versionOptions(version), port, host: "127.0.0.1", reconnectPeriod: 0 }),
+        connect({ ...versionOptions(version), ...serverOptions(url) }),
       );
       for (const { topicName, payload, qos, retain = false } of messages) {
         await within(
@@ -84,13 +86,26 @@ function versionOptions(version: Version): IClientOptions {
   return { protocolId: "MQTT", protocolVersion: version === "5" ? 5 : 4 };
 }
 
-function subscriberOptions(port: number, options: SubscriberOptions): IClientOptions {
+function serverOptions(url: string): IClientOptions {
+  const { protocol, hostname, port, pathname } = new URL(url);
+  const scheme = protocol.slice(0, -1);
+  if (scheme === "unix")
+    return { protocol: "mqtt", unixSocket: true, path: pathname, reconnectPeriod: 0 };
+  const isSecure = scheme === "mqtts" || scheme === "wss";
+  return {
+    protocol: scheme as "mqtt" | "mqtts" | "ws" | "wss",
+    host: hostname,
+    port: Number(port),
+    ...(isSecure ? { ca: readFileSync(AUTHORITY) } : {}),
+    reconnectPeriod: 0,
+  };
+}
+
+function subscriberOptions(url: string, options: SubscriberOptions): IClientOptions {
   const { version, clientId, persistent = false, will } = options;
   return {
     ...versionOptions(version),
-    port,
-    host: "127.0.0.1",
-    reconnectPeriod: 0,
+    ...serverOptions(url),
     clientId,
     clean: !persistent,
     ...(persistent && version === "5" ? { properties: { sessionExpiryInterval: 3600 } } : {}),

@@ -36,11 +36,14 @@ def on_message(client, name, message):
     }})
 
 
-def open_client(port, version, clientId="", persistent=False, will=None, name=None):
+def open_client(transport, host, port, version, authority=None, clientId="", persistent=False,
+                will=None, name=None):
     version = VERSIONS[version]
     options = {} if version == paho.MQTTv5 else {"clean_session": not persistent}
     client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=clientId, protocol=version,
-                         userdata=name, reconnect_on_failure=False, **options)
+                         userdata=name, transport=transport, reconnect_on_failure=False, **options)
+    if authority is not None:
+        client.tls_set(ca_certs=authority)
     connected, subscribed = threading.Event(), threading.Event()
     state = {"client": client, "subscribed": subscribed, "granted": None, "connack": None}
 
@@ -61,23 +64,23 @@ def open_client(port, version, clientId="", persistent=False, will=None, name=No
         if persistent:
             more["properties"] = Properties(PacketTypes.CONNECT)
             more["properties"].SessionExpiryInterval = 3600
-    client.connect("127.0.0.1", port, **more)
+    client.connect(host, port, **more)
     client.loop_start()
     if not connected.wait(LIMIT) or state["connack"] != "Success":
         raise RuntimeError("CONNACK: %s" % state["connack"])
     return state
 
 
-def subscribe(name, port, topicFilters, qos, **options):
-    state = clients[name] = open_client(port, name=name, **options)
+def subscribe(name, topicFilters, qos, **options):
+    state = clients[name] = open_client(name=name, **options)
     state["client"].subscribe([(topic_filter, qos) for topic_filter in topicFilters])
     if not state["subscribed"].wait(LIMIT):
         raise RuntimeError("no SUBACK")
     return state["granted"]
 
 
-def publish(port, version, messages):
-    client = open_client(port, version)["client"]
+def publish(messages, **options):
+    client = open_client(**options)["client"]
     for message in messages:
         payload = base64.b64decode(message["payload"])
         sent = client.publish(message["topicName"], payload, message["qos"], message["retain"])

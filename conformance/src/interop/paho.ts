@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import {
+  AUTHORITY,
   type ForeignClient,
   Inbox,
   type Incoming,
@@ -61,12 +62,18 @@ export function pahoClient(): ForeignClient {
     name: "paho",
     missing: missing(),
 
-    async subscribe(port, { will, ...options }) {
+    async subscribe(url, { will, ...options }) {
       const name = String(++count);
       const inbox = new Inbox(`paho ${options.version} ${options.clientId}`);
       inboxes.set(name, inbox);
       const plainWill = will === undefined ? {} : { will: plain(will) };
-      const granted = await tell({ do: "subscribe", name, port, ...options, ...plainWill });
+      const granted = await tell({
+        do: "subscribe",
+        name,
+        ...server(url),
+        ...options,
+        ...plainWill,
+      });
       for (const qos of granted as number[]) {
         if (qos !== options.qos) throw new Error(`granted QoS ${qos}, not ${options.qos}`);
       }
@@ -77,8 +84,8 @@ export function pahoClient(): ForeignClient {
       return { inbox, disconnect: () => end("disconnect"), cut: () => end("cut") };
     },
 
-    async publish(port, version, messages) {
-      await tell({ do: "publish", port, version, messages: messages.map(plain) });
+    async publish(url, version, messages) {
+      await tell({ do: "publish", ...server(url), version, messages: messages.map(plain) });
     },
 
     async close() {
@@ -88,6 +95,19 @@ export function pahoClient(): ForeignClient {
       program = undefined;
       await within("paho to end", exit);
     },
+  };
+}
+
+/** What paho must be told of where the broker is. */
+function server(url: string): object {
+  const { protocol, hostname, port, pathname } = new URL(url);
+  if (protocol === "unix:") return { transport: "unix", host: pathname, port: 0 };
+  const isSecure = protocol === "mqtts:" || protocol === "wss:";
+  return {
+    transport: protocol.startsWith("ws") ? "websockets" : "tcp",
+    host: hostname,
+    port: Number(port),
+    authority: isSecure ? AUTHORITY : null,
   };
 }
 

@@ -49,7 +49,7 @@ describe("payloads and Topic Names", () => {
 
         before(async () => {
           if (client.missing !== undefined) return;
-          subscriber = await client.subscribe(broker.port, {
+          subscriber = await client.subscribe(broker.url, {
             version,
             qos: 2,
             clientId: `payload-${index}-${version}`,
@@ -68,7 +68,7 @@ describe("payloads and Topic Names", () => {
             const topicName = `size/${client.name}/${version}/${size}`;
             const payload = pattern(size);
             const qos = size % 2 === 0 ? 1 : 2;
-            await client.publish(broker.port, version, [{ topicName, payload, qos }]);
+            await client.publish(broker.url, version, [{ topicName, payload, qos }]);
             assert.deepEqual(await subscriber.inbox.take(), {
               topicName,
               digest: digest(payload),
@@ -82,7 +82,7 @@ describe("payloads and Topic Names", () => {
           test(`a Topic Name with ${what} arrives as it was sent`, needing(client), async () => {
             const topicName = `name/${client.name}/${version}/${tail}`.slice(0, 65_535);
             const payload = Buffer.from(what);
-            await client.publish(broker.port, version, [{ topicName, payload, qos: 1 }]);
+            await client.publish(broker.url, version, [{ topicName, payload, qos: 1 }]);
             assert.equal((await subscriber.inbox.take()).topicName, topicName);
           });
         }
@@ -106,10 +106,10 @@ describe("payloads and Topic Names", () => {
     async function keepAndFetch(version: Version, size: number): Promise<void> {
       const topicName = `kept/${version}/${size}`;
       const payload = pattern(size);
-      await client.publish(broker.port, version, [{ topicName, payload, qos: 1, retain: true }]);
-      const got = await mosquittoRetained(broker.port, version, topicName);
+      await client.publish(broker.url, version, [{ topicName, payload, qos: 1, retain: true }]);
+      const got = await mosquittoRetained(broker.url, version, topicName);
       assert.equal(digest(got), digest(payload));
-      await client.publish(broker.port, version, [
+      await client.publish(broker.url, version, [
         { topicName, payload: Buffer.alloc(0), qos: 1, retain: true },
       ]);
     }
@@ -119,7 +119,7 @@ describe("payloads and Topic Names", () => {
         `${version}: Topic Names of all kinds arrive as they were sent`,
         needing(client),
         async () => {
-          const subscriber = await client.subscribe(broker.port, {
+          const subscriber = await client.subscribe(broker.url, {
             version,
             qos: 1,
             clientId: `names-${version}`,
@@ -128,7 +128,7 @@ describe("payloads and Topic Names", () => {
           for (const [what, tail] of TOPIC_NAMES) {
             // mosquitto_pub refuses longer ones by itself.
             const topicName = `name/mosquitto/${tail}`.slice(0, 60_000);
-            await client.publish(broker.port, version, [
+            await client.publish(broker.url, version, [
               { topicName, payload: Buffer.from(what), qos: 1 },
             ]);
             assert.equal((await subscriber.inbox.take()).topicName, topicName, what);

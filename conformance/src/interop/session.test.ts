@@ -73,7 +73,7 @@ describe("retained messages, wills and sessions", () => {
     version: Version,
     ...messages: Outgoing[]
   ): Promise<void> {
-    await client.publish(broker.port, version, messages);
+    await client.publish(broker.url, version, messages);
   }
 
   async function retained(client: ForeignClient, version: Version): Promise<void> {
@@ -87,7 +87,7 @@ describe("retained messages, wills and sessions", () => {
         { topicName, payload: Buffer.from(`new ${qos}`), qos, retain: true },
       );
     }
-    const subscriber = await client.subscribe(broker.port, {
+    const subscriber = await client.subscribe(broker.url, {
       version,
       qos: 2,
       clientId: `r-${client.name}-${version}`,
@@ -136,7 +136,7 @@ describe("retained messages, wills and sessions", () => {
       { topicName: `${folder}/gone`, payload: NOTHING, qos: 1, retain: true },
       { topicName: `${folder}/there`, payload: Buffer.from("y"), qos: 1, retain: true },
     );
-    const subscriber = await client.subscribe(broker.port, {
+    const subscriber = await client.subscribe(broker.url, {
       version,
       qos: 1,
       clientId: `d-${client.name}-${version}`,
@@ -161,13 +161,13 @@ describe("retained messages, wills and sessions", () => {
       payload: Buffer.from("gone: été"),
       qos: 1,
     } as const;
-    const watcher = await client.subscribe(broker.port, {
+    const watcher = await client.subscribe(broker.url, {
       version,
       qos: 2,
       clientId: `w-${client.name}-${version}`,
       topicFilters: [`${folder}/#`],
     });
-    const dying = await client.subscribe(broker.port, {
+    const dying = await client.subscribe(broker.url, {
       version,
       qos: 0,
       clientId: `v-${client.name}-${version}`,
@@ -219,7 +219,7 @@ describe("retained messages, wills and sessions", () => {
       topicFilters: [`${folder}/#`],
       persistent: true,
     } as const;
-    const first = await client.subscribe(broker.port, options);
+    const first = await client.subscribe(broker.url, options);
     // At QoS 0: a client may leave before it has acknowledged, and would get it again.
     await publish(client, version, {
       topicName: `${folder}/before`,
@@ -236,9 +236,9 @@ describe("retained messages, wills and sessions", () => {
     }));
     // Not by mosquitto_pub: a process for each of them takes long.
     const publisher = clients.find(({ name }) => name === "MQTT.js") ?? client;
-    await publisher.publish(broker.port, version, missed);
+    await publisher.publish(broker.url, version, missed);
 
-    const second = await client.subscribe(broker.port, options);
+    const second = await client.subscribe(broker.url, options);
     const got: Incoming[] = [];
     while (got.length < missed.length) got.push(await second.inbox.take());
     // A client hands a QoS 2 message on at PUBREL, so that QoS 1 may overtake it there.
@@ -268,14 +268,14 @@ describe("retained messages, wills and sessions", () => {
       clientId: `n-${client.name}-${version}`,
       topicFilters: [`${folder}/#`],
     } as const;
-    const first = await client.subscribe(broker.port, options);
+    const first = await client.subscribe(broker.url, options);
     await first.disconnect();
     await publish(client, version, {
       topicName: `${folder}/missed`,
       payload: Buffer.from("x"),
       qos: 1,
     });
-    const second = await client.subscribe(broker.port, options);
+    const second = await client.subscribe(broker.url, options);
     await publish(client, version, { topicName: `${folder}/end`, payload: NOTHING, qos: 1 });
     assert.equal((await second.inbox.take()).topicName, `${folder}/end`);
     await second.disconnect();
