@@ -1,170 +1,237 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TestBroker } from "../test-broker.test-support.ts";
+import { TestBroker, VERSIONS, NAME_OF_VERSION } from "../test-broker.test-support.ts";
 import { parseDelayTopic } from "./delayed.ts";
 
 for (const [topicName, expected] of [
-  ["$delayed/5/a/b", { type: "publish", seconds: 5, topicName: "a/b" }],
+  ["$delayed/10/a/b", { type: "publish", seconds: 10, topicName: "a/b" }],
   ["$delayed/0/a", { type: "publish", seconds: 0, topicName: "a" }],
-  ["$delayed/60//a", { type: "publish", seconds: 60, topicName: "/a" }],
+  ["$delayed/007//a", { type: "publish", seconds: 7, topicName: "/a" }],
   ["$delayed/cancel/a/b", { type: "cancel", topicName: "a/b" }],
+  ["$delayed/10/", undefined],
+  ["$delayed/10", undefined],
+  ["$delayed/", undefined],
+  ["$delayed/-1/a", undefined],
+  ["$delayed/1.5/a", undefined],
+  ["$delayed/1e3/a", undefined],
+  ["$delayed/ 1/a", undefined],
+  ["$delayed/12345678901/a", undefined],
+  ["$delayed/cancel/", undefined],
+  ["$delayed/cancel", undefined],
 ] as const) {
-  test(`${topicName} is read`, () => assert.deepEqual(parseDelayTopic(topicName), expected));
-}
-
-for (const topicName of [
-  "$delayed/a/b",
-  "$delayed/5",
-  "$delayed/5/",
-  "$delayed/-1/a",
-  "$delayed/1.5/a",
-  "$delayed/99999999999/a",
-  "$delayed/",
-]) {
-  test(`${topicName} is refused`, () => assert.equal(parseDelayTopic(topicName).type, "invalid"));
-}
-
-test("a message below $delayed/ is acknowledged at once and routed when its time has come", () => {
-  const broker = new TestBroker();
-  const receiver = broker.connect("r");
-  receiver.subscribe("a/#", 2);
-  const publisher = broker.connect("p");
-  publisher.sendPublish("$delayed/10/a/1", "one", { qos: 1, id: 1 });
-  publisher.sendPublish("$delayed/5/a/2", "two", {
-    qos: 2,
-    id: 2,
-    properties: { contentType: "text" },
+  test(`${topicName} ${expected === undefined ? "asks for nothing that there is" : `means ${JSON.stringify(expected)}`}`, () => {
+    const request = parseDelayTopic(topicName);
+    if (expected === undefined) assert.equal(request.type, "invalid");
+    else assert.deepEqual(request, expected);
   });
-  publisher.sendPublish("$delayed/0/a/3", "three");
-  assert.deepEqual(publisher.told(), ["PUBACK 1", "PUBREC 2"]);
-  publisher.sendAcknowledgement("pubrel", 2);
-  assert.deepEqual(publisher.told(), ["PUBCOMP 2"]);
-  broker.advance(20);
-  assert.deepEqual(receiver.told(), ["PUBLISH a/3 'three' qos0"]);
-  broker.advance(4900);
-  assert.deepEqual(receiver.told(), []);
-  broker.advance(150);
-  assert.match(
-    receiver.told()[0] ?? "nothing",
-    /^PUBLISH a\/2 'two' qos2 #\d+ \{"contentType":"text"\}$/,
-  );
-  assert.equal(broker.engine.delayed.count, 1);
-  publisher.leave();
-  broker.advance(5000);
-  assert.match(receiver.told()[0] ?? "nothing", /^PUBLISH a\/1 'one' qos1/);
-  assert.equal(broker.engine.delayed.count, 0);
-  assert.equal(broker.engine.delayed.bytes, 0);
-});
+}
 
-test("a delayed message is still whole after the memory it was read into was used again many times", () => {
+for (const version of VERSIONS) {
+  for (const qos of [0, 1, 2] as const) {
+    test(`${NAME_OF_VERSION[version]}: a message of QoS ${qos} to $delayed/10/a is acknowledged now and published to a in 10 s`, () => {
+      const broker = new TestBroker();
+      const receiver = broker.connect("r");
+      receiver.subscribe("#", 2);
+      receiver.subscribe("$delayed/#", 2);
+      const client = broker.connect("c", version);
+      client.sendPublish("$delayed/10/a", "x", { qos, id: 5 });
+      assert.deepEqual(client.told(), [[], ["PUBACK 5"], ["PUBREC 5"]][qos]);
+      broker.advance(9999);
+      assert.deepEqual(receiver.told(), []);
+      broker.advance(1);
+      const [message, ...others] = receiver.takePublishes();
+      assert.deepEqual(others, []);
+      assert.equal(message!.topicName, "a");
+      assert.equal(message!.qos, qos);
+      assert.equal(broker.engine.delayed.count, 0);
+      assert.equal(broker.engine.delayed.bytes, 0);
+      assert.equal(broker.engine.counters.delayedPublished, 1);
+    });
+  }
+}
+
+test("a delayed message keeps properties, RETAIN and publisher, also when its client is gone", () => {
   const broker = new TestBroker();
   const receiver = broker.connect("r");
-  receiver.subscribe("late", 0);
-  const publisher = broker.connect("p");
-  publisher.sendPublish("$delayed/60/late", "the same");
-  for (let i = 0; i < 40; i++) {
-    publisher.sendPublish("other", new Uint8Array(100_000).fill(0x7a));
-    broker.settle();
-  }
-  broker.advance(60_050);
-  assert.deepEqual(receiver.told(), ["PUBLISH late 'the same' qos0"]);
+  receiver.subscribe("a", 0, { retainAsPublished: true });
+  const client = broker.connect("c");
+  client.subscribe("a", 0, { noLocal: true });
+  client.sendPublish("$delayed/5/a", "x", { retain: true, properties: { contentType: "t" } });
+  broker.settle();
+  assert.equal(broker.engine.retained.count, 0);
+  client.leave();
+  broker.advance(5000);
+  assert.deepEqual(receiver.told(), [`PUBLISH a 'x' qos0 retain {"contentType":"t"}`]);
+  assert.equal(broker.engine.retained.get("a")!.publisher, "c");
 });
 
-test("the Topic Name that results is what authorization is asked about, and a denied one has no effect", () => {
+test("messages come in the order of their times; of one time in the order in which they came", () => {
+  const broker = new TestBroker();
+  const receiver = broker.connect("r");
+  receiver.subscribe("a");
+  const client = broker.connect("c", 4);
+  for (const [seconds, payload] of [
+    [3, "3a"],
+    [1, "1"],
+    [3, "3b"],
+    [0, "0"],
+    [2, "2"],
+  ] as const)
+    client.sendPublish(`$delayed/${seconds}/a`, payload);
+  broker.advance(10_000);
+  assert.deepEqual(
+    receiver.takePublishes().map(({ payload }) => Buffer.from(payload).toString()),
+    ["0", "1", "2", "3a", "3b"],
+  );
+});
+
+test("a month is a month", () => {
+  const broker = new TestBroker();
+  const receiver = broker.connect("r");
+  receiver.subscribe("a");
+  const month = 30 * 86_400;
+  broker.connect("c").sendPublish(`$delayed/${month}/a`, "x");
+  broker.advance(month * 1000 - 1);
+  assert.deepEqual(receiver.told(), []);
+  broker.advance(1);
+  assert.equal(receiver.takePublishes().length, 1);
+});
+
+test("a client cancels what it delayed for a Topic Name, and not what others did", () => {
+  const broker = new TestBroker();
+  const receiver = broker.connect("r");
+  receiver.subscribe("#");
+  const client = broker.connect("c");
+  client.sendPublish("$delayed/10/a", "own 1");
+  client.sendPublish("$delayed/20/a", "own 2");
+  client.sendPublish("$delayed/10/b", "own b");
+  broker.connect("d").sendPublish("$delayed/10/a", "other's");
+  client.sendPublish("$delayed/cancel/a", "", { qos: 1, id: 9 });
+  assert.deepEqual(client.told(), ["PUBACK 9"]);
+  broker.advance(60_000);
+  assert.deepEqual(receiver.told().toSorted(), [
+    "PUBLISH a 'other's' qos0",
+    "PUBLISH b 'own b' qos0",
+  ]);
+});
+
+test("a delayed message expires like any other: its interval counts from when it came", () => {
+  const broker = new TestBroker();
+  const receiver = broker.connect("r");
+  receiver.subscribe("a");
+  const client = broker.connect("c");
+  client.sendPublish("$delayed/10/a", "gone", { properties: { messageExpiryInterval: 5 } });
+  client.sendPublish("$delayed/10/a", "left", { properties: { messageExpiryInterval: 15 } });
+  broker.advance(10_000);
+  assert.deepEqual(receiver.told(), [`PUBLISH a 'left' qos0 {"messageExpiryInterval":5}`]);
+});
+
+test("permission is asked for the Topic Name that is meant, before anything is kept", () => {
   const asked: string[] = [];
   const broker = new TestBroker({
     hooks: {
       authorizePublish: (_client, { topicName }) => {
         asked.push(topicName);
-        return topicName !== "no";
+        return topicName !== "denied";
       },
     },
   });
-  const publisher = broker.connect("p");
-  publisher.sendPublish("$delayed/1/yes", "x", { qos: 1, id: 1 });
-  publisher.sendPublish("$delayed/1/no", "x", { qos: 1, id: 2 });
-  publisher.sendPublish("$delayed/1/no", "x", { qos: 2, id: 3 });
-  assert.deepEqual(publisher.told(), ["PUBACK 1", "PUBACK 2 0x87", "PUBREC 3 0x87"]);
-  assert.deepEqual(asked, ["yes", "no", "no"]);
+  const client = broker.connect("c");
+  client.sendPublish("$delayed/10/denied", "x", { qos: 1, id: 1 });
+  client.sendPublish("$delayed/10/$SYS/a", "x", { qos: 1, id: 2 });
+  client.sendPublish("$delayed/10/allowed", "x", { qos: 1, id: 3 });
+  assert.deepEqual(client.told(), ["PUBACK 1 0x87", "PUBACK 2 0x87", "PUBACK 3"]);
+  assert.deepEqual(asked, ["denied", "allowed"]);
   assert.equal(broker.engine.delayed.count, 1);
 });
 
-test("a client cancels what it delayed for a Topic Name, and nobody else's", () => {
+test("a Topic Name below $delayed that means nothing is answered with 0x90; 3.x is closed", () => {
+  for (const version of VERSIONS) {
+    const broker = new TestBroker();
+    const client = broker.connect("c", version);
+    client.sendPublish("$delayed/soon/a", "x", { qos: 1 });
+    assert.deepEqual(client.told(), version === 5 ? ["DISCONNECT 0x90", "CLOSED"] : ["CLOSED"]);
+  }
+});
+
+test("the levels of the meant Topic Name count, and so do its bounds", () => {
+  const broker = new TestBroker({ settings: { limits: { topicLevels: 3 } } });
+  const client = broker.connect("c");
+  client.sendPublish("$delayed/1/a", "x", { qos: 1 });
+  assert.deepEqual(client.told(), ["PUBACK 1"]);
+});
+
+for (const [what, settings, topicName] of [
+  ["delayed.maximumMessages", { maximumMessages: 2 }, "$delayed/10/a"],
+  ["delayed.maximumBytes", { maximumBytes: 500 }, "$delayed/10/a"],
+  ["delayed.maximumDelay", { maximumDelay: 60 }, "$delayed/61/a"],
+] as const) {
+  test(`${what} is a bound: beyond it a message is refused with 0x97, and counted`, () => {
+    const broker = new TestBroker({ settings: { delayed: settings } });
+    const client = broker.connect("c");
+    if (what !== "delayed.maximumDelay") {
+      for (let id = 1; id <= 2; id++)
+        client.sendPublish(topicName, "x".repeat(200), { qos: 1, id });
+      assert.deepEqual(client.told(), ["PUBACK 1", "PUBACK 2"]);
+    }
+    client.sendPublish(topicName, "x".repeat(200), { qos: 1, id: 3 });
+    client.sendPublish(topicName, "x".repeat(200), { qos: 2, id: 4 });
+    client.sendPublish(topicName, "x".repeat(200));
+    assert.deepEqual(client.told(), ["PUBACK 3 0x97", "PUBREC 4 0x97"]);
+    assert.equal(broker.engine.drops["delayed-full"], 3);
+    broker.advance(100_000);
+    client.sendPublish("$delayed/10/a", "x", { qos: 1, id: 5 });
+    assert.deepEqual(client.told(), ["PUBACK 5"]);
+  });
+}
+
+test("a QoS 2 message is delayed once, however often it is repeated", () => {
   const broker = new TestBroker();
   const receiver = broker.connect("r");
-  receiver.subscribe("a", 0);
-  const one = broker.connect("one");
-  const two = broker.connect("two");
-  one.sendPublish("$delayed/5/a", "1a");
-  one.sendPublish("$delayed/6/a", "1b");
-  two.sendPublish("$delayed/7/a", "2");
-  one.sendPublish("$delayed/cancel/a", "", { qos: 1 });
-  assert.deepEqual(one.told(), ["PUBACK 1"]);
-  broker.advance(10_000);
-  assert.deepEqual(receiver.told(), ["PUBLISH a '2' qos0"]);
+  receiver.subscribe("a");
+  const client = broker.connect("c", 4);
+  client.sendPublish("$delayed/5/a", "x", { qos: 2, id: 1 });
+  client.sendPublish("$delayed/5/a", "x", { qos: 2, id: 1, dup: true });
+  client.sendAcknowledgement("pubrel", 1);
+  assert.deepEqual(client.told(), ["PUBREC 1", "PUBREC 1", "PUBCOMP 1"]);
+  broker.advance(60_000);
+  assert.equal(receiver.takePublishes().length, 1);
 });
 
-test("count, bytes and longest delay are bounded, refused with 0x97", () => {
-  const broker = new TestBroker({
-    settings: { delayed: { maximumMessages: 2, maximumBytes: 200, maximumDelay: 100 } },
-  });
-  const publisher = broker.connect("p");
-  publisher.sendPublish("$delayed/101/a", "x", { qos: 1, id: 1 });
-  publisher.sendPublish("$delayed/100/a", new Uint8Array(300), { qos: 1, id: 2 });
-  publisher.sendPublish("$delayed/100/a", "x", { qos: 1, id: 3 });
-  publisher.sendPublish("$delayed/100/a", "x", { qos: 1, id: 4 });
-  publisher.sendPublish("$delayed/100/a", "x", { qos: 1, id: 5 });
-  assert.deepEqual(publisher.told(), [
-    "PUBACK 1 0x97",
-    "PUBACK 2 0x97",
-    "PUBACK 3",
-    "PUBACK 4",
-    "PUBACK 5 0x97",
-  ]);
-  assert.equal(broker.engine.drops["delayed-full"], 3);
-});
-
-test("delayed messages are listed by pages and cancelled by number", () => {
+test("delayed messages are listed in pages, and cancelled by their number", () => {
   const broker = new TestBroker();
-  const publisher = broker.connect("p");
-  for (let i = 1; i <= 5; i++) publisher.sendPublish(`$delayed/${i}0/t${i}`, "x");
+  const client = broker.connect("c");
+  for (let i = 1; i <= 5; i++) client.sendPublish(`$delayed/${i * 10}/t/${i}`, "x");
   broker.settle();
-  const first = broker.engine.delayed.list(0, 2);
+  broker.advance(4000);
+  const { delayed } = broker.engine;
+  const page = delayed.list(0, 3);
   assert.deepEqual(
-    first.map(({ topicName, publisher: by }) => [topicName, by]),
+    page.map(({ topicName, publisher, remainingMs }) => [topicName, publisher, remainingMs]),
     [
-      ["t1", "p"],
-      ["t2", "p"],
+      ["t/1", "c", 6000],
+      ["t/2", "c", 16_000],
+      ["t/3", "c", 26_000],
     ],
   );
-  const rest = broker.engine.delayed.list(first[1]!.id, 10);
-  assert.deepEqual(
-    rest.map(({ topicName }) => topicName),
-    ["t3", "t4", "t5"],
-  );
-  assert.ok(rest[0]!.remainingMs > 29_000 && rest[0]!.remainingMs <= 30_000);
-  assert.equal(broker.engine.delayed.cancel(rest[0]!.id), true);
-  assert.equal(broker.engine.delayed.cancel(rest[0]!.id), false);
-  assert.equal(broker.engine.delayed.count, 4);
+  const rest = delayed.list(page.at(-1)!.id, 100);
+  assert.equal(rest.length, 2);
+  assert.equal(delayed.cancel(rest[0]!.id), true);
+  assert.equal(delayed.cancel(rest[0]!.id), false);
+  assert.equal(delayed.count, 4);
 });
 
-test("a Will below $delayed/ waits from when it is published", () => {
+test("what is delayed is intact when its time comes, however much was read meanwhile", () => {
   const broker = new TestBroker();
   const receiver = broker.connect("r");
-  receiver.subscribe("gone", 0);
-  const client = broker.connect("c", 5, {
-    will: { topicName: "$delayed/30/gone", payload: new Uint8Array([0x77]), qos: 0, retain: false },
-  });
-  client.drop();
-  broker.advance(29_000);
-  assert.deepEqual(receiver.told(), []);
-  broker.advance(1100);
-  assert.deepEqual(receiver.told(), ["PUBLISH gone 'w' qos0"]);
-});
-
-test("a Topic Name below $delayed/ that cannot be read ends the connection", () => {
-  const broker = new TestBroker();
-  const publisher = broker.connect("p");
-  publisher.sendPublish("$delayed/soon/a", "x");
-  assert.deepEqual(publisher.told(), ["DISCONNECT 0x90", "CLOSED"]);
+  receiver.subscribe("a");
+  broker.connect("c", 4).sendPublish("$delayed/5/a", "intact");
+  broker.settle();
+  const other = broker.connect("other", 4);
+  for (let i = 0; i < 300; i++) {
+    other.sendPublish("b", "#".repeat(5000));
+    broker.settle();
+  }
+  broker.advance(5000);
+  assert.deepEqual(receiver.told(), ["PUBLISH a 'intact' qos0"]);
 });

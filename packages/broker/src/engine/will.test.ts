@@ -382,3 +382,36 @@ test("limits.topicLevels holds for Wills", () => {
   client.sendConnect("c", { will: { ...will, topicName: "a/b/c" } });
   assert.deepEqual(client.told(), ["CONNACK 0x90", "CLOSED"]);
 });
+
+test("[X-75] [X-107] a Will to a $-topic is refused, to $SYS always", () => {
+  for (const [allowDollarTopics, topicName, told] of [
+    [false, "$a/b", ["CONNACK 0x87", "CLOSED"]],
+    [true, "$a/b", ["CONNACK 0x00"]],
+    [true, "$SYS/b", ["CONNACK 0x87", "CLOSED"]],
+    [true, "$SYS", ["CONNACK 0x87", "CLOSED"]],
+  ] as const) {
+    const broker = new TestBroker({ settings: { mqtt: { allowDollarTopics } } });
+    const client = broker.dial();
+    client.sendConnect("c", { will: { ...will, topicName } });
+    assert.deepEqual(client.told(), told, topicName);
+  }
+});
+
+test("[X-33] mqtt.checkPayloadFormat refuses a Will Payload that is marked as UTF-8 and is none", () => {
+  const broker = new TestBroker({ settings: { mqtt: { checkPayloadFormat: true } } });
+  const client = broker.dial();
+  client.sendConnect("c", {
+    will: { ...will, payload: Uint8Array.of(0xff), properties: { payloadFormatIndicator: 1 } },
+  });
+  assert.deepEqual(client.told(), ["CONNACK 0x99", "CLOSED"]);
+});
+
+test("a Will to $delayed/10/a is published to a, 10 s after its time", () => {
+  const broker = new TestBroker();
+  const seen = listener(broker);
+  broker.connect("c", 4, { will: { ...will, topicName: "$delayed/10/a" } }).drop();
+  broker.advance(9999);
+  assert.deepEqual(seen.told(), []);
+  broker.advance(1);
+  assert.deepEqual(seen.told(), ["PUBLISH a 'gone' qos0"]);
+});
