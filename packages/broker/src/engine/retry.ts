@@ -1,4 +1,4 @@
-import { TimerEntry } from "@sericite/protocol";
+import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import { sendAgain } from "./resend.ts";
 
@@ -33,10 +33,16 @@ function retry(connection: Connection): void {
   if (!connection.isWritable) return engine.wheel.schedule(connection.retryTimer!, interval);
   const due: number[] = [];
   let next = interval;
-  outbound.forEach((packetIdentifier, _state, _message, _detail, sentAt) => {
-    // A PUBREL that still waits for its record was not sent yet.
-    if (sentAt < 0 || outbound.sendingsOf(packetIdentifier) === 0) return;
-    const age = engine.now - Math.max(sentAt, connection.writableSince);
+  const { sender, writableSince } = connection;
+  outbound.forEach((packetIdentifier, state, _message, _detail, sentAt) => {
+    let since = Math.max(sentAt, writableSince);
+    if (state === OutboundState.awaitingPubcomp) {
+      // A PUBREL may have waited in line for its record: it counts from when it was handed over.
+      if (sender.isWaiting || outbound.sendingsOf(packetIdentifier) === 0) return;
+      since = Math.max(since, sender.releasedAt);
+    }
+    if (sentAt < 0) return;
+    const age = engine.now - since;
     if (age >= interval) due.push(packetIdentifier);
     else next = Math.min(next, interval - age);
   });

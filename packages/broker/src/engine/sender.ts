@@ -22,6 +22,8 @@ export class Sender {
   /** CONNACK still waits for the store: nothing goes before it [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]. */
   awaitsConnack = false;
   #pending: PendingLine | undefined;
+  /** Engine time since when nothing waits in line. */
+  releasedAt = 0;
   readonly #connection: Connection;
   readonly #engine: Engine;
 
@@ -121,6 +123,7 @@ export class Sender {
     pending.drain(this.#engine.store.durable, this.#engine.bus.durable, this.#sendItem);
     if (pending.isEmpty) {
       this.#pending = undefined;
+      this.releasedAt = this.#engine.now;
       this.#engine.waiting.delete(this);
     }
     if (this.output.size > 0) this.#engine.ready(this.#connection);
@@ -169,6 +172,11 @@ export class Sender {
       return;
     if (outbound.sendingsOf(packetIdentifier) === 0)
       outbound.touch(packetIdentifier, this.#engine.now);
+  }
+
+  /** Something waits in line for the store or the bus. */
+  get isWaiting(): boolean {
+    return this.#pending !== undefined;
   }
 
   /** Forgets what still waits: what was not acknowledged will be sent again. */

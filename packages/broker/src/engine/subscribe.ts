@@ -38,8 +38,7 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
     engine.store.state === "refusing" &&
     connection.session!.isDurable
   ) {
-    // 3.1 has no way to say no, and a yes would not be kept.
-    return connection.close(ReasonCode.quotaExceeded, "the store takes nothing at present");
+    return closeUnkept(connection);
   }
   const progress: Progress = { packet, filters, reasonCodes: [], position: 0 };
   if (isInUse(connection, packet.packetIdentifier)) {
@@ -199,7 +198,14 @@ function subscribe(
 }
 
 function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {
-  const { counters } = connection.engine;
+  const { counters, store } = connection.engine;
+  if (
+    connection.protocolVersion === 3 &&
+    store.state === "refusing" &&
+    reasonCodes.includes(ReasonCode.quotaExceeded)
+  ) {
+    return closeUnkept(connection); // The store began to refuse while a hook was asked.
+  }
   for (let i = 0; i < reasonCodes.length; i++) {
     if (reasonCodes[i]! < 0x80) counters.subscriptionsGranted++;
     else {
@@ -214,4 +220,9 @@ function finish(connection: Connection, { packet, reasonCodes, position }: Progr
     position,
     0,
   ); // [MQTT5-3.8.4-1] [MQTT3-3.8.4-1]
+}
+
+/** 3.1 has no way to say no, and a yes would not be kept. */
+function closeUnkept(connection: Connection): void {
+  connection.close(ReasonCode.quotaExceeded, "the store takes nothing at present");
 }
