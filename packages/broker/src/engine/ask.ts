@@ -57,3 +57,14 @@ export function parkFor<V>(
     settle(refusal);
   });
 }
+
+/** Lets the other connections have their turn in the middle of one long packet: parks until the next turn. */
+export function goOnNextTurn(connection: Connection, proceed: () => void): void {
+  const ticket = connection.park();
+  connection.engine.nextTurn(() => {
+    if (!connection.isWaitingFor(ticket)) return;
+    connection.unpark();
+    connection.guarded(proceed);
+    if (!connection.isParked) connection.intake.run();
+  });
+}

@@ -311,7 +311,7 @@ test("UNSUBSCRIBE ends a replay that is under way", () => {
   client.take();
   client.sendUnsubscribe(["r/#"]);
   broker.settle();
-  assert.equal(broker.engine.sessions.get("c")!.replays?.length ?? 0, 0);
+  assert.equal(broker.engine.sessions.get("c")!.replays?.size ?? 0, 0);
 });
 
 test("a session that detaches in the middle of a replay gets the rest when it comes back", () => {

@@ -95,7 +95,8 @@ export class Retained {
 
   /** Begins to give a new subscription what is retained. */
   replay(session: Session, topicFilter: string, options: number, identifier: number): void {
-    (session.replays ??= []).push({
+    // Asked for again while it is under way: it begins anew.
+    (session.replays ??= new Map()).set(topicFilter, {
       topicFilter,
       cursor: this.#messages.cursor(topicFilter),
       options,
@@ -116,20 +117,21 @@ export class Retained {
 export function refill(engine: Engine, session: Session): void {
   const replays = session.replays!;
   let steps = STEPS;
-  while (replays.length > 0 && steps > 0) {
+  let replay = first(replays);
+  while (replay !== undefined && steps > 0) {
     if ((session.queue?.length ?? 0) >= WINDOW) return;
-    const replay = replays[0]!;
     const message = replay.cursor.next(STEPS);
     steps--;
     if (message === undefined) {
       if (!replay.cursor.done) return;
-      replays.shift();
+      replays.delete(replay.topicFilter);
       if (session.isDurable && !engine.store.isVolatile)
         engine.append({
           type: "retained-sent",
           session: session.key,
           topicFilter: replay.topicFilter,
         });
+      replay = first(replays);
       continue;
     }
     if (engine.retained.expire(message)) continue;
@@ -144,5 +146,10 @@ export function refill(engine: Engine, session: Session): void {
       replay.extras,
     );
   }
-  if (replays.length === 0) session.replays = undefined;
+  if (replays.size === 0) session.replays = undefined;
+}
+
+function first(replays: ReadonlyMap<string, RetainedReplay>): RetainedReplay | undefined {
+  for (const replay of replays.values()) return replay;
+  return undefined;
 }

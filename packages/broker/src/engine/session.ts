@@ -45,7 +45,7 @@ export class Session {
   flightExtras: Map<number, Extras> | undefined;
   inbound: Inbound | undefined;
   /** Retained messages that new subscriptions still have to get. */
-  replays: RetainedReplay[] | undefined;
+  replays: Map<string, RetainedReplay> | undefined;
   /** Shared Subscriptions that it is a member of, by their text. */
   shares: Map<string, SharedGroup> | undefined;
   will: ArmedWill | undefined;

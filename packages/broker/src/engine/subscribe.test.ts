@@ -479,3 +479,75 @@ test("sessions that end leave the subscriptions of others alone, and numbers are
   }
   assert.ok(broker.engine.sessions.end <= 45);
 });
+
+// --- very large packets
+
+test("a SUBSCRIBE and an UNSUBSCRIBE of very many filters are handled a part a turn; others have their turn, and packets behind wait", () => {
+  for (const isAsked of [false, true]) {
+    const broker = new TestBroker({
+      settings: { limits: { packetsPerTurn: 100 } },
+      hooks: isAsked ? { authorizeSubscribe: () => true } : {},
+    });
+    const client = broker.connect("c", 4);
+    const other = broker.connect("other", 4);
+    const filters = Array.from({ length: 5000 }, (_, i) => `t/${i}`);
+    const before = broker.engine.turn;
+    client.sendSubscribe(filters.map((filter) => [filter, 0] as const));
+    client.send({ type: "pingreq" });
+    let isOtherServed = false;
+    const { onData } = client;
+    other.onData = () => (isOtherServed = true);
+    client.onData = function (bytes, start, end) {
+      assert.ok(isOtherServed, "the other client waited for all of it");
+      onData.call(client, bytes, start, end);
+    };
+    other.send({ type: "pingreq" });
+    const [suback, ...rest] = client.take();
+    assert.equal(suback?.type === "suback" && suback.reasonCodes.length, 5000);
+    assert.deepEqual(
+      rest.map(({ type }) => type),
+      ["pingresp"],
+    );
+    assert.ok(broker.engine.turn - before >= 50);
+    client.sendUnsubscribe(filters);
+    client.send({ type: "pingreq" });
+    assert.deepEqual(client.told(), ["UNSUBACK 2", "PINGRESP"]);
+    assert.equal(broker.engine.topicTree.size, 0);
+  }
+});
+
+test("a SUBSCRIBE of more than 10 000 filters, and more than a session may have, ends the connection: 0x97", () => {
+  for (const version of VERSIONS) {
+    const broker = new TestBroker({ settings: { session: { subscriptionsMaximum: 10 } } });
+    const client = broker.connect("c", version);
+    client.sendSubscribe(Array.from({ length: 10_001 }, () => ["a", 0] as const));
+    assert.deepEqual(client.told(), version === 5 ? ["DISCONNECT 0x97", "CLOSED"] : ["CLOSED"]);
+    assert.equal(broker.engine.topicTree.size, 0);
+  }
+});
+
+test("a client that is gone in the middle of its SUBSCRIBE has no further effect", () => {
+  const broker = new TestBroker({ settings: { limits: { packetsPerTurn: 10 } } });
+  const client = broker.connect("c", 4, { cleanStart: false });
+  client.sendSubscribe(Array.from({ length: 1000 }, (_, i) => [`t/${i}`, 0] as const));
+  client.sendDisconnect();
+  const [connection] = broker.engine.connections;
+  for (let i = 0; i < 5; i++) connection!.engine.enter();
+  client.brokerLink.cut(true);
+  broker.settle();
+  assert.ok(broker.engine.topicTree.size < 1000);
+  assert.equal(broker.engine.connections.size, 0);
+});
+
+test("subscribing again and again to what is retained keeps one replay for each filter", () => {
+  const broker = new TestBroker();
+  const publisher = broker.connect("p");
+  for (let i = 0; i < 100; i++) {
+    publisher.sendPublish(`r/${i}`, "x", { retain: true, qos: 1, id: i + 1 });
+  }
+  publisher.take();
+  const client = broker.connect("c", 5, { properties: { receiveMaximum: 1 } });
+  for (let i = 0; i < 1000; i++) client.sendSubscribe([["r/#", 1]]);
+  broker.settle();
+  assert.equal(broker.engine.sessions.get("c")!.replays!.size, 1);
+});

@@ -1,10 +1,13 @@
 import { parseTopicFilter, ProtocolError, ReasonCode } from "@sericite/protocol";
 import type { QoS, SubscribePacket, SubscriptionRequest, TopicFilter } from "@sericite/protocol";
-import { ask } from "./ask.ts";
+import { ask, goOnNextTurn } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { OPTION_MUTE, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
+
+/** Topic Filters that one SUBSCRIBE may have in any case; beyond, as many as a session may have. */
+const FILTERS = 10_000;
 
 /** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5]. */
 interface Progress {
@@ -28,11 +31,19 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
       ); // [MQTT5-3.8.3-4]
     }
   }
+  const { engine } = connection;
+  const most = Math.max(FILTERS, engine.settings.session.subscriptionsMaximum);
+  if (packet.subscriptions.length > most) {
+    throw new ProtocolError(
+      "ERR_PROTOCOL",
+      ReasonCode.quotaExceeded,
+      `SUBSCRIBE with ${packet.subscriptions.length} Topic Filters, at most ${most} are taken`,
+    );
+  }
   // A text that is no Topic Filter is not refused as one that is not wanted would be: it breaks the
   // protocol [MQTT3-4.8.0-1], before any of the filters has an effect.
   const filters = packet.subscriptions.map(({ topicFilter }) => parseTopicFilter(topicFilter));
   checkOffers(connection, packet);
-  const { engine } = connection;
   if (
     connection.protocolVersion === 3 &&
     engine.store.state === "refusing" &&
@@ -57,8 +68,11 @@ export function isInUse(connection: Connection, packetIdentifier: number): boole
 
 function advance(connection: Connection, progress: Progress): void {
   const { packet, filters, reasonCodes } = progress;
-  const authorize = connection.isTrusted ? undefined : connection.engine.hooks.authorizeSubscribe;
+  const { engine } = connection;
+  const authorize = connection.isTrusted ? undefined : engine.hooks.authorizeSubscribe;
+  let budget = engine.settings.limits.packetsPerTurn;
   while (reasonCodes.length < packet.subscriptions.length) {
+    if (budget-- === 0) return goOnNextTurn(connection, () => advance(connection, progress));
     const request = packet.subscriptions[reasonCodes.length]!;
     const parsed = filters[reasonCodes.length]!;
     const refusal = refusalOf(connection, request.topicFilter, parsed);

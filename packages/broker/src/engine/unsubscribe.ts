@@ -1,25 +1,43 @@
 import { ReasonCode } from "@sericite/protocol";
 import type { UnsubscribePacket } from "@sericite/protocol";
+import { goOnNextTurn } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Position } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { isInUse } from "./subscribe.ts";
 
+/** One UNSUBSCRIBE on its way: the answer is one, however many turns it takes. */
+interface Progress {
+  readonly packet: UnsubscribePacket;
+  readonly reasonCodes: number[];
+  position: Position;
+}
+
 /** Ends subscriptions whose Topic Filter is the same to the character [MQTT5-3.10.4-1] [MQTT3-3.10.4-1]. */
 export function handleUnsubscribe(connection: Connection, packet: UnsubscribePacket): void {
-  const session = connection.session!;
-  const reasonCodes: number[] = [];
-  let position: Position = 0;
-  const inUse = isInUse(connection, packet.packetIdentifier);
-  for (const topicFilter of packet.topicFilters) {
-    if (inUse) {
-      reasonCodes.push(ReasonCode.packetIdentifierInUse);
-      continue;
-    }
-    const removed = unsubscribe(connection, session, topicFilter);
-    reasonCodes.push(removed === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
-    if (removed !== undefined && removed > position) position = removed;
+  const progress: Progress = { packet, reasonCodes: [], position: 0 };
+  if (isInUse(connection, packet.packetIdentifier)) {
+    for (const _ of packet.topicFilters)
+      progress.reasonCodes.push(ReasonCode.packetIdentifierInUse);
+    return finish(connection, progress);
   }
+  advance(connection, progress);
+}
+
+function advance(connection: Connection, progress: Progress): void {
+  const { packet, reasonCodes } = progress;
+  const session = connection.session!;
+  let budget = connection.engine.settings.limits.packetsPerTurn;
+  while (reasonCodes.length < packet.topicFilters.length) {
+    if (budget-- === 0) return goOnNextTurn(connection, () => advance(connection, progress));
+    const removed = unsubscribe(connection, session, packet.topicFilters[reasonCodes.length]!);
+    reasonCodes.push(removed === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
+    if (removed !== undefined && removed > progress.position) progress.position = removed;
+  }
+  finish(connection, progress);
+}
+
+function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {
   // Sent even when nothing was deleted [MQTT5-3.10.4-5] [MQTT3-3.10.4-5]; one for all filters [MQTT5-3.10.4-6].
   connection.sender.sendWhenDurable(
     { type: "unsuback", packetIdentifier: packet.packetIdentifier, reasonCodes },
@@ -38,8 +56,7 @@ function unsubscribe(
   const id = engine.topicTree.find(topicFilter, session.subscriber);
   if (id >= 0) engine.topicTree.remove(id);
   else if (!engine.shared.leave(session, topicFilter)) return undefined;
-  if (session.replays !== undefined)
-    session.replays = session.replays.filter((replay) => replay.topicFilter !== topicFilter);
+  session.replays?.delete(topicFilter);
   engine.events.emit("unsubscribed", { clientId: session.clientId, topicFilter });
   if (!session.isDurable || engine.store.isVolatile) return 0;
   return engine.append({ type: "unsubscribe", session: session.key, topicFilter });
