@@ -12,12 +12,14 @@ import { pathToFileURL } from "node:url";
 import { ROOT } from "./checkout.mjs";
 import { commandPage } from "./docs/command-page.mjs";
 import { configurationPage } from "./docs/configuration-page.mjs";
+import { interopPage } from "./docs/interop-page.mjs";
 import { referencePage } from "./docs/reference-page.mjs";
 
 /** Generated pages: path in the checkout, and what makes its text. */
 export const pages = [
   { path: "docs/CONFIGURATION.md", render: configurationPage },
   { path: "docs/COMMAND.md", render: commandPage },
+  { path: "docs/INTEROP.md", render: interopPage },
   { path: "docs/REFERENCE.md", render: referencePage },
 ];
 

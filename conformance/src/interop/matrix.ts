@@ -123,7 +123,7 @@ function transportsOf(partner: Partner): [Transport, true | Refusal][] {
 
 function mosquittoRefusal(scheme: string): Refusal {
   return {
-    reason: "is built without WebSocket, and has no option for it",
+    reason: "has no WebSocket in its releases 2.0",
     attempt: ["mosquitto_sub", "-L", `${scheme}://127.0.0.1:1/a`],
     says: "unsupported URL scheme",
   };

@@ -101,7 +101,8 @@ export function pahoClient(): ForeignClient {
 /** What paho must be told of where the broker is. */
 function server(url: string): object {
   const { protocol, hostname, port, pathname } = new URL(url);
-  if (protocol === "unix:") return { transport: "unix", host: pathname, port: 0 };
+  // It checks the port, though a Unix socket has none.
+  if (protocol === "unix:") return { transport: "unix", host: pathname, port: 1 };
   const isSecure = protocol === "mqtts:" || protocol === "wss:";
   return {
     transport: protocol.startsWith("ws") ? "websockets" : "tcp",
