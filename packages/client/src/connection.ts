@@ -1,4 +1,5 @@
 import type {
+  AcknowledgementPacket,
   Clock,
   ConnackPacket,
   ConnectPacket,
@@ -23,6 +24,7 @@ import {
   TimerEntry,
   Writer,
   encodePacket,
+  writeAcknowledgement,
 } from "@sericite/protocol";
 import { hex } from "./errors.ts";
 
@@ -32,6 +34,9 @@ const outputMaximum = 256 * 1024;
 const outputKept = 64 * 1024;
 /** Time for the transport to close in order after the last packet. Milliseconds. */
 const lingerMs = 2000;
+
+/** Packet type and flags of acknowledgements [MQTT5-2.1.3-1] [MQTT3-2.2.2-1]. */
+const firstBytes = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const;
 
 /** What a `Connection` needs to know. */
 export interface ConnectionOptions {
@@ -141,6 +146,23 @@ export class Connection implements LinkHandler {
   /** Appends a packet to what leaves at the end of this turn. */
   send(packet: Packet): void {
     encodePacket(packet, this.#options.protocolVersion, this.output);
+    this.wake();
+  }
+
+  /** Appends an acknowledgement: PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  acknowledge(type: AcknowledgementPacket["type"], packetIdentifier: number, reasonCode = 0): void {
+    if (reasonCode !== 0) {
+      this.send({ type, packetIdentifier, reasonCode });
+      return;
+    }
+    const output = this.output;
+    output.reserve(4);
+    output.position = writeAcknowledgement(
+      output.bytes,
+      output.position,
+      firstBytes[type],
+      packetIdentifier,
+    );
     this.wake();
   }
 

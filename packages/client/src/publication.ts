@@ -1,4 +1,4 @@
-import type { Properties, QoS } from "@sericite/protocol";
+import type { Clock, Properties, QoS } from "@sericite/protocol";
 import { ReasonCode, UsageError, topicNameFault } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { RequestError } from "./errors.ts";
@@ -55,12 +55,12 @@ export interface Publication {
 /** What a message costs in memory beside payload and Topic Name, about. Bytes. */
 const overhead = 64;
 
-/** A message that was asked to be published at the time `now`. */
+/** A message that was asked to be published just now. */
 export function makePublication(
   topicName: string,
   payload: Payload,
   options: PublishOptions,
-  now: number,
+  clock: Clock,
   resolve: (result: PublishResult) => void,
   reject: (error: Error) => void,
 ): Publication {
@@ -74,7 +74,7 @@ export function makePublication(
     retain,
     properties,
     size: bytes.length + topicName.length + overhead,
-    expiresAt: seconds === undefined ? Infinity : now + seconds * 1000,
+    expiresAt: seconds === undefined ? Infinity : clock.now() + seconds * 1000,
     connectionNumber: 0,
     isQueued: false,
     isSettled: false,

@@ -74,14 +74,7 @@ export class Publisher {
           "there is no connection, and QoS 0 does not wait for one",
         );
       }
-      const publication = makePublication(
-        topicName,
-        payload,
-        options,
-        clock.now(),
-        resolve,
-        reject,
-      );
+      const publication = makePublication(topicName, payload, options, clock, resolve, reject);
       const { maximumMessages, maximumBytes } = settings.queue;
       if (
         this.#queuedMessages >= maximumMessages ||
@@ -161,6 +154,8 @@ export class Publisher {
       if (connection.output.position >= outputPerTurn) return true;
       if (!this.#resendNext(connection, limits)) return false;
     }
+    if (this.#queue.length === 0) return false;
+    const now = this.#state.clock.now();
     for (;;) {
       const publication = this.#queue.peek();
       if (publication === undefined) return false;
@@ -178,7 +173,7 @@ export class Publisher {
       }
       this.#queue.shift();
       this.#leaveQueue(publication);
-      this.#sendFirst(publication, connection, limits);
+      this.#sendFirst(publication, connection, limits, now);
     }
   }
 
@@ -231,18 +226,14 @@ export class Publisher {
       return;
     }
     if (state === OutboundState.free) {
-      connection.send({
-        type: "pubrel",
-        packetIdentifier,
-        reasonCode: ReasonCode.packetIdentifierNotFound,
-      });
+      connection.acknowledge("pubrel", packetIdentifier, ReasonCode.packetIdentifierNotFound);
       return;
     }
     const publication = this.#outbound.pubrec(packetIdentifier);
     // It is not sent again [MQTT5-4.3.3-6]: the payload has done its duty.
     if (publication !== undefined) publication.payload = nothing;
     this.#outbound.touch(packetIdentifier, this.#state.clock.now());
-    connection.send({ type: "pubrel", packetIdentifier }); // [MQTT5-4.3.3-4] [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]
+    connection.acknowledge("pubrel", packetIdentifier); // [MQTT5-4.3.3-4] [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]
   }
 
   /** An acknowledgement of nothing is let pass: on 3.x it follows from sending again. */
@@ -282,9 +273,13 @@ export class Publisher {
     this.#tellIdle();
   }
 
-  #sendFirst(publication: Publication, connection: Connection, limits: ServerLimits): void {
-    const { clock, identifiers, connectionNumber } = this.#state;
-    const now = clock.now();
+  #sendFirst(
+    publication: Publication,
+    connection: Connection,
+    limits: ServerLimits,
+    now: number,
+  ): void {
+    const { identifiers, connectionNumber } = this.#state;
     const refusal = refusalOf(publication, limits, now);
     if (refusal !== undefined) {
       this.#reject(publication, refusal);

@@ -129,7 +129,7 @@ export class Receiver {
     const wasThere = this.#inbound.end(packetIdentifier);
     if (wasThere) this.#quota.give();
     const reasonCode = wasThere ? ReasonCode.success : ReasonCode.packetIdentifierNotFound;
-    connection.send({ type: "pubcomp", packetIdentifier, reasonCode }); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
+    connection.acknowledge("pubcomp", packetIdentifier, reasonCode); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
   }
 
   /** The handlers of a message have done with it. */
@@ -166,14 +166,14 @@ export class Receiver {
     const reasonCode = failed ? ReasonCode.implementationSpecificError : ReasonCode.success;
     if (qos === 1) {
       this.#quota.give();
-      connection.send({ type: "puback", packetIdentifier, reasonCode }); // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2]
+      connection.acknowledge("puback", packetIdentifier, reasonCode); // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2]
       return;
     }
     if (failed && this.#state.settings.protocolVersion === 5) {
       this.#quota.give();
       this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
     }
-    connection.send({ type: "pubrec", packetIdentifier, reasonCode }); // [MQTT5-4.3.3-8]
+    connection.acknowledge("pubrec", packetIdentifier, reasonCode); // [MQTT5-4.3.3-8]
   }
 
   #topicOf(parser: Parser): TopicName {
