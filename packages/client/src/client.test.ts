@@ -84,6 +84,7 @@ for (const [what, options, code] of [
   ["a Receive Maximum of 0", { receiveMaximum: 0 }, "ERR_USAGE"],
   ["a Keep Alive above 65535", { keepAlive: 65_536 }, "ERR_USAGE"],
   ["a will on a wildcard", { will: { topicName: "a/#" } }, "ERR_TOPIC_NAME"],
+  ["a username with U+0000", { username: "a\0b" }, "ERR_USAGE"],
 ] as const) {
   test(`${what} is refused before anything is sent`, async () => {
     const server = new FakeServer();
@@ -285,6 +286,33 @@ test("disconnect does not wait for ever", async () => {
   await server.world.advance(600);
   await Promise.all([published, done]);
   assert.equal(server.connection.of("disconnect").length, 1);
+});
+
+test("disconnect with what the protocol does not allow is refused, and the client goes on", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  await assert.rejects(client.disconnect({ reasonCode: 0x01 }), { name: "UsageError" });
+  assert.equal(client.state, "connected");
+});
+
+test("a server that does not close after DISCONNECT is left", async () => {
+  const server = new FakeServer();
+  const client = await server.connect({ reconnect: false });
+  server.connection.link.pause();
+  server.connection.sendHex("d0 01 00");
+  await server.world.settle();
+  assert.equal(client.state, "closed");
+  assert.equal(server.connection.isClosed, false);
+  await server.world.advance(3000);
+  assert.equal(server.connection.isClosed, true);
+});
+
+test("a dial that throws fails as one that rejects", async () => {
+  const server = new FakeServer();
+  const dial = (): never => {
+    throw new Error("no way");
+  };
+  await assert.rejects(server.openWith(dial), { code: "ERR_CONNECTION_FAILED" });
 });
 
 test("close ends everything at once, without DISCONNECT", async () => {

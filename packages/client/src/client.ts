@@ -8,6 +8,7 @@ import {
   TimingWheel,
   TopicNameTable,
   UsageError,
+  encodePacket,
 } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
@@ -228,7 +229,8 @@ export class Client implements AsyncDisposable {
    * Subscribes, with a handler or for iteration (`for await`). Settles when the server has granted
    * it; messages may come before. Renewed by itself when the server loses the session.
    *
-   * Rejects if the server refuses one of several Topic Filters; the others are then ended.
+   * Rejects if the server refuses one of several Topic Filters; the others are then ended. Of a
+   * message that several of them match, a server may send a copy for each: all of them come.
    */
   subscribe(topicFilters: TopicFilters, options?: SubscribeOptions): Promise<Subscription>;
   subscribe(
@@ -295,12 +297,14 @@ export class Client implements AsyncDisposable {
    */
   async disconnect(options: DisconnectOptions = {}): Promise<void> {
     if (this.#name === "closed") return;
+    const packet = this.#disconnectPacket(options);
+    encodePacket(packet, this.#settings.protocolVersion); // Throws now where an option is wrong.
     if (!this.#isDisconnecting) {
       this.#isDisconnecting = true;
       if (this.#state.connection !== undefined) {
         await this.#untilIdle(options.timeoutMs ?? this.#settings.ackTimeoutMs);
         // The connection may be lost by now, and the client with it.
-        this.#state.connection?.disconnect(this.#disconnectPacket(options));
+        this.#state.connection?.disconnect(packet);
       } else this.#finish(undefined);
     }
     await this.#whenClosed();
@@ -452,7 +456,8 @@ export class Client implements AsyncDisposable {
     });
     this.#publisher.close(closed);
     this.#subscriptions.close(closed, error === undefined);
-    this.#state.wheel.stop();
+    // The connection's own timer stays: it sees to the end of a transport that is slow to close.
+    this.#state.wheel.cancel(this.#reconnectTimer);
     this.#awake(false);
     this.#opened?.reject(error ?? closed);
     this.#opened = undefined;

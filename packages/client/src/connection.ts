@@ -85,7 +85,8 @@ export class Connection implements LinkHandler {
   readonly #timer: TimerEntry;
   #state: "idle" | "dialling" | "handshaking" | "open" | "closing" | "closed" = "idle";
   #link: Link | undefined = undefined;
-  #connect: ConnectPacket | undefined = undefined;
+  /** The encoded CONNECT, until it is sent. */
+  #connect: Uint8Array | undefined = undefined;
   /** Packets of this turn. Append with `encodePacket`, then call `wake`. */
   output: Writer = new Writer();
   #flushDue = false;
@@ -132,12 +133,17 @@ export class Connection implements LinkHandler {
     return this.#blocked;
   }
 
-  /** Dials and sends CONNECT. Once. */
+  /**
+   * Dials and sends CONNECT. Once.
+   *
+   * @throws UsageError where the packet cannot be sent; nothing was done then.
+   */
   open(connect: ConnectPacket): void {
+    this.#connect = encodePacket(connect, this.#options.protocolVersion);
     this.#state = "dialling";
-    this.#connect = connect;
     this.#options.wheel.schedule(this.#timer, this.#options.connectTimeoutMs); // [X-37] [X-99]
-    this.#options.dial(this).then(
+    // Within a promise, so that a `dial` that throws fails in the same way as one that rejects.
+    new Promise<Link>((resolve) => resolve(this.#options.dial(this))).then(
       (link) => this.#onDialled(link),
       (cause: unknown) => this.#close(dialError(cause)),
     );
@@ -275,7 +281,7 @@ export class Connection implements LinkHandler {
     this.#link = link;
     this.#state = "handshaking";
     // The first packet of every connection [MQTT5-3.1.0-1] [MQTT3-3.1.0-1].
-    link.write(encodePacket(this.#connect, this.#options.protocolVersion));
+    link.write(this.#connect);
     this.#connect = undefined;
     this.#lastSentAt = this.#options.clock.now();
   }

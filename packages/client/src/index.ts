@@ -1,15 +1,15 @@
 export { connect, type ConnectOptions } from "./node.ts";
-export {
+export type {
   Client,
-  type ClientEvents,
-  type ClientStateName,
-  type DisconnectOptions,
-  type SubscribeOptions,
-  type TopicFilters,
+  ClientEvents,
+  ClientStateName,
+  DisconnectOptions,
+  SubscribeOptions,
+  TopicFilters,
 } from "./client.ts";
-export { type TopicFilterRequest } from "./filter-entry.ts";
-export { type MessageHandler } from "./mailbox.ts";
-export { Message, type Payload } from "./message.ts";
+export type { TopicFilterRequest } from "./filter-entry.ts";
+export type { MessageHandler } from "./mailbox.ts";
+export type { Message, Payload } from "./message.ts";
 export type {
   ClientOptions,
   PublishProperties,
@@ -18,9 +18,9 @@ export type {
   WillOptions,
 } from "./options.ts";
 export type { PublishOptions, PublishResult } from "./publication.ts";
-export { Subscription } from "./subscription.ts";
+export type { Subscription } from "./subscription.ts";
 export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
-export { type AbortSignalLike } from "./abort.ts";
+export type { AbortSignalLike } from "./abort.ts";
 export { dialTcp, type TcpOptions } from "./transport/tcp.ts";
 export {
   ConnectionError,

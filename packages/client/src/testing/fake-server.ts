@@ -139,6 +139,11 @@ export class FakeServer {
     return openClient(this.platform, this.dial, { clientId: "c", ...options });
   }
 
+  /** A client that dials in its own way. */
+  openWith(dial: Dial): Promise<Client> {
+    return openClient(this.platform, dial, {});
+  }
+
   /** A connected client. */
   async connect(options: ClientOptions = {}): Promise<Client> {
     const client = this.open(options);
