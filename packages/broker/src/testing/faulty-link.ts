@@ -46,12 +46,11 @@ const POISON = 0xdb;
  */
 export class FaultyLink implements Link {
   readonly peer: Peer;
-  /** Who is told. Given right after the pair was made. */
-  handler: LinkHandler | undefined;
   watcher: LinkWatcher | undefined;
   faults: LinkFaults = NO_LINK_FAULTS;
   readonly process: SimulatedProcess;
   readonly #chance: Chance;
+  #handler: LinkHandler | undefined;
   #other!: FaultyLink;
   /** Written and not taken: the writer's own bytes. */
   #held: Uint8Array[] = [];
@@ -75,6 +74,7 @@ export class FaultyLink implements Link {
   #writesAreOver = false;
   #closed = false;
   #closeTold = false;
+  #cause: Error | undefined;
 
   /** Ends are made in pairs, by `faultyLinkPair`. */
   constructor(process: SimulatedProcess, chance: Chance, peer: Peer) {
@@ -87,6 +87,18 @@ export class FaultyLink implements Link {
   static join(near: FaultyLink, far: FaultyLink): void {
     near.#other = far;
     far.#other = near;
+  }
+
+  /** Who is told. Until there is one, everything waits: as a connection that was not accepted yet. */
+  get handler(): LinkHandler | undefined {
+    return this.#handler;
+  }
+
+  set handler(handler: LinkHandler | undefined) {
+    this.#handler = handler;
+    if (handler === undefined) return;
+    this.#other.#postDelivery();
+    if (this.#closed) this.#postClose();
   }
 
   /** Whether this end is closed, told or not. */
@@ -230,7 +242,7 @@ export class FaultyLink implements Link {
       return;
     }
     this.#owesWritable = false;
-    this.handler?.onWritable();
+    this.#handler?.onWritable();
   }
 
   #postDelivery(): void {
@@ -252,7 +264,7 @@ export class FaultyLink implements Link {
 
   #deliver(): void {
     const other = this.#other;
-    if (other.#closed) return;
+    if (other.#closed || other.#handler === undefined) return;
     if (this.#inTransit.length === 0) this.#transitBytes = 0;
     if (this.#transitBytes > 0) {
       if (other.#paused && !other.#mayArriveOnce) return;
@@ -284,7 +296,7 @@ export class FaultyLink implements Link {
     this.#transitBytes -= count;
     const other = this.#other;
     other.watcher?.onData(bytes, MARGIN, MARGIN + count);
-    other.handler?.onData(bytes, MARGIN, MARGIN + count);
+    other.#handler?.onData(bytes, MARGIN, MARGIN + count);
     bytes.fill(POISON);
   }
 
@@ -300,11 +312,16 @@ export class FaultyLink implements Link {
     this.#writesAreOver = true;
     this.#held = [];
     this.#unsentBytes = 0;
+    this.#cause = cause;
+    this.#postClose();
+  }
+
+  #postClose(): void {
     this.process.post(() => {
-      if (this.#closeTold) return;
+      if (this.#closeTold || this.#handler === undefined) return;
       this.#closeTold = true;
-      this.#noteClosed(cause === undefined ? "ended" : "lost");
-      this.handler?.onClose(cause);
+      this.#noteClosed(this.#cause === undefined ? "ended" : "lost");
+      this.#handler.onClose(this.#cause);
     });
   }
 }

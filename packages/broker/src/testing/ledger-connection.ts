@@ -194,7 +194,7 @@ export class LedgerConnection implements PacketListener {
       this,
     );
     if (ledger.isDenied(topicName))
-      ledger.messages.refuse(routing, "its client may not publish there");
+      ledger.messages.refuse(routing, "refused, its client may not publish there");
     if (packet.qos === 1) this.#unansweredQos1.push({ packetIdentifier: identifier, routing });
     if (packet.qos === 2) {
       session.inbound.set(identifier, routing);
@@ -342,7 +342,7 @@ export class LedgerConnection implements PacketListener {
       if (!routing.isSure)
         ledger.messages.refuse(
           routing,
-          `${title} told its client so (0x${packet.reasonCode?.toString(16)})`,
+          `refused, ${title} told its client so (0x${packet.reasonCode?.toString(16)})`,
         );
       return;
     }

@@ -143,7 +143,7 @@ export class Wills {
   gaveUp(connection: LedgerConnection, clientId: string, cleanStart: boolean): void {
     const ledger = this.#ledger;
     for (const will of this.#open) {
-      if (will.clientId !== clientId || will.state !== "waiting") continue;
+      if (will.clientId !== clientId || !isPending(will)) continue;
       // With Clean Start it came early or comes when it is due, else it came early or never.
       if (cleanStart) will.mayHaveCome = true;
       else will.state = "perhaps";
@@ -176,7 +176,7 @@ export class Wills {
   /** The session ended: what waits is due now. */
   sessionEnded(session: LedgerSession): void {
     for (const will of this.#open) {
-      if (will.session !== session || will.state !== "waiting") continue;
+      if (will.session !== session || !isPending(will)) continue;
       will.dueAtMs = Math.min(will.dueAtMs, this.#ledger.nowMs);
       will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
       will.routing.notBeforeMs = Math.min(will.routing.notBeforeMs, will.dueAtMs);
@@ -186,7 +186,7 @@ export class Wills {
   /** A CONNECT with Clean Start came: what waits may come. */
   sessionMayEnd(clientId: string): void {
     for (const will of this.#open) {
-      if (will.clientId === clientId && will.state === "waiting") will.routing.notBeforeMs = 0;
+      if (will.clientId === clientId && isPending(will)) will.routing.notBeforeMs = 0;
     }
   }
 
@@ -202,6 +202,28 @@ export class Wills {
     }
   }
 
+  /** What a crash would leave: every Will that may still come, and no other. */
+  checkKept(payloads: ReadonlySet<string>): void {
+    const known = new Set<string>();
+    for (const will of this.#open) {
+      const { payload, name } = will.routing.message;
+      known.add(payload);
+      const isSure =
+        will.state === "waiting" || (will.state === "armed" && will.connection.isAccepted);
+      // What is nearly due may be gone.
+      const isNear =
+        this.#ledger.nowMs >= will.dueAtMs - EXPIRY_MARGIN_MS ||
+        will.mayHaveCome ||
+        will.contestedAt !== undefined;
+      if (isSure && !isNear && !payloads.has(payload))
+        this.#ledger.complain(`the Will ${name} would be gone after a crash`);
+    }
+    for (const payload of payloads) {
+      if (!known.has(payload))
+        this.#ledger.complain(`the Will ${payload} is over, but would be published after a crash`);
+    }
+  }
+
   #cancel(will: ArmedWill, why: string): void {
     will.routing.refused = undefined;
     this.#ledger.messages.refuse(will.routing, `a Will, and ${why}`);
@@ -212,4 +234,9 @@ export class Wills {
     will.state = "over";
     this.#open.delete(will);
   }
+}
+
+/** Whether it waits for its time, for certain or perhaps. */
+function isPending({ state }: ArmedWill): boolean {
+  return state === "waiting" || state === "perhaps";
 }

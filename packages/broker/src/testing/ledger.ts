@@ -2,6 +2,7 @@ import { topicFilterMatches } from "@sericite/protocol";
 import type { Clock, ConnackPacket, ConnectPacket, Packet } from "@sericite/protocol";
 import type { FaultStore } from "./fault-store.ts";
 import { LedgerConnection } from "./ledger-connection.ts";
+import { checkRecords } from "./ledger-records.ts";
 import { DurabilityAudit } from "./ledger-durability.ts";
 import { EXPIRY_MARGIN_MS, mayBeExpired, MessageBook } from "./ledger-messages.ts";
 import type { Point, Routing } from "./ledger-messages.ts";
@@ -116,6 +117,20 @@ export class Ledger {
 
   wasTroubledSince(ms: number): boolean {
     return this.#troubledAtMs >= ms;
+  }
+
+  /** Whether it is known which session this is, and that it lives. */
+  isCertain(session: LedgerSession): boolean {
+    return (
+      session.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) === "lives" &&
+      session.contenders.size === 0 &&
+      !session.wasDegraded
+    );
+  }
+
+  /** Compares the Wills that a crash would leave with those that clients left. */
+  checkKeptWills(payloads: ReadonlySet<string>): void {
+    this.#wills.checkKept(payloads);
   }
 
   /** Sessions that have not ended, as far as is known. */
@@ -332,6 +347,7 @@ export class Ledger {
       this.#checkRetained(session);
     }
     this.durability?.atRest();
+    if (this.#store !== undefined) checkRecords(this, this.#store);
     let open = 0;
     for (const connection of this.#connections)
       if (!connection.isClosed) this.#connections[open++] = connection;

@@ -1,4 +1,3 @@
-import type { LinkHandler } from "@sericite/protocol";
 import { Engine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Hooks } from "../engine/hooks.ts";
@@ -53,35 +52,10 @@ export class SimulatedBroker {
   ): FaultyLink {
     const [near, far] = faultyLinkPair(from, this.process, this.#chance, options);
     onPair?.(near, far);
-    far.handler = new Accepting(this.process, far, () => this.engine.accept(far));
-    return near;
-  }
-}
-
-/** Stands at a link's end until the broker's process accepts it, and keeps what happens before. */
-class Accepting implements LinkHandler {
-  readonly #told: (() => void)[] = [];
-  readonly #link: FaultyLink;
-
-  constructor(process: SimulatedProcess, link: FaultyLink, accept: () => LinkHandler) {
-    this.#link = link;
-    process.post(() => {
-      this.#link.handler = accept();
-      for (const tell of this.#told) tell();
+    this.process.post(() => {
+      far.handler = this.engine.accept(far);
     });
-  }
-
-  onData(bytes: Uint8Array, start: number, end: number): void {
-    const kept = bytes.slice(start, end);
-    this.#told.push(() => this.#link.handler?.onData(kept, 0, kept.length));
-  }
-
-  onWritable(): void {
-    this.#told.push(() => this.#link.handler?.onWritable());
-  }
-
-  onClose(cause?: Error): void {
-    this.#told.push(() => this.#link.handler?.onClose(cause));
+    return near;
   }
 }
 
