@@ -121,6 +121,32 @@ test("[X-83] the quota starts afresh with each connection, and holds for what is
   assert.deepEqual(seen, [...Array.from({ length: 10 }, (_, i) => `${i + 1} dup`), "11", "12"]);
 });
 
+test("what is to be sent again goes on with each acknowledgement, also where nothing else waits", () => {
+  const broker = new TestBroker();
+  const options = (receiveMaximum: number) => ({
+    cleanStart: false,
+    properties: { sessionExpiryInterval: 60, receiveMaximum },
+  });
+  const client = broker.connect("c", 5, options(10));
+  client.subscribe("a", 2);
+  const publisher = broker.connect("p");
+  for (let i = 1; i <= 6; i++)
+    publisher.sendPublish("a", String(i), { qos: (1 + (i % 2)) as QoS, id: i });
+  assert.equal(client.takePublishes().length, 6);
+  client.drop();
+  const again = broker.connect("c", 5, options(1));
+  const seen: string[] = [];
+  for (let round = 0; round < 20; round++) {
+    for (const packet of again.take()) {
+      if (packet.type === "pubrel") again.sendAcknowledgement("pubcomp", packet.packetIdentifier);
+      if (packet.type !== "publish") continue;
+      seen.push(payloadOf(packet));
+      again.sendAcknowledgement(packet.qos === 1 ? "puback" : "pubrec", packet.packetIdentifier!);
+    }
+  }
+  assert.deepEqual(seen, ["1", "2", "3", "4", "5", "6"]);
+});
+
 test("[X-82] acknowledgements of what was not sent on this connection give no quota", () => {
   for (const type of ["puback", "pubrec"] as const) {
     const broker = new TestBroker();

@@ -335,3 +335,13 @@ test("a session that detaches in the middle of a replay gets the rest when it co
   }
   assert.equal(names.size, 300);
 });
+
+test("a long stretch of retained messages that the subscription does not get does not end the replay", () => {
+  const broker = new TestBroker();
+  const client = broker.connect("c", 5);
+  for (let i = 0; i < 2000; i++) client.sendPublish(`r/${i}`, "own", { retain: true });
+  broker.connect("p").sendPublish("r/other", "other's", { retain: true });
+  broker.settle();
+  client.subscribe("r/#", 0, { noLocal: true });
+  assert.deepEqual(client.told(), ["PUBLISH r/other 'other's' qos0 retain"]);
+});

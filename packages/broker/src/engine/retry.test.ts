@@ -107,6 +107,15 @@ test("[MQTT5-4.4.0-1] nothing is ever sent again on a live 5.0 connection", () =
   broker.advance(100_000_000);
   assert.deepEqual(client.told(), []);
   assert.equal(broker.engine.counters.publishResent, 0);
+  // What a resumption sent again is not sent a third time either.
+  client.drop();
+  const again = broker.connect("c", 5, {
+    cleanStart: false,
+    properties: { sessionExpiryInterval: 60 },
+  });
+  assert.equal(again.told().length, 3);
+  broker.advance(100_000_000);
+  assert.deepEqual(again.told(), []);
 });
 
 test("mqtt.retryInterval and mqtt.retryMaximum are settings; 0 ms is never, 0 times ends the connection at once", () => {
