@@ -200,8 +200,8 @@ for (const usesDataEvents of [false, true]) {
 
 test("2000 connections that never send CONNECT are closed in time, and others are served meanwhile", () =>
   withBroker({ mqtt: { connectTimeout: 400 } }, async (broker, port) => {
-    const silent = await Promise.all(Array.from({ length: 2000 }, () => RawSocket.open(port)));
     const client = await RawSocket.connect(port, "c");
+    const silent = await Promise.all(Array.from({ length: 2000 }, () => RawSocket.open(port)));
     client.sendHex("82 07 0001 00 0001'a' 00 30 05 0001'a' 00 'x'");
     assert.deepEqual(await client.take(2), ["SUBACK 1 [0]", "PUBLISH a 'x' qos0"]);
     await Promise.all(silent.map((raw) => raw.untilClosed()));
