@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PacketType } from "@sericite/protocol";
 import type { ProtocolVersion } from "@sericite/protocol";
-import { utf8 } from "../spelling.test-support.ts";
+import { bytesOf, utf8 } from "../spelling.test-support.ts";
 import { NAME_OF_VERSION, TestBroker, VERSIONS } from "../test-broker.test-support.ts";
 import type { ConnectOptions, WireClient } from "../wire-client.test-support.ts";
 import { LaggingBus, Chance } from "../testing/index.ts";
@@ -518,4 +518,17 @@ test("what waited while the store refused is acknowledged when it is well again"
   assert.deepEqual(client.told(), []);
   broker.store.enter("ok");
   assert.deepEqual(client.told(), ["PUBREC 1"]);
+});
+
+test("what waits in line for a store that stands still is bounded: nobody has more than 65 535 unanswered messages", () => {
+  const broker = new TestBroker({ durable: true });
+  const client = broker.connect("c", 4);
+  broker.store.stall();
+  const packet = bytesOf("33 06 0001'a' 0001 'x'");
+  const block = Buffer.concat(Array.from({ length: 5000 }, () => packet));
+  for (let sent = 0; sent < 65_000; sent += 5000) client.sendBytes(block);
+  assert.deepEqual(client.told(), []);
+  client.sendBytes(block);
+  assert.deepEqual(client.told(), ["CLOSED"]);
+  assert.equal(broker.engine.waiting.size, 0);
 });

@@ -49,14 +49,13 @@ export function handlePublish(connection: Connection): void {
     return;
   }
   if (qos !== 0) {
-    if (
-      connection.protocolVersion === 5 &&
-      connection.sender.unanswered >= engine.settings.mqtt.receiveMaximum
-    ) {
+    // Earlier versions have no Receive Maximum, but not more than so many Packet Identifiers.
+    const most = connection.protocolVersion === 5 ? engine.settings.mqtt.receiveMaximum : 65_535;
+    if (connection.sender.unanswered >= most) {
       throw new ProtocolError(
         "ERR_PROTOCOL",
         ReasonCode.receiveMaximumExceeded,
-        `more than ${engine.settings.mqtt.receiveMaximum} unanswered PUBLISH packets`,
+        `more than ${most} unanswered PUBLISH packets`,
       ); // [X-55] [MQTT5-3.3.4-7]
     }
     connection.sender.unanswered++;
