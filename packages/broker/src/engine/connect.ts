@@ -114,6 +114,12 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
 function claim(connection: Connection, packet: ConnectPacket): void {
   const { engine } = connection;
   if (connection.clientId === "") connection.clientId = engine.assignClientIdentifier(); // [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
+  if (!connection.isTrusted && engine.sessions.get(connection.clientId)?.isTrusted === true) {
+    return connection.refuse(
+      ReasonCode.clientIdentifierNotValid,
+      "the session belongs to the embedding program",
+    );
+  }
   ask<Claim | undefined>(
     connection,
     "claim",
@@ -189,6 +195,7 @@ function attach(
   isResumed: boolean,
 ): void {
   session.claim = granted;
+  session.isTrusted = connection.isTrusted;
   session.username = connection.username;
   session.connection = connection;
   session.expiryInterval = expiryInterval;

@@ -28,6 +28,8 @@ export class Session {
   expiryInterval = 0;
   connection: Connection | undefined;
   isEnded = false;
+  /** Of the embedding program: nobody from outside takes it over. */
+  isTrusted = false;
   /** The store knows it. */
   isStored = false;
   /** A question about its next message is open: nothing is sent until it is answered. */

@@ -216,3 +216,31 @@ test("an ownership that cannot grant refuses with 0x88", () => {
     assert.deepEqual(client.told(), ["CONNACK 0x88", "CLOSED"]);
   }
 });
+
+test("[MQTT3-3.1.3-9] [MQTT5-3.1.3-8] nobody from outside takes over a session of the embedding program, connected or not", () => {
+  const kept = { cleanStart: false, properties: { sessionExpiryInterval: 60 } };
+  for (const isConnected of [true, false]) {
+    const broker = new TestBroker();
+    const own = broker.connect("c", 5, { ...kept, isTrusted: true });
+    own.subscribe("a", 1);
+    if (!isConnected) own.leave();
+    for (const version of VERSIONS) {
+      for (const cleanStart of [true, false]) {
+        const thief = broker.dial(version);
+        thief.sendConnect("c", { cleanStart });
+        assert.deepEqual(thief.told(), [version === 5 ? "CONNACK 0x85" : "CONNACK 0x02", "CLOSED"]);
+      }
+    }
+    const again = broker.connect("c", 5, { ...kept, isTrusted: true });
+    assert.equal(again.connack!.sessionPresent, true);
+    broker.connect("p").sendPublish("a", "x", { qos: 1 });
+    assert.equal(again.takePublishes().length, 1);
+  }
+});
+
+test("the embedding program takes over whom it likes", () => {
+  const broker = new TestBroker();
+  const client = broker.connect("c");
+  broker.connect("c", 5, { isTrusted: true });
+  assert.deepEqual(client.told(), ["DISCONNECT 0x8e", "CLOSED"]);
+});
