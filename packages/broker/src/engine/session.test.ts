@@ -275,7 +275,7 @@ test("[MQTT5-3.1.2-25] a message in flight that has become too large for the cli
   client.drop();
   const again = broker.connect("c", 5, {
     ...kept(5),
-    properties: { sessionExpiryInterval: 1000, maximumPacketSize: 60 },
+    properties: { sessionExpiryInterval: 1000, maximumPacketSize: 60, receiveMaximum: 1 },
   });
   assert.deepEqual(again.takePublishes().map(payloadOf), ["small"]);
   assert.equal(broker.engine.drops["packet-too-large"], 1);

@@ -312,6 +312,21 @@ test("the Will of the newest connection counts", () => {
   assert.deepEqual(seen.told(), []);
 });
 
+test("the delay of an old Will does not run on for the Will of a client that came back", () => {
+  const broker = new TestBroker();
+  const seen = listener(broker);
+  broker.connect("c", 5, delayed(10, 100)).drop();
+  broker.advance(5000);
+  const again = broker.connect("c", 5, delayed(60, 100, false));
+  broker.advance(100_000);
+  assert.deepEqual(seen.told(), [], "it is connected");
+  again.drop();
+  broker.advance(59_999);
+  assert.deepEqual(seen.told(), []);
+  broker.advance(1);
+  assert.deepEqual(seen.told(), ["PUBLISH will 'gone' qos0"]);
+});
+
 test("DISCONNECT 0x04 starts the delay too", () => {
   const broker = new TestBroker();
   const seen = listener(broker);
