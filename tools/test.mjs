@@ -23,7 +23,7 @@ import { ROOT } from "./checkout.mjs";
  */
 const SUITES = [
   { name: "tools", budget: 10, pattern: /^tools\// },
-  { name: "interop", budget: 15, pattern: /^conformance\/.*interop/ },
+  { name: "interop", budget: 20, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
   { name: "simulation", budget: 20, pattern: /simulat|planted|faults|ledger/ },
   { name: "contract", budget: 3, pattern: /contract/ },
@@ -33,8 +33,8 @@ const SUITES = [
     budget: 20,
     pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\/|\/mosquitto/,
   },
-  { name: "engine", budget: 16, pattern: /^packages\/broker\/dist\/engine\// },
-  { name: "unit", budget: 18, pattern: /./ },
+  { name: "engine", budget: 14, pattern: /^packages\/broker\/dist\/engine\// },
+  { name: "unit", budget: 15, pattern: /./ },
 ];
 
 /** Files that run at the same time. */

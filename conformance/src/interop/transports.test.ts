@@ -214,7 +214,8 @@ describe("what a client does not speak", () => {
     const client = clients.find(({ name }) => name === partner.name)!;
     test(title, needing(client), async (context) => {
       const answer = await answerTo(refusal);
-      const holds = answer.includes(refusal.says);
+      // Releases differ in the case of the first letter.
+      const holds = answer.toLowerCase().includes(refusal.says.toLowerCase());
       // Another release of a client of others may well have learnt it.
       if (!holds && partner.name === "mosquitto") skip(context, refusal, answer);
       else assert.ok(holds, `the reason holds no longer; it says: ${answer}`);
