@@ -108,7 +108,6 @@ function runFile(file) {
       {
         cwd: ROOT,
         stdio: ["ignore", "pipe", "pipe", "pipe"],
-        env: { ...process.env, FORCE_COLOR: "0" },
       },
     );
     let timedOut = false;
