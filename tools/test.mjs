@@ -59,6 +59,15 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+/** Test processes that run at present. */
+const running = new Set();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    for (const child of running) endGroup(child);
+    process.exit(130);
+  });
+}
+
 /** Test files by suite, as paths from the root with forward slashes. */
 function findSuites() {
   const files = [];
@@ -108,13 +117,18 @@ function runFile(file) {
       {
         cwd: ROOT,
         stdio: ["ignore", "pipe", "pipe", "pipe"],
+        // A process group of its own: with it ends whatever the tests started.
+        detached: true,
       },
     );
+    running.add(child);
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill("SIGKILL");
+      endGroup(child);
     }, FILE_LIMIT_MS);
+    // "close" would wait for processes that still hold the pipes.
+    child.once("exit", () => endGroup(child));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");
       stream.on("data", (text) => (printed = (printed + text).slice(-20_000)));
@@ -128,6 +142,7 @@ function runFile(file) {
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
+      running.delete(child);
       const failed = tests.some(({ passed }) => !passed);
       const fault = (error) => tests.push({ name: "the file itself", passed: false, error });
       if (timedOut) fault(`did not end within ${FILE_LIMIT_MS / 1000} s`);
@@ -136,6 +151,16 @@ function runFile(file) {
       resolve({ file, tests, printed, seconds: (performance.now() - started) / 1000 });
     });
   });
+}
+
+/** Ends a test's process and all that it started. */
+function endGroup(child) {
+  try {
+    process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
+  } catch (error) {
+    // Nobody is left in the group.
+    if (error.code !== "ESRCH") throw error;
+  }
 }
 
 /** Whether a file means to hold tests: one that does not import node:test is what tests share. */
