@@ -35,6 +35,7 @@ const PLANTED = [
   ],
   [`${BROKER}/command.ts`, 'export * as a from "sericite";', "no-restricted-imports"],
   [`${BROKER}/in-process.ts`, 'export * as a from "@sericite/client";', undefined],
+  [`${BROKER}/testing/client.ts`, 'export * as a from "@sericite/client";', undefined],
   [`${BROKER}/listeners/up.ts`, 'export * as a from "@sericite/client";', "no-restricted-imports"],
   [`${BROKER}/engine/up.ts`, 'export * as a from "@sericite/broker";', "no-restricted-imports"],
   [`${BROKER}/engine/node.ts`, 'export * as a from "node:fs";', "no-restricted-imports"],
