@@ -47,7 +47,8 @@ export function connectTcp(address: Address, listener: TransportListener): Promi
           throw new Error("TCP has no text frames");
         },
         end: () => void socket.end(),
-        cut: () => void socket.resetAndDestroy(),
+        // Node does not let go of a socket that is reset while it ends in order, and never exits then.
+        cut: () => void (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy()),
       }),
     );
   });

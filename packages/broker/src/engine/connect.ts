@@ -15,6 +15,7 @@ const refused: Authentication = { accepted: false };
 export function handleConnect(connection: Connection, packet: ConnectPacket): void {
   const { engine } = connection;
   connection.protocolVersion = packet.protocolVersion;
+  connection.isBridge = packet.bridge === true;
   connection.clientId = packet.clientId;
   connection.username = packet.username;
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;

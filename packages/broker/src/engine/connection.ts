@@ -40,6 +40,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly isTrusted: boolean;
   state: ConnectionState = "new";
   protocolVersion: ProtocolVersion = 4;
+  /** Its CONNECT had the bridge bit (no standard). */
+  isBridge = false;
   clientId = "";
   username: string | undefined;
   session: Session | undefined;

@@ -167,9 +167,10 @@ function grant(
   // Asked for more than is offered: taken, and less is granted [MQTT5-3.2.2-10].
   const qos = Math.min(request.qos, engine.settings.mqtt.maximumQos) as QoS;
   const identifier = progress.packet.properties?.subscriptionIdentifiers?.[0] ?? 0;
-  const options =
-    packOptions(qos, request.noLocal === true, request.retainAsPublished === true) |
-    (isMute ? OPTION_MUTE : 0);
+  // A bridge of 3.x cannot say so, and means both.
+  const noLocal = request.noLocal === true || connection.isBridge;
+  const retainAsPublished = request.retainAsPublished === true || connection.isBridge;
+  const options = packOptions(qos, noLocal, retainAsPublished) | (isMute ? OPTION_MUTE : 0);
   const isShared = parsed.shareName !== undefined;
   if (isMute && isShared) return qos;
   const existed = isShared
@@ -185,8 +186,8 @@ function grant(
       session: session.key,
       topicFilter,
       qos,
-      noLocal: request.noLocal === true,
-      retainAsPublished: request.retainAsPublished === true,
+      noLocal,
+      retainAsPublished,
       subscriptionIdentifier: identifier,
       retainedOwed: sendsRetained,
     });
