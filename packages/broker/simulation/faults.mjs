@@ -139,6 +139,7 @@ function shorten(complaint) {
     .split("\n", 1)[0]
     .replace(/^\d+ ms: /, "")
     .replace(/^connection \d+ \(([^)]*)\): /, "")
+    .replace(/[^\x20-\x7e…]/g, "?")
     .slice(0, 140);
 }
 

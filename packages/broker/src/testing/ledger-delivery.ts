@@ -22,7 +22,7 @@ export function deliver(
     if (packet.dup)
       connection.complain(`DUP at QoS 0 (${message.name}) [MQTT5-3.3.1-2] [MQTT3-3.3.1-2]`);
     checkNothingPassed(connection, session, message);
-    return checkFirst(connection, session, packet, message);
+    return checkFirst(connection, session, packet, message, false);
   }
   const flight = session.flights.get(identifier);
   if (flight !== undefined && isRepeat(connection, flight, packet, message))
@@ -33,13 +33,14 @@ export function deliver(
       `Packet Identifier ${identifier} used for ${message.name} while ${flight.message.name} (QoS ${flight.qos}, ${flight.state}) is in flight under it`,
     );
   }
+  const mayLackDup = flight?.message === message && !packet.dup;
   session.flights.delete(identifier);
   if (packet.dup && session.connections < 2)
     connection.complain(
       `DUP on the first delivery of ${message.name} [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]`,
     );
   checkNothingPassed(connection, session, message);
-  checkFirst(connection, session, packet, message);
+  checkFirst(connection, session, packet, message, mayLackDup);
   connection.outstanding.add(identifier);
   checkReceiveMaximum(connection);
   session.order += 1;
@@ -154,6 +155,7 @@ function checkFirst(
   session: LedgerSession,
   packet: PublishPacket,
   message: PublishedMessage,
+  mayLackDup: boolean,
 ): void {
   const counts = session.counts.get(message) ?? [0, 0, 0];
   counts[packet.qos] += 1;
@@ -175,7 +177,7 @@ function checkFirst(
     return checkTime(connection, packet, retained.routing);
   }
   if (wasRetainedBefore(connection, session, message)) return;
-  const why = packet.retain ? `; nor is it a retained message: ${retained}` : "";
+  const why = `${packet.retain ? `; nor is it a retained message: ${retained}` : ""}${mayLackDup ? "; or it is sent again without DUP [MQTT5-3.3.1-1]" : ""}`;
   connection.complain(`${describe(packet, message)}: ${live}${why}`);
 }
 
