@@ -221,6 +221,7 @@ export const connectCases: readonly Case[] = [
     id: "connect-protocol-version",
     about: "a Protocol Version that does not exist is refused with 0x84",
     shows: ["MQTT5-3.1.2-2", "MQTT5-3.2.2-8", "X-9"],
+    leaves: "in which version a CONNACK is written whose reader's version is not known",
     versions: [5],
     steps: [
       { open: "a" },

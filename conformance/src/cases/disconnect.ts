@@ -32,6 +32,7 @@ export const disconnectCases: readonly Case[] = [
   {
     id: "disconnect-nothing-after",
     about: "what a Client sends behind its DISCONNECT has no effect",
+    leaves: "the standard forbids the Client to send, and not the Server to read",
     shows: ["X-67"],
     versions: [4, 5],
     steps: (version) => [

@@ -1,6 +1,6 @@
 import { publish } from "../wire/case.ts";
 import type { Case } from "../wire/case.ts";
-import { subscribe } from "./steps.ts";
+import { completeQos2, subscribe } from "./steps.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -8,6 +8,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const flowControlCases: readonly Case[] = [
   {
     id: "receive-maximum-of-the-client",
+    leaves: "a broker may hold PUBLISH back while others are unacknowledged",
     about:
       "unanswered PUBLISHes to a Client stay within its Receive Maximum; all other packets go on",
     shows: [
@@ -31,6 +32,8 @@ export const flowControlCases: readonly Case[] = [
         send: "pub",
         packet: publish("{t}/x", { qos: 2, packetIdentifier: 2, payload: bytes("2") }),
       },
+      { expect: "pub", packet: { type: "puback" } },
+      ...completeQos2("pub", 2),
       {
         send: "pub",
         packet: publish("{t}/x", { qos: 1, packetIdentifier: 3, payload: bytes("3") }),
@@ -60,10 +63,12 @@ export const flowControlCases: readonly Case[] = [
         send: "pub",
         packet: publish("{t}/x", { qos: 2, packetIdentifier: 1, payload: bytes("1") }),
       },
+      ...completeQos2("pub", 1),
       {
         send: "pub",
         packet: publish("{t}/x", { qos: 2, packetIdentifier: 2, payload: bytes("2") }),
       },
+      ...completeQos2("pub", 2),
       { expect: "a", packet: { type: "publish", payload: "1" } },
       { expectNothing: "a", ms: 50 },
       { answer: "a", type: "pubrec", reasonCode: 0x97 },

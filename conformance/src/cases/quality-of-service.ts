@@ -1,5 +1,5 @@
 import { publish } from "../wire/case.ts";
-import type { Case } from "../wire/case.ts";
+import type { Case, Step } from "../wire/case.ts";
 import { completeQos2, connectKept, subscribe } from "./steps.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -56,14 +56,13 @@ export const qualityOfServiceCases: readonly Case[] = [
     steps: [
       { connect: "a" },
       ...subscribe("a", "{t}/x", { qos: 2 }),
-      { send: "a", packet: publish("{t}/x", { qos: 2, packetIdentifier: 9 }) },
-      { expectHex: "a", hex: "50 02 0009" },
-      { expect: "a", packet: { type: "publish", qos: 2 } },
-      { answer: "a", type: "pubrec" },
-      { expect: "a", packet: { type: "pubrel" } },
-      { answer: "a", type: "pubcomp" },
-      { send: "a", packet: { hex: "62 02 0009" } },
-      { expectHex: "a", hex: "70 02 0009" },
+      { connect: "pub" },
+      { send: "pub", packet: publish("{t}/x", { qos: 2, packetIdentifier: 9 }) },
+      { expectHex: "pub", hex: "50 02 0009" },
+      { send: "pub", packet: { hex: "62 02 0009" } },
+      { expectHex: "pub", hex: "70 02 0009" },
+      { send: "pub", packet: publish("{t}/x", { qos: 1, packetIdentifier: 10 }) },
+      { expectHex: "pub", hex: "40 02 000a" },
     ],
   },
   {
@@ -74,14 +73,17 @@ export const qualityOfServiceCases: readonly Case[] = [
     steps: [
       { connect: "a" },
       ...subscribe("a", "{t}/x", { qos: 2 }),
-      { send: "a", packet: publish("{t}/x", { qos: 2, packetIdentifier: 9 }) },
-      { expect: "a", packet: { type: "pubrec" } },
+      { connect: "pub" },
+      { send: "pub", packet: publish("{t}/x", { qos: 2, packetIdentifier: 9 }) },
+      { expect: "pub", packet: { type: "pubrec" } },
+      { send: "pub", packet: { hex: "62 03 0009 00" } },
+      { expect: "pub", packet: { type: "pubcomp", packetIdentifier: 9 } },
+      // A broker may hand a QoS 2 message on before PUBREL, or only now.
       { expect: "a", packet: { type: "publish", qos: 2 } },
       { answer: "a", type: "pubrec", reasonCode: 0 },
       { expect: "a", packet: { type: "pubrel" } },
       { answer: "a", type: "pubcomp" },
-      { send: "a", packet: { hex: "62 03 0009 00" } },
-      { expect: "a", packet: { type: "pubcomp", packetIdentifier: 9 } },
+      { expectNothing: "a" },
     ],
   },
   {
@@ -164,6 +166,7 @@ export const qualityOfServiceCases: readonly Case[] = [
   {
     id: "qos-2-unknown-identifier",
     about: "PUBREL and PUBREC with an unknown identifier are answered with 0x92",
+    leaves: "the standard has the code and does not demand its use",
     shows: ["X-11", "MQTT5-3.6.2-1", "MQTT5-3.7.2-1"],
     versions: [5],
     steps: [
@@ -200,6 +203,7 @@ export const qualityOfServiceCases: readonly Case[] = [
   },
   {
     id: "qos-1-sender",
+    leaves: "a broker may hold PUBLISH back while others are unacknowledged",
     about:
       "a QoS 1 message to a Client has an unused Packet Identifier and DUP 0, and stays unacknowledged until its PUBACK",
     shows: [
@@ -296,6 +300,7 @@ export const qualityOfServiceCases: readonly Case[] = [
       { answer: "a", type: "puback", reasonCode: 0x83 },
       { expect: "pub", packet: { type: "puback" } },
       { send: "pub", packet: publish("{t}/2", { qos: 2, packetIdentifier: 2 }) },
+      ...completeQos2("pub", 2),
       { expect: "a", packet: { type: "publish", qos: 2 } },
       { answer: "a", type: "pubrec", reasonCode: 0x83 },
       { expectNothing: "a" },
@@ -321,12 +326,10 @@ export const qualityOfServiceCases: readonly Case[] = [
           properties: { messageExpiryInterval: 1 },
         }),
       },
-      { expect: "pub", packet: { type: "pubrec" } },
+      ...completeQos2("pub", 1),
       { expect: "a", packet: { type: "publish", qos: 2 } },
       { cut: "a" },
       { wait: 1200 },
-      { send: "pub", packet: { type: "pubrel", packetIdentifier: 1 } },
-      { expect: "pub", packet: { type: "pubcomp", packetIdentifier: 1 } },
       connectKept("a", 5, { sessionPresent: true }),
       { expect: "a", packet: { type: "publish", qos: 2, dup: true } },
       { answer: "a", type: "pubrec" },
@@ -347,26 +350,27 @@ export const qualityOfServiceCases: readonly Case[] = [
       { expectNothing: "a", ms: 1500 },
     ],
   },
-  {
-    id: "qos-order",
-    about:
-      "messages of one publisher on one topic arrive in the order in which they were sent, also after a reconnect",
-    shows: ["MQTT5-4.6.0-5", "MQTT5-4.6.0-6", "MQTT3-4.6.0-5", "MQTT3-4.6.0-6"],
-    versions: [4, 5],
-    steps: (version) => {
-      const texts = ["1", "2", "3", "4", "5", "6"];
-      return [
+  ...([1, 2] as const).map((qos): Case => {
+    const texts = ["1", "2", "3", "4", "5", "6"];
+    return {
+      id: `qos-order-${qos}`,
+      about: `messages of one publisher, topic and QoS ${qos} arrive in the order in which they were sent, also after a reconnect`,
+      shows: ["MQTT5-4.6.0-5", "MQTT5-4.6.0-6", "MQTT3-4.6.0-5", "MQTT3-4.6.0-6"],
+      versions: [4, 5],
+      leaves: "a broker may hold PUBLISH back while others are unacknowledged",
+      steps: (version) => [
         connectKept("a", version),
         ...subscribe("a", "{t}/x", { qos: 2 }),
         { connect: "pub" },
-        ...texts.map((text, index) => ({
-          send: "pub",
-          packet: publish("{t}/x", {
-            qos: (1 + (index % 2)) as 1 | 2,
-            packetIdentifier: index + 1,
-            payload: bytes(text),
-          }),
-        })),
+        ...texts.flatMap((text, index): Step[] => [
+          {
+            send: "pub",
+            packet: publish("{t}/x", { qos, packetIdentifier: index + 1, payload: bytes(text) }),
+          },
+          ...(qos === 1
+            ? [{ expect: "pub", packet: { type: "puback" } }]
+            : completeQos2("pub", index + 1)),
+        ]),
         ...texts.map((text) => ({
           expect: "a",
           packet: { type: "publish", payload: text, dup: false },
@@ -377,8 +381,32 @@ export const qualityOfServiceCases: readonly Case[] = [
           expect: "a",
           packet: { type: "publish", payload: text, dup: true },
         })),
-      ];
-    },
+      ],
+    };
+  }),
+  {
+    id: "qos-order-mixed",
+    about: "messages of one publisher on one topic arrive in order whatever their QoS",
+    shows: ["MQTT5-4.6.0-6", "MQTT3-4.6.0-6"],
+    versions: [4, 5],
+    leaves: "the standard promises an order to messages of the same QoS only",
+    steps: [
+      { connect: "a" },
+      ...subscribe("a", "{t}/x", { qos: 2 }),
+      { connect: "pub" },
+      ...([2, 1, 0, 2, 0, 1] as const).map((qos, index) => ({
+        send: "pub",
+        packet: publish("{t}/x", {
+          qos,
+          packetIdentifier: qos === 0 ? undefined : index + 1,
+          payload: bytes(`${index}`),
+        }),
+      })),
+      ...[0, 1, 2, 3, 4, 5].map((index) => ({
+        expect: "a",
+        packet: { type: "publish", payload: `${index}` },
+      })),
+    ],
   },
   {
     id: "qos-identifier-sets-are-independent",

@@ -24,8 +24,8 @@ export const sharedSubscriptionCases: readonly Case[] = [
       { connect: "b" },
       { connect: "c" },
       { connect: "pub" },
-      ...subscribe("a", "$share/g/{t}/+", { qos: 1 }),
-      ...subscribe("b", "$share/g/{t}/+", { qos: 1 }),
+      ...subscribe("a", "$share/g/{t}/+", { qos: 0 }),
+      ...subscribe("b", "$share/g/{t}/+", { qos: 0 }),
       ...subscribe("c", "{t}/x", { qos: 0 }),
       ...payloads.flatMap((payload) => published("pub", "{t}/x", { payload: text(payload) })),
       {
@@ -182,6 +182,7 @@ export const sharedSubscriptionCases: readonly Case[] = [
   },
   {
     id: "shared-qos-2-completed",
+    leaves: "a broker may grant a lower QoS",
     about:
       "a shared QoS 2 delivery that was cut off is completed to the same Client when it returns",
     shows: ["MQTT5-4.8.2-4"],
@@ -210,6 +211,7 @@ export const sharedSubscriptionCases: readonly Case[] = [
   },
   {
     id: "shared-qos-2-session-ends",
+    leaves: "a broker may grant a lower QoS",
     about:
       "a shared QoS 2 message that was sent to a Client whose Session ends goes to nobody else",
     shows: ["MQTT5-4.8.2-5"],
@@ -232,6 +234,7 @@ export const sharedSubscriptionCases: readonly Case[] = [
   },
   ...(["puback", "pubrec"] as const).map((type): Case => ({
     id: `shared-refused-by-${type}`,
+    leaves: "a broker may grant a lower QoS",
     about: `a shared message that its receiver refuses with ${type.toUpperCase()} 0x80 is discarded`,
     shows: ["MQTT5-4.8.2-6"],
     versions: [5],

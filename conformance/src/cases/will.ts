@@ -459,6 +459,7 @@ export const willCases: readonly Case[] = [
   {
     id: "will-wildcard",
     about: "a Will Topic with a wildcard is refused",
+    leaves: "whether it is malformed, or refused with CONNACK",
     shows: ["MQTT5-4.7.0-1", "MQTT3-4.7.1-1", "MQTT5-3.1.4-2"],
     versions: [3, 4, 5],
     steps: (version) => [
@@ -475,6 +476,7 @@ export const willCases: readonly Case[] = [
   {
     id: "will-topic-empty",
     about: "an empty Will Topic is refused",
+    leaves: "whether it is malformed, or refused with CONNACK",
     shows: ["MQTT5-4.7.3-1", "MQTT3-4.7.3-1"],
     versions: [4, 5],
     steps: (version) => [
