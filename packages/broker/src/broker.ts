@@ -314,7 +314,7 @@ export class Broker implements AsyncDisposable {
   /** Ends a client's connection. Its session stays as it asked for. @returns whether it was connected. */
   async disconnectClient(
     clientId: string,
-    reasonCode: number = ReasonCode.administrativeAction,
+    reasonCode: number = ReasonCode.administrativeAction,
   ): Promise<boolean> {
     const connection = this.#engine.sessions.get(clientId)?.connection;
     if (connection === undefined) return false;

@@ -169,7 +169,7 @@ export class Publisher {
         publication.qos > 0 &&
         (outbound.size >= limits.receiveMaximum || this.#quota.available === 0)
       ) {
-        return false; // [MQTT5-3.3.4-7] [MQTT5-4.9.0-2]
+        return false; // PUBLISH alone [MQTT5-3.3.4-7] [MQTT5-3.3.4-8] [MQTT5-4.9.0-2]
       }
       this.#queue.shift();
       this.#leaveQueue(publication);

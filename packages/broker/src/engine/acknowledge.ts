@@ -6,7 +6,7 @@ import { metaOf, sequenceOf } from "./flight.ts";
 import type { Message } from "./message.ts";
 import type { Session } from "./session.ts";
 
-/** The client has a QoS 1 message (§4.3.2). One that it refuses is settled as well [MQTT5-4.4.0-2]. */
+/** The client has a QoS 1 message (§4.3.2). One that it refuses is settled as well [MQTT5-4.4.0-2] [MQTT5-4.8.2-6]. */
 export function handlePuback(
   connection: Connection,
   packetIdentifier: number,
@@ -44,7 +44,7 @@ export function handlePubrec(
       return;
     }
     const message = outbound!.pubrec(packetIdentifier)!;
-    message.release(); // From here on only the identifier counts [MQTT5-4.3.3-6].
+    message.release(); // From here on only the identifier counts [MQTT5-4.3.3-6] [MQTT5-4.3.3-13].
     session.flightExtras?.delete(packetIdentifier);
     let position = 0;
     if (session.isDurable && !engine.store.isVolatile) {

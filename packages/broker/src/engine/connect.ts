@@ -53,7 +53,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   ask(
     connection,
     "authenticate",
-    () => engine.authenticator!.authenticate(request),
+    () => engine.authenticator!.authenticate(request), // [X-84]
     refused,
     (answer) => {
       if (!answer.accepted) {
@@ -69,7 +69,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   );
 }
 
-/** Why the Client Identifier cannot be used, or `undefined`. */
+/** Why the Client Identifier cannot be used, or `undefined` [MQTT5-3.1.3-5] [MQTT3-3.1.3-5]. */
 function clientIdentifierFault(engine: Engine, packet: ConnectPacket): string | undefined {
   const length = packet.clientId.length;
   if (packet.protocolVersion === 3) {
@@ -146,11 +146,11 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
   if (before?.connection !== undefined) takeOver(connection, before.connection);
   // A second look: the old connection's end may have ended its session.
   const known = engine.sessions.get(connection.clientId);
-  const sessionPresent = known !== undefined && !packet.cleanStart; // [MQTT5-3.2.2-2] [MQTT5-3.2.2-3] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2]
-  if (known !== undefined && packet.cleanStart) endSession(engine, known, "Clean Start"); // [MQTT5-3.1.2-4] [MQTT3-3.1.2-6]
+  const sessionPresent = known !== undefined && !packet.cleanStart; // [MQTT5-3.2.2-2] [MQTT5-3.2.2-3] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2] [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] [MQTT3-3.2.2-3]
+  if (known !== undefined && packet.cleanStart) endSession(engine, known, "Clean Start"); // [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] [MQTT5-3.1.4-4] [MQTT3-3.1.4-3] [X-35]
   const session = sessionPresent
     ? known
-    : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted);
+    : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted); // [MQTT5-3.1.2-6]
   attach(engine, session, connection, granted, expiryInterval, sessionPresent);
   // CONNACK waits for all that was recorded: also that a session before has ended.
   const position = engine.records > records ? engine.newestPosition : 0;
@@ -170,7 +170,7 @@ function takeOver(connection: Connection, older: Connection): void {
     from: addressOf(older),
     by: addressOf(connection),
   });
-  older.close(ReasonCode.sessionTakenOver, `taken over by ${addressOf(connection)}`);
+  older.close(ReasonCode.sessionTakenOver, `taken over by ${addressOf(connection)}`); // [X-16]
 }
 
 function addressOf(connection: Connection): string {
@@ -281,6 +281,7 @@ function acceptConnection(
   if (aliases > 0) connection.outboundAliases = new TopicAliasOutbound(aliases);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
+  // [MQTT5-3.1.4-5] [MQTT3-3.1.4-4]
   const isTold = connection.sender.sendConnack(
     {
       type: "connack",
@@ -338,6 +339,7 @@ function connackProperties(
   if ((packet.properties?.sessionExpiryInterval ?? 0) !== session.expiryInterval)
     properties.sessionExpiryInterval = session.expiryInterval; // [X-38]
   if (connection.keepAlive !== packet.keepAlive) properties.serverKeepAlive = connection.keepAlive;
+  // [MQTT5-4.12.0-6]
   if (connection.authentication !== undefined) {
     properties.authenticationMethod = connection.authentication.method; // [MQTT5-4.12.0-5]
     properties.authenticationData = connection.authenticationData;

@@ -103,7 +103,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     engine.enter();
     engine.counters.bytesReceived += end - start;
     this.#lastReceivedAt = engine.now;
-    if (!this.isAlive) return;
+    if (!this.isAlive) return; // [MQTT5-3.1.4-6] [MQTT3-3.1.4-5]
     this.intake.take(bytes, start, end);
   }
 
@@ -117,7 +117,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     return this.intake.parser;
   }
 
-  /** The client's fault ends its connection as the standard says; one of ours ends it too, and hurts nobody else. */
+  /** The client's fault ends its connection as the standard says; one of ours ends it too, and hurts nobody else [MQTT3-4.8.0-2]. */
   caught(error: unknown): void {
     if (error instanceof ProtocolError) this.fail(error);
     else {
@@ -269,12 +269,12 @@ export class Connection implements LinkHandler, ClientIdentity {
     const rest = this.keepAlive * 1500 - idle;
     if (rest > 0) return engine.wheel.schedule(this.#timer, rest);
     engine.counters.keepAliveTimeouts++;
-    this.close(ReasonCode.keepAliveTimeout, "nothing received for 1.5 times the Keep Alive"); // [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]
+    this.close(ReasonCode.keepAliveTimeout, "nothing received for 1.5 times the Keep Alive"); // [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]
   }
 
   // --- the end ---
 
-  /** The client broke the protocol: answers as its version has it, and closes [MQTT5-4.13.1-1]. */
+  /** The client broke the protocol: answers as its version has it, and closes [MQTT5-4.13.1-1]. */
   fail(error: ProtocolError): void {
     this.engine.counters.protocolErrors++;
     if (this.state === "new" || this.state === "connecting") {
@@ -284,7 +284,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.close(error.reasonCode, error.message);
   }
 
-  /** Answers CONNECT with a failure, where it may be answered, and closes [MQTT5-3.2.2-7]. */
+  /** Answers CONNECT with a failure, where it may be answered, and closes [MQTT5-3.2.2-7] [MQTT5-3.1.4-1] [MQTT3-3.1.4-1] [MQTT3-3.2.2-5]. */
   refuse(reasonCode: number, reason: string): void {
     const engine = this.engine;
     if (this.state === "new") this.protocolVersion = this.parser.protocolVersion;
@@ -335,7 +335,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.#shut(reasonCode, reason);
   }
 
-  /** The client said DISCONNECT: nothing is answered. */
+  /** The client said DISCONNECT: nothing is answered. */
   finish(): void {
     if (this.state === "closing" || this.state === "closed") return;
     this.#shut(ReasonCode.success, "client disconnected");
@@ -378,7 +378,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     if (this.retryTimer !== undefined) engine.wheel.cancel(this.retryTimer);
     engine.wheel.cancel(this.#timer);
     const session = this.session;
-    if (session !== undefined && session.connection === this) detach(engine, session);
+    if (session !== undefined && session.connection === this) detach(engine, session);
     if (!wasOpen) return;
     engine.counters.clientsDisconnected++;
     engine.events.emit("clientDisconnected", {

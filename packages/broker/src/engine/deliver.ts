@@ -70,7 +70,7 @@ function sendNext(connection: Connection, session: Session): boolean {
   }
   let packetIdentifier = 0;
   if (qos !== 0) {
-    if (connection.sent >= connection.sendMaximum) return false; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2]
+    if (connection.sent >= connection.sendMaximum) return false; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2] [MQTT5-3.3.4-10] [MQTT5-4.9.0-3]
     if (qos === 2 && queue.headPosition > engine.store.durable) {
       engine.waitingSessions.add(session); // A crash must not make a QoS 2 message a new one.
       return false;
@@ -85,7 +85,7 @@ function sendNext(connection: Connection, session: Session): boolean {
   )
     return false;
   if (!write(connection, message, meta, queue.headExtras, packetIdentifier)) {
-    engine.drop("packet-too-large", session.clientId, message, qos); // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
+    engine.drop("packet-too-large", session.clientId, message, qos); // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
     return dropHead(engine, session);
   }
   engine.counters.publishSent++;
@@ -97,6 +97,7 @@ function sendNext(connection: Connection, session: Session): boolean {
   connection.sent++;
   const extras = queue.headExtras;
   if (extras !== undefined) (session.flightExtras ??= new Map()).set(packetIdentifier, extras);
+  // Unacknowledged from here on, until it is answered to the end [MQTT5-4.3.2-3] [MQTT5-4.3.3-3] [MQTT5-4.3.3-5] [MQTT3-4.3.2-1] [MQTT3-4.3.3-1].
   session
     .ensureOutbound()
     .begin(
@@ -122,7 +123,7 @@ function dropHead(engine: Engine, session: Session): true {
   return true;
 }
 
-/** The shared identifier where it is free; 0 where the message has to wait for it. */
+/** The shared identifier where it is free; 0 where the message has to wait for it [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] [MQTT3-2.3.1-4]. */
 function identifierFor(engine: Engine, session: Session, message: Message, qos: number): number {
   const shared = sharedIdentifier(message.number);
   const outbound = session.outbound;

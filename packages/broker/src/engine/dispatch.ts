@@ -40,7 +40,7 @@ export function dispatch(connection: Connection, packetType: number): void {
     case PacketType.disconnect:
       return handleDisconnect(connection, parser.packet() as DisconnectPacket);
     case PacketType.connect:
-      throw protocolError("a second CONNECT on the connection"); // [MQTT5-3.1.0-2] [MQTT3-3.1.0-2]
+      throw protocolError("a second CONNECT on the connection"); // [MQTT5-3.1.0-2] [MQTT3-3.1.0-2] [MQTT5-3.2.0-2]
     case PacketType.auth:
       return handleAuth(connection, parser.packet() as AuthPacket);
     default:

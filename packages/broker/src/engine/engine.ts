@@ -420,7 +420,7 @@ export class Engine {
   #sendAway(connection: Connection): void {
     const reference = this.settings.mqtt.serverReference;
     if (reference === "")
-      connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
+      connection.close(ReasonCode.serverShuttingDown, "the broker is shutting down");
     else connection.close(ReasonCode.useAnotherServer, "the broker is shutting down", reference);
   }
 

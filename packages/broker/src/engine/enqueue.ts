@@ -7,7 +7,12 @@ import { META_QOS, META_RETAIN } from "./queue.ts";
 import type { Dropped } from "./queue.ts";
 import type { Session } from "./session.ts";
 
-/** Puts a message into a session's queue. @returns the position of its record; 0 where it needs none. */
+/**
+ * Puts a message into a session's queue, whether its client is there or not [MQTT5-4.5.0-1]
+ * [MQTT3-4.5.0-1] [MQTT3-3.1.2-5].
+ *
+ * @returns the position of its record; 0 where it needs none.
+ */
 export function enqueue(
   engine: Engine,
   session: Session,

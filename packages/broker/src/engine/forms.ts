@@ -163,7 +163,7 @@ export function encodeForm(
     (PacketType.publish << 4) |
     (qos << 1) |
     ((meta & META_RETAIN) === 0 ? 0 : 1) |
-    (isDup ? DUP : 0);
+    (isDup ? DUP : 0); // 0 at the first sending [MQTT5-4.3.1-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] [MQTT3-4.3.1-1]
   let at = writeHead(bytes, start, first, remaining, topic);
   const identifierAt = qos === 0 ? 0 : at;
   if (qos !== 0) at = writeIdentifier(bytes, at, packetIdentifier);
@@ -174,7 +174,7 @@ export function encodeForm(
       at = writeIdentifier(bytes, at + 1, topicAlias);
     }
     if (message.expiresAt !== 0) at = writeExpiry(bytes, at, message.expiresAt - engine.now);
-    bytes.set(properties, at);
+    bytes.set(properties, at); // [MQTT5-3.3.2-4] [MQTT5-3.3.2-15] [MQTT5-3.3.2-16] [MQTT5-3.3.2-17] [MQTT5-3.3.2-18] [MQTT5-3.3.2-20]
     at += properties.length;
     if (identifiers !== undefined) {
       // [MQTT5-3.3.4-3] [MQTT5-3.3.4-4]

@@ -49,7 +49,10 @@ export class Intake {
     return this.#hasBacklog || this.#heldBytes > HELD_MAXIMUM || this.#fault !== undefined;
   }
 
-  /** Takes bytes that are valid during the call, and handles what they complete. */
+  /**
+   * Takes bytes that are valid during the call, and handles what they complete: what stands behind
+   * CONNECT is next, or is held until it is decided [X-36] [X-98].
+   */
   take(bytes: Uint8Array, start: number, end: number): void {
     const slab = this.#connection.engine.slabs.room(end - start);
     this.slab = slab;

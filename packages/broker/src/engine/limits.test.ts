@@ -332,7 +332,7 @@ test("a disconnected client is told of once, with the reason of its end", () => 
   }
 });
 
-test("an error of the broker's own ends one connection, is logged and counted, and hurts nobody else", () => {
+test("[MQTT3-4.8.0-2] [X-108] an error of the broker's own ends one connection, is logged and counted, and hurts nobody else", () => {
   const broker = new TestBroker();
   const other = broker.connect("other");
   other.subscribe("a");

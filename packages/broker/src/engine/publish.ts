@@ -186,7 +186,7 @@ function messageOf(connection: Connection, topic: TopicName, qos: QoS, retain: b
   const { bytes, start, end } = parser;
   const number = engine.nextMessageNumber();
   const expiry = parser.messageExpiryInterval;
-  const expiresAt = expiry < 0 ? 0 : engine.now + expiry * 1000;
+  const expiresAt = expiry < 0 ? 0 : engine.now + expiry * 1000;
   const propertyLength = parser.propertiesEnd - parser.propertiesStart;
   if (parser.topicAlias !== 0 || expiry >= 0 || topic !== parser.topic) {
     return composeInSlab(engine, number, {
@@ -334,11 +334,12 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
   const receipt = route(engine, message, "client");
   const qos = message.qos;
   if (qos === 0) return;
-  // [MQTT5-3.3.4-1] [MQTT5-4.3.2-4] [MQTT5-4.3.3-8] [MQTT3-4.3.2-2] [MQTT3-4.3.3-2]
+  // [MQTT5-3.3.4-1] [MQTT5-4.3.2-4] [MQTT5-4.3.3-8] [MQTT3-4.3.2-2] [MQTT3-4.3.3-2] [MQTT5-2.2.1-5] [MQTT3-2.3.1-6] [MQTT3-3.3.4-1]
   const reasonCode =
     receipt.sessions === 0 && connection.protocolVersion === 5
       ? ReasonCode.noMatchingSubscribers
       : ReasonCode.success;
+  // At QoS 1 nothing is remembered: the next PUBLISH with the identifier is a new message [MQTT5-4.3.2-5].
   let position = receipt.store;
   const bus = receipt.bus;
   if (qos === 2) {
@@ -410,7 +411,7 @@ function refusePublish(
   const qos = message.qos;
   if (qos === 0) return; // silence.
   if (connection.protocolVersion === 5) {
-    // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9].
+    // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9]; the connection goes on.
     connection.sender.acknowledge(
       qos === 1 ? PacketType.puback : PacketType.pubrec,
       packetIdentifier,

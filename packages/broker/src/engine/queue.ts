@@ -14,7 +14,8 @@ export interface Dropped {
 }
 
 /**
- * Messages that wait for one receiver, in strict order. A ring of columns that grows by doubling.
+ * Messages that wait for one receiver, in strict order [MQTT5-4.6.0-5] [MQTT5-4.6.0-6]
+ * [MQTT3-4.6.0-5]. A ring of columns that grows by doubling.
  * Entries keep their sequence when one in the middle is dropped: its place stays empty until the
  * head reaches it.
  */

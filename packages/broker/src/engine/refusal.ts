@@ -23,7 +23,7 @@ export function connackFailure(
     : { type: "connack", sessionPresent: false, reasonCode: returnCode };
 }
 
-/** What 3.1 and 3.1.1 have for a 5.0 Reason Code; what is missing closes without an answer. */
+/** What 3.1 and 3.1.1 have for a 5.0 Reason Code; what is missing closes without an answer [X-101] [MQTT3-3.2.2-6]. */
 const RETURN_CODE_OF: Readonly<Record<number, number>> = {
   [ReasonCode.unsupportedProtocolVersion]: 1,
   [ReasonCode.clientIdentifierNotValid]: 2,

@@ -6,7 +6,12 @@ import { encodeForm } from "./forms.ts";
 import { META_QOS } from "./queue.ts";
 import type { Session } from "./session.ts";
 
-/** Sends a PUBLISH with DUP, or a PUBREL, once more. @returns false where it is too large for the client now. */
+/**
+ * Sends a PUBLISH with DUP, or a PUBREL, once more, under its Packet Identifier [MQTT3-2.3.1-4] [X-121].
+ * A message of a Shared Subscription too: it stays with the one it was sent to [MQTT5-4.8.2-4].
+ *
+ * @returns false where it is too large for the client now.
+ */
 export function sendAgain(
   connection: Connection,
   session: Session,

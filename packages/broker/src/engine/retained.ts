@@ -23,7 +23,7 @@ export interface RetainedReplay {
   readonly extras: Extras | undefined;
 }
 
-/** The retained messages: one a Topic Name at most (§3.3.1.3). */
+/** The retained messages: one a Topic Name at most (§3.3.1.3) [MQTT3-3.1.2-7]. */
 export class Retained {
   readonly #engine: Engine;
   readonly #messages = new TopicNameTree<Message>();
@@ -44,7 +44,7 @@ export class Retained {
 
   /** Keeps a message, or with an empty payload removes the one of its Topic Name. @returns the record's position. */
   put(message: Message): Position {
-    if (message.payloadLength === 0) return this.clear(message.topicName); // [MQTT5-3.3.1-6] [MQTT5-3.3.1-7] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
+    if (message.payloadLength === 0) return this.clear(message.topicName); // [MQTT5-3.3.1-6] [MQTT5-3.3.1-7] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
     const engine = this.#engine;
     const { retainedMessages, retainedBytes } = engine.settings.limits;
     const before = this.#messages.get(message.topicName);
@@ -56,7 +56,7 @@ export class Retained {
       engine.drop("retained-full", "", message, message.qos);
       return 0;
     }
-    this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5]
+    this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5] [MQTT3-3.3.1-7]
     if (engine.store.isVolatile || message.topicName.startsWith("$SYS/")) return 0;
     engine.recordMessage(message);
     return engine.append({
@@ -93,7 +93,7 @@ export class Retained {
       : this.#engine.append({ type: "retained-clear", topicName });
   }
 
-  /** Begins to give a new subscription what is retained. */
+  /** Begins to give a new subscription what is retained [MQTT3-3.3.1-6]. */
   replay(session: Session, topicFilter: string, options: number, identifier: number): void {
     // Asked for again while it is under way: it begins anew.
     (session.replays ??= new Map()).set(topicFilter, {

@@ -30,7 +30,7 @@ export function route(engine: Engine, message: Message, _origin: Origin, target?
   receipt.bus = 0;
   engine.counters.messagesRouted++;
   // Retained first: a subscription made by a listener of this very message must find it.
-  if (message.retain && target === undefined) receipt.store = engine.retained.put(message);
+  if (message.retain && target === undefined) receipt.store = engine.retained.put(message); // [MQTT5-3.3.1-8] [MQTT3-3.3.1-12]
   const { targets, groups } = engine.matches.get(message.topic);
   const length = targets.length;
   for (let i = 0; i < length; i++) {

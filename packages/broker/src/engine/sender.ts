@@ -40,7 +40,14 @@ export class Sender {
     this.#engine.ready(this.#connection);
   }
 
-  /** @returns `undefined` where the packet is above the client's Maximum Packet Size, even without its Reason String. */
+  /**
+   * No packet of the broker's own has User Properties [MQTT5-3.2.2-20] [MQTT5-3.9.2-2] [MQTT5-3.11.2-2]
+   * [MQTT5-3.14.2-4] [MQTT5-3.15.2-3], and SUBACK, UNSUBACK and AUTH no Reason String [MQTT5-3.9.2-1]
+   * [MQTT5-3.11.2-1] [MQTT5-3.15.2-2].
+   *
+   * @returns `undefined` where the packet is above the client's Maximum Packet Size, even without
+   * its Reason String.
+   */
   #encode(packet: Packet): Uint8Array | undefined {
     const { protocolVersion, maximumPacketSize } = this.#connection;
     const bytes = encodePacket(packet, protocolVersion);
@@ -136,6 +143,10 @@ export class Sender {
     else this.output.append(item, 0, item.length);
   };
 
+  /**
+   * Without properties, so that it fits whoever takes CONNACK [MQTT5-3.4.2-2] [MQTT5-3.4.2-3]
+   * [MQTT5-3.5.2-2] [MQTT5-3.5.2-3] [MQTT5-3.6.2-2] [MQTT5-3.6.2-3] [MQTT5-3.7.2-2] [MQTT5-3.7.2-3].
+   */
   #writeAcknowledgement(packetType: number, packetIdentifier: number, reasonCode: number): void {
     const arena = this.#engine.arena;
     const isLong = reasonCode !== 0 && this.#connection.protocolVersion === 5;

@@ -14,7 +14,7 @@ const LONGEST = 2 ** 52;
  * small and used again once nothing points to them.
  */
 export class SessionRegistry {
-  readonly #byClientId = new Map<string, Session>();
+  readonly #byClientId = new Map<string, Session>(); // [MQTT5-3.1.3-2] [MQTT3-3.1.3-2]
   readonly #bySubscriber: (Session | undefined)[] = [];
   /** Shared Subscriptions have numbers of the same kind. */
   readonly #groups: (SharedGroup | undefined)[] = [];
@@ -97,7 +97,7 @@ export function detach(engine: Engine, session: Session): void {
   session.detachedAt = engine.now;
   session.outbound?.rewind();
   scheduleWill(engine, session);
-  if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended");
+  if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended"); // [MQTT5-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
   if (!engine.store.isVolatile) {
     engine.append({
       type: "session-detach",

@@ -136,7 +136,7 @@ export class SharedGroups {
       group.subscriptionId = engine.topicTree.add(parsed.topicFilter, group.subscriber, 0, 0);
       this.#groups.set(text, group);
     }
-    const extras: Extras = { identifiers: identifier === 0 ? [] : [identifier], group };
+    const extras: Extras = { identifiers: identifier === 0 ? [] : [identifier], group }; // [X-58] [MQTT5-3.3.4-5]
     const at = group.indexOf(session);
     if (at >= 0) {
       group.members[at]!.options = options;

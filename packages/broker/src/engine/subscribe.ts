@@ -9,7 +9,7 @@ import type { Session } from "./session.ts";
 /** Topic Filters that one SUBSCRIBE may have in any case; beyond, as many as a session may have. */
 const FILTERS = 10_000;
 
-/** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5]. */
+/** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5] [MQTT3-3.8.4-4], in their order [MQTT5-3.9.3-1] [MQTT3-3.9.3-1]. */
 interface Progress {
   readonly packet: SubscribePacket;
   readonly filters: readonly TopicFilter[];
@@ -192,6 +192,7 @@ function grant(
       retainedOwed: sendsRetained,
     });
   }
+  // They follow SUBACK, which they could as well precede.
   if (sendsRetained) engine.retained.replay(session, topicFilter, options, identifier);
   engine.events.emit("subscribed", { clientId: session.clientId, topicFilter, qos });
   return qos; // [MQTT5-3.8.4-7] [MQTT3-3.8.4-5]
@@ -207,7 +208,7 @@ function subscribe(
 ): boolean {
   const tree = engine.topicTree;
   const existing = tree.find(topicFilter, session.subscriber);
-  if (existing >= 0) tree.update(existing, options, identifier);
+  if (existing >= 0) tree.update(existing, options, identifier); // Without a gap [MQTT5-3.8.4-4].
   else tree.add(topicFilter, session.subscriber, options, identifier);
   return existing >= 0;
 }
@@ -234,7 +235,7 @@ function finish(connection: Connection, { packet, reasonCodes, position }: Progr
     { type: "suback", packetIdentifier: packet.packetIdentifier, reasonCodes },
     position,
     0,
-  ); // [MQTT5-3.8.4-1] [MQTT3-3.8.4-1]
+  ); // [MQTT5-3.8.4-1] [MQTT3-3.8.4-1] [MQTT5-3.8.4-2] [MQTT3-3.8.4-2] [MQTT5-2.2.1-6] [MQTT3-2.3.1-7]
 }
 
 /** 3.1 has no way to say no, and a yes would not be kept. */

@@ -6,7 +6,7 @@ import { route } from "./route.ts";
 
 const none = new Uint8Array(0);
 
-/** What `$SYS` tells, under the names that mosquitto gave it. */
+/** What `$SYS` tells, under the names that mosquitto gave it [X-131]. */
 const topics: Readonly<Record<string, (engine: Engine, uptimeSeconds: number) => number | string>> =
   {
     version: (engine) => `sericite ${engine.version}`,

@@ -28,7 +28,7 @@ export interface Receivers {
 /** Nobody. */
 export const nobody: Receivers = { targets: [], groups: [] };
 
-/** Finds the receivers of a Topic Name. The match cache keeps the result while no subscription changes it. */
+/** Finds the receivers of a Topic Name [MQTT5-3.3.2-3] [MQTT3-3.3.2-3]. The match cache keeps the result while no subscription changes it. */
 export function findReceivers(engine: Engine, topicName: string): Receivers {
   const tree = engine.topicTree;
   let targets: Target[] | undefined;
@@ -77,7 +77,7 @@ function join(target: Target, options: number, identifier: number): void {
   if (qos > target.qos) target.qos = qos;
   if ((options & OPTION_RETAIN_AS_PUBLISHED) !== 0) target.retainAsPublished = true;
   if (identifier !== 0)
-    (target.extras ??= { identifiers: [], group: undefined }).identifiers.push(identifier);
+    (target.extras ??= { identifiers: [], group: undefined }).identifiers.push(identifier);
 }
 
 /** Works out what a receiver with No Local gets of its own messages: the subscriptions without it. */

@@ -31,14 +31,15 @@ function advance(connection: Connection, progress: Progress): void {
   while (reasonCodes.length < packet.topicFilters.length) {
     if (budget-- === 0) return goOnNextTurn(connection, () => advance(connection, progress));
     const removed = unsubscribe(connection, session, packet.topicFilters[reasonCodes.length]!);
-    reasonCodes.push(removed === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
+    reasonCodes.push(removed === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success); // [MQTT5-3.11.3-1]
     if (removed !== undefined && removed > progress.position) progress.position = removed;
   }
   finish(connection, progress);
 }
 
 function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {
-  // Sent even when nothing was deleted [MQTT5-3.10.4-5] [MQTT3-3.10.4-5]; one for all filters [MQTT5-3.10.4-6].
+  // Sent even when nothing was deleted [MQTT5-3.10.4-5] [MQTT3-3.10.4-5]; one for all filters [MQTT5-3.10.4-6]
+  // [MQTT3-3.10.4-6], under the same identifier [MQTT5-3.10.4-4] [MQTT3-3.10.4-4] [MQTT5-2.2.1-6] [MQTT3-2.3.1-7].
   connection.sender.sendWhenDurable(
     { type: "unsuback", packetIdentifier: packet.packetIdentifier, reasonCodes },
     position,
@@ -54,8 +55,9 @@ function unsubscribe(
 ): Position | undefined {
   const { engine } = connection;
   const id = engine.topicTree.find(topicFilter, session.subscriber);
-  if (id >= 0) engine.topicTree.remove(id);
+  if (id >= 0) engine.topicTree.remove(id); // [MQTT5-3.10.4-2] [MQTT3-3.10.4-2]
   else if (!engine.shared.leave(session, topicFilter)) return undefined;
+  // What is queued or in flight already goes on [MQTT5-3.10.4-3] [MQTT3-3.10.4-3].
   session.replays?.delete(topicFilter);
   engine.events.emit("unsubscribed", { clientId: session.clientId, topicFilter });
   if (!session.isDurable || engine.store.isVolatile) return 0;

@@ -33,14 +33,14 @@ export function willTopic(topicName: string): { topicName: string; seconds: numb
 /** Takes the Will out of a CONNECT. Copies what it keeps. */
 export function armWill(engine: Engine, packet: ConnectPacket): ArmedWill | undefined {
   const will = packet.will;
-  if (will === undefined) return undefined;
+  if (will === undefined) return undefined; // [MQTT3-3.1.2-12]
   const { willDelayInterval, messageExpiryInterval, ...rest } = will.properties ?? {};
   const { topicName, seconds } = willTopic(will.topicName);
   return {
     topic: engine.topicNames.intern(topicName),
     delayedBy: seconds,
     payload: will.payload.slice(),
-    properties: encodeProperties(rest satisfies Properties, PacketType.publish),
+    properties: encodeProperties(rest satisfies Properties, PacketType.publish), // [MQTT5-3.1.3-10]
     qos: will.qos,
     retain: will.retain,
     delayInterval: willDelayInterval ?? 0,
@@ -61,7 +61,7 @@ export function scheduleWill(engine: Engine, session: Session): void {
   engine.wheel.schedule(session.willTimer, will.delayInterval * 1000);
 }
 
-/** Sends the Will, once [MQTT5-3.1.2-10]. */
+/** Sends the Will, once [MQTT5-3.1.2-10] [MQTT3-3.1.2-10]. */
 export function publishWill(engine: Engine, session: Session): void {
   const will = session.will;
   if (will === undefined) return;
@@ -72,7 +72,7 @@ export function publishWill(engine: Engine, session: Session): void {
     payload: will.payload,
     properties: will.properties,
     qos: will.qos,
-    retain: will.retain, // [MQTT5-3.1.2-14] [MQTT5-3.1.2-15]
+    retain: will.retain, // [MQTT5-3.1.2-14] [MQTT5-3.1.2-15] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17]
     publisher: session.clientId,
     expiresAt,
   });

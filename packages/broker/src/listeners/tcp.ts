@@ -11,7 +11,7 @@ export interface TcpListenerOptions extends AddressOptions, ListenerOptions {
   readonly usesDataEvents?: boolean;
 }
 
-/** Listens on a TCP port. Rejects with the system's error where it cannot. */
+/** Listens on a TCP port [MQTT5-4.2.0-1] [MQTT3-7.1.1-1]. Rejects with the system's error where it cannot. */
 export function listenTcp(accept: Accept, options: TcpListenerOptions): Promise<Listener> {
   const reception = new Reception(options, (arrival) => {
     const { socket, address, port, headerLength } = arrival;

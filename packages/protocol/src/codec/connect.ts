@@ -97,10 +97,12 @@ export function decodeConnect(reader: Reader, fixedHeaderFlags: number): Connect
   const mayBeMissing = protocolVersion === 3;
   let username: string | undefined;
   if ((flags & usernameFlag) !== 0 && !(mayBeMissing && reader.isAtEnd)) {
+    // [MQTT3-3.1.2-18] [MQTT5-3.1.2-16] [MQTT5-3.1.2-17] [MQTT3-3.1.2-19]
     username = reader.string(); // [MQTT5-3.1.3-12] [MQTT3-3.1.3-11]
   }
   let password: Uint8Array | undefined;
   if ((flags & passwordFlag) !== 0 && !(mayBeMissing && reader.isAtEnd)) {
+    // [MQTT3-3.1.2-20] [MQTT3-3.1.2-21] [MQTT5-3.1.2-18] [MQTT5-3.1.2-19]
     password = reader.binary();
   }
   reader.finish("CONNECT");

@@ -73,6 +73,7 @@ export function scanProperties(
   let seenLow = 0;
   let seenHigh = 0;
   let offset = start;
+  // In whatever order they stand [X-8].
   while (offset < end) {
     const id = bytes[offset++]!;
     const valueKind = id < identifiers ? kinds[id]! : 0;
@@ -167,7 +168,7 @@ function endOfField(bytes: Uint8Array, offset: number, end: number, id: number):
 function endOfString(bytes: Uint8Array, offset: number, end: number, id: number): number {
   const stringEnd = endOfField(bytes, offset, end, id);
   if (!isUtf8(bytes, offset + 2, stringEnd)) {
-    throw malformed(`${titleOf(id)} is not well-formed UTF-8, or holds U+0000`); // [MQTT5-1.5.4-1] [MQTT5-1.5.4-2]
+    throw malformed(`${titleOf(id)} is not well-formed UTF-8, or holds U+0000`); // [MQTT5-1.5.4-1] [MQTT5-1.5.4-2] [MQTT5-3.3.2-19]
   }
   return stringEnd;
 }

@@ -15,7 +15,8 @@ const SHORT = 12;
 
 /**
  * Whether the bytes are well-formed UTF-8 without U+0000 (§1.5.4): no surrogates, no overlong
- * forms, nothing above U+10FFFF. Allocates nothing.
+ * forms, nothing above U+10FFFF. Control characters and non-characters are taken [X-1] [X-89].
+ * Allocates nothing.
  */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   let offset = start;

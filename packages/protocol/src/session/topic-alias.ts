@@ -45,7 +45,7 @@ export class TopicAliasInbound<T> {
   }
 
   #check(topicAlias: number): void {
-    if (topicAlias >= 1 && topicAlias <= this.maximum) return;
+    if (topicAlias >= 1 && topicAlias <= this.maximum) return; // [MQTT5-3.3.2-10] [MQTT5-3.3.2-12]
     throw new ProtocolError(
       "ERR_PROTOCOL",
       ReasonCode.topicAliasInvalid,

@@ -85,7 +85,7 @@ export function topicFilterMatches(topicFilter: string, topicName: string): bool
   for (const [depth, level] of filterLevels.entries()) {
     if (level === "#") return true; // the parent level too
     if (depth >= nameLevels.length) return false;
-    if (level !== "+" && level !== nameLevels[depth]) return false; // [MQTT5-4.7.3-4] [MQTT3-4.7.3-4]
+    if (level !== "+" && level !== nameLevels[depth]) return false; // [MQTT5-4.7.3-4] [MQTT3-4.7.3-4]
   }
   return filterLevels.length === nameLevels.length;
 }
