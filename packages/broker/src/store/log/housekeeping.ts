@@ -1,0 +1,206 @@
+import type { Position } from "../../engine/ports.ts";
+import { writeCheckpoint } from "./checkpoint.ts";
+import type { CheckpointLog } from "./checkpoint.ts";
+import { compactSegment } from "./compact.ts";
+import type { CompactLog } from "./compact.ts";
+import type { Disk } from "./disk.ts";
+import { writeIndexFile } from "./index-file.ts";
+import { fileName } from "./segment.ts";
+import type { Segment } from "./segment.ts";
+import { stepOf, wait } from "./task.ts";
+import type { Task } from "./task.ts";
+
+/** When a log is tidied. */
+export interface HousekeepingOptions {
+  /** A checkpoint is made after so much log. Bytes. */
+  readonly checkpointBytes: number;
+  /** A sealed segment is copied forward when less than this share of it is referred to, 0…1. */
+  readonly compactBelow: number;
+}
+
+/** What housekeeping needs of the log. */
+export interface HousekeptLog extends CheckpointLog, CompactLog {
+  readonly isRefusing: boolean;
+  /** Everything that a start took in is flushed. */
+  readonly isSettled: boolean;
+  flushedPosition(): Position;
+  takeNumber(): number;
+  failed(error: Error): void;
+}
+
+/** What there is on the disk beside the log. */
+export interface HousekeepingStart {
+  readonly checkpoint: Position;
+  readonly checkpointBytes: number;
+  readonly checkpointNumber: number;
+  readonly garbage: readonly string[];
+}
+
+/** Does one thing at a time beside the log: removes, indexes, checkpoints, copies forward. */
+export class Housekeeping {
+  readonly #disk: Disk;
+  readonly #log: HousekeptLog;
+  readonly #options: HousekeepingOptions;
+  #garbage: string[];
+  #checkpoint: Position;
+  #checkpointNumber: number;
+  #checkpointBytes: number;
+  /** The segment that was written to when the newest checkpoint was begun, and its length then. */
+  #begun: { readonly segment: Segment | undefined; readonly size: number } = {
+    segment: undefined,
+    size: 0,
+  };
+  #isBusy = false;
+  #isStopped = false;
+  #onStopped: (() => void) | undefined;
+
+  constructor(
+    disk: Disk,
+    log: HousekeptLog,
+    options: HousekeepingOptions,
+    start: HousekeepingStart,
+  ) {
+    this.#disk = disk;
+    this.#log = log;
+    this.#options = options;
+    this.#garbage = [...start.garbage];
+    this.#checkpoint = start.checkpoint;
+    this.#checkpointNumber = start.checkpointNumber;
+    this.#checkpointBytes = start.checkpointBytes;
+  }
+
+  /** The last batch that the newest checkpoint holds whole. */
+  get checkpoint(): Position {
+    return this.#checkpoint;
+  }
+
+  /** Does what is due, if anything is. */
+  look(): void {
+    if (this.#isBusy || this.#isStopped || !this.#log.isSettled) return;
+    const task = this.#due();
+    if (task === undefined) return;
+    this.#isBusy = true;
+    stepOf(task)(
+      () => {
+        this.#isBusy = false;
+        this.#end();
+        this.look();
+      },
+      (error) => {
+        // It is due again at the next look, which the next batch brings.
+        this.#isBusy = false;
+        if (!this.#isStopped) this.#log.failed(error);
+        this.#end();
+      },
+    );
+  }
+
+  /** Begins nothing more; resumes when nothing runs. */
+  *stop(): Task<void> {
+    this.#isStopped = true;
+    if (!this.#isBusy) return;
+    yield* wait<void>((resolve) => {
+      this.#onStopped = () => resolve();
+    });
+  }
+
+  #end(): void {
+    if (this.#isStopped) this.#onStopped?.();
+  }
+
+  #due(): Task<void> | undefined {
+    const { segments } = this.#log.state;
+    if (this.#garbage.length > 0) return this.#removeGarbage();
+    const dead = segments.all.find((segment) => this.#isDead(segment));
+    if (dead !== undefined) return this.#remove(dead);
+    // What is above makes room; all else takes some.
+    if (this.#log.isRefusing) return undefined;
+    const bare = segments.all.find(
+      (segment) => segment.isSealed && !segment.hasIndexFile && segment.flushed === segment.size,
+    );
+    if (bare !== undefined) return this.#writeIndex(bare);
+    if (this.#isCheckpointDue()) return this.#writeCheckpoint();
+    const sparse = segments.all.find((segment) => this.#isSparse(segment));
+    return sparse === undefined ? undefined : compactSegment(this.#disk, this.#log, sparse);
+  }
+
+  /** No message in it is wanted, for sure and on the disk, and all else is in the checkpoint. */
+  #isDead(segment: Segment): boolean {
+    return (
+      segment.isSealed &&
+      segment.live === 0 &&
+      segment.readers === 0 &&
+      segment.emptiedAt <= this.#log.flushedPosition() &&
+      (segment.last <= this.#checkpoint || segment.last < segment.first)
+    );
+  }
+
+  #isCheckpointDue(): boolean {
+    let bytes = 0;
+    for (const segment of this.#log.state.segments.all) {
+      if (segment.last <= this.#checkpoint) continue;
+      bytes += segment.size;
+      if (segment === this.#begun.segment) bytes -= this.#begun.size;
+      if (segment.isSealed && segment.live === 0 && segment.last >= segment.first) return true;
+    }
+    // A large state is written less often.
+    return bytes >= Math.max(this.#options.checkpointBytes, 2 * this.#checkpointBytes);
+  }
+
+  #isSparse(segment: Segment): boolean {
+    return (
+      segment.isSealed &&
+      !segment.isDamaged &&
+      segment.hasIndexFile &&
+      segment.live > 0 &&
+      segment.last <= this.#checkpoint &&
+      segment.liveBytes < segment.size * this.#options.compactBelow
+    );
+  }
+
+  *#removeGarbage(): Task<void> {
+    for (let name = this.#garbage[0]; name !== undefined; name = this.#garbage[0]) {
+      yield* wait(this.#disk.unlink(name));
+      this.#garbage.shift();
+    }
+  }
+
+  *#remove(segment: Segment): Task<void> {
+    const { file } = segment;
+    segment.file = undefined;
+    if (file !== undefined) yield* wait(file.close());
+    yield* wait(this.#disk.unlink(fileName(segment.number, "idx")));
+    yield* wait(this.#disk.unlink(fileName(segment.number, "log")));
+    this.#log.state.segments.remove(segment);
+  }
+
+  *#writeIndex(segment: Segment): Task<void> {
+    segment.hasIndexFile = true;
+    try {
+      yield* writeIndexFile(this.#disk, segment, this.#log.salt);
+    } catch (error) {
+      segment.hasIndexFile = false;
+      this.#garbage.push(fileName(segment.number, "idx"));
+      throw error;
+    }
+    segment.index = undefined;
+  }
+
+  *#writeCheckpoint(): Task<void> {
+    const number = this.#log.takeNumber();
+    const segment = this.#log.state.segments.all.at(-1);
+    const begun = { segment, size: segment?.size ?? 0 };
+    let written: { position: Position; bytes: number };
+    try {
+      written = yield* writeCheckpoint(this.#disk, this.#log, number);
+    } catch (error) {
+      this.#garbage.push(fileName(number, "ckp"));
+      throw error;
+    }
+    if (this.#checkpointNumber > 0) this.#garbage.push(fileName(this.#checkpointNumber, "ckp"));
+    this.#checkpoint = written.position;
+    this.#checkpointBytes = written.bytes;
+    this.#checkpointNumber = number;
+    this.#begun = begun;
+  }
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { NodeDisk } from "../../disk/index.ts";
+import { EventScheduler } from "../../testing/event-scheduler.ts";
+import type { SimulatedProcess } from "../../testing/event-scheduler.ts";
+import { Chance } from "../../testing/random.ts";
+import { NO_DISK_FAULTS, SimulatedDisk, SimulatedMedium } from "../../testing/simulated-disk.ts";
+import { storeContract } from "../../testing/store-contract.ts";
+import { LogStore } from "./log-store.ts";
+import { MortalDisk } from "./mortal-disk.test-support.ts";
+
+const SMALL = { segmentBytes: 700, checkpointBytes: 1500, compactBelow: 0.5, minimumFreeBytes: 0 };
+
+let seed = 0;
+for (const [kind, faults, options] of [
+  ["log on a good disk", NO_DISK_FAULTS, {}],
+  ["log in small segments", NO_DISK_FAULTS, SMALL],
+  [
+    "log on a slow disk that writes short",
+    { ...NO_DISK_FAULTS, delay: 0.5, delayMaximumMs: 50, shortWrite: 0.3 },
+    SMALL,
+  ],
+  ["log on a failing disk", { ...NO_DISK_FAULTS, writeFailure: 0.1, flushFailure: 0.1 }, SMALL],
+] as const) {
+  storeContract(kind, () => {
+    const chance = Chance.ofSeed((seed += 1));
+    const events = new EventScheduler(chance.random);
+    const medium = new SimulatedMedium();
+    let process: SimulatedProcess | undefined;
+    return {
+      store: () => {
+        process = events.process("broker");
+        return new LogStore(new SimulatedDisk(process, chance, medium, faults), options);
+      },
+      until: async (condition) => {
+        await events.settleAsync();
+        for (let steps = 0; !condition() && events.nextAt !== undefined; steps += 1) {
+          assert.ok(steps < 10_000);
+          await events.advanceAsync(events.nextAt - events.clock.now());
+        }
+        assert.ok(condition(), "the simulation is at rest, and what was waited for did not happen");
+      },
+      crash: () => {
+        process?.stop();
+        medium.crash(chance);
+      },
+      close: () => undefined,
+    };
+  });
+}
+
+for (const [kind, options] of [
+  ["log on real files", {}],
+  ["log on real files, in small segments", SMALL],
+  ["relaxed log on real files", { durability: "relaxed", flushEveryMs: 20 }],
+] as const) {
+  storeContract(kind, () => {
+    const directory = mkdtempSync(join(tmpdir(), "sericite-log-"));
+    const disks: MortalDisk[] = [];
+    return {
+      store: () => {
+        const disk = new MortalDisk(new NodeDisk(directory));
+        disks.push(disk);
+        return new LogStore(disk, options);
+      },
+      until: async (condition) => {
+        const deadline = performance.now() + 5000;
+        while (!condition()) {
+          assert.ok(performance.now() < deadline, "what was waited for did not happen");
+          await new Promise((resolve) => {
+            setImmediate(resolve);
+          });
+        }
+      },
+      crash: () => disks.at(-1)?.kill(),
+      close: async () => {
+        for (const disk of disks) await disk.kill();
+        rmSync(directory, { recursive: true });
+      },
+    };
+  });
+}

@@ -1,0 +1,450 @@
+import type { QoS } from "@sericite/protocol";
+import type { MessageNumber, SessionKey, StoredMessage } from "../../engine/ports.ts";
+import type { StoreRecord } from "../../engine/records.ts";
+import type { ByteReader, ByteWriter } from "./bytes.ts";
+import { storeError } from "./error-codes.ts";
+
+type RecordType = StoreRecord["type"];
+type RecordOf<T extends RecordType> = Extract<StoreRecord, { type: T }>;
+
+/** What the log knows of one type of record. */
+export interface RecordEncoding<R> {
+  /** Its number in the file, for ever. */
+  readonly id: number;
+  /** Version of its encoding that is written; `decode` reads this one and all before it. */
+  readonly version: number;
+  /** The acknowledgement that waits until it is durable; "nobody" where losing it is allowed. */
+  readonly waits: string;
+  encode(writer: ByteWriter, record: R): void;
+  decode(reader: ByteReader, version: number): R;
+}
+
+/** A message that was copied forward to a newer segment: no news, only another place. */
+export interface MovedRecord {
+  readonly type: "moved";
+  readonly number: MessageNumber;
+}
+
+/** In a checkpoint, behind a session's queue: the sequence that comes next. */
+export interface SequenceRecord {
+  readonly type: "sequence";
+  readonly session: SessionKey;
+  readonly next: number;
+}
+
+/** In a checkpoint: the highest numbers that were given out. */
+export interface NumbersRecord {
+  readonly type: "numbers";
+  readonly message: MessageNumber;
+  readonly session: SessionKey;
+}
+
+/** Ends a checkpoint. */
+export interface EndRecord {
+  readonly type: "end";
+  /** Slices before it. */
+  readonly slices: number;
+  /** The checkpoint may hold effects of batches up to here; they had been flushed. */
+  readonly position: number;
+}
+
+/** Records that the log writes for itself. */
+export type OwnRecord = SequenceRecord | NumbersRecord | EndRecord;
+
+/** Every record in a file, except `moved`, which has no content of its own. */
+export type LogRecord = StoreRecord | OwnRecord;
+
+/** Writes a message whole. */
+export function encodeMessage(writer: ByteWriter, message: StoredMessage): void {
+  const expires = message.expiresAt !== Infinity;
+  writer.byte(message.qos | (message.retain ? 4 : 0) | (expires ? 8 : 0));
+  writer.varint(message.number);
+  if (expires) writer.float(message.expiresAt);
+  writer.string(message.topicName);
+  writer.string(message.publisher);
+  writer.blob(message.properties);
+  writer.blob(message.payload);
+}
+
+/** Reads a message; its payload and properties are views of what the reader reads. */
+export function decodeMessage(reader: ByteReader): StoredMessage {
+  const flags = reader.byte();
+  const number = reader.varint();
+  const expiresAt = flags & 8 ? reader.float() : Infinity;
+  const topicName = reader.string();
+  const publisher = reader.string();
+  const properties = reader.blob();
+  const payload = reader.blob();
+  return {
+    number,
+    topicName,
+    payload,
+    qos: (flags & 3) as QoS,
+    retain: (flags & 4) !== 0,
+    properties,
+    publisher,
+    expiresAt,
+  };
+}
+
+const NOBODY = "nobody";
+
+/** One line for each record of the store: a type that is missing does not compile. */
+export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<T>> } = {
+  message: {
+    id: 1,
+    version: 1,
+    waits: "PUBACK, PUBREC",
+    encode: (writer, { message }) => encodeMessage(writer, message),
+    decode: (reader) => ({ type: "message", message: decodeMessage(reader) }),
+  },
+  "session-begin": {
+    id: 2,
+    version: 1,
+    waits: "CONNACK",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.string(record.clientId);
+      writer.varint(record.epoch);
+      writer.byte(record.username === undefined ? 0 : 1);
+      if (record.username !== undefined) writer.string(record.username);
+      writer.varint(record.sessionExpiryInterval);
+    },
+    decode: (reader) => ({
+      type: "session-begin",
+      session: reader.varint(),
+      clientId: reader.string(),
+      epoch: reader.varint(),
+      username: reader.byte() === 0 ? undefined : reader.string(),
+      sessionExpiryInterval: reader.varint(),
+    }),
+  },
+  "session-attach": {
+    id: 3,
+    version: 1,
+    waits: "CONNACK",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.epoch);
+      writer.varint(record.sessionExpiryInterval);
+    },
+    decode: (reader) => ({
+      type: "session-attach",
+      session: reader.varint(),
+      epoch: reader.varint(),
+      sessionExpiryInterval: reader.varint(),
+    }),
+  },
+  "session-detach": {
+    id: 4,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.sessionExpiryInterval);
+      writer.float(record.detachedAt);
+    },
+    decode: (reader) => ({
+      type: "session-detach",
+      session: reader.varint(),
+      sessionExpiryInterval: reader.varint(),
+      detachedAt: reader.float(),
+    }),
+  },
+  "session-end": {
+    id: 5,
+    version: 1,
+    waits: "CONNACK",
+    encode: (writer, { session }) => writer.varint(session),
+    decode: (reader) => ({ type: "session-end", session: reader.varint() }),
+  },
+  subscribe: {
+    id: 6,
+    version: 1,
+    waits: "SUBACK",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.string(record.topicFilter);
+      writer.byte(
+        record.qos |
+          (record.noLocal ? 4 : 0) |
+          (record.retainAsPublished ? 8 : 0) |
+          (record.retainedOwed ? 16 : 0),
+      );
+      writer.varint(record.subscriptionIdentifier);
+    },
+    decode: (reader) => {
+      const session = reader.varint();
+      const topicFilter = reader.string();
+      const flags = reader.byte();
+      return {
+        type: "subscribe",
+        session,
+        topicFilter,
+        qos: (flags & 3) as QoS,
+        noLocal: (flags & 4) !== 0,
+        retainAsPublished: (flags & 8) !== 0,
+        subscriptionIdentifier: reader.varint(),
+        retainedOwed: (flags & 16) !== 0,
+      };
+    },
+  },
+  "retained-sent": {
+    id: 7,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.string(record.topicFilter);
+    },
+    decode: (reader) => ({
+      type: "retained-sent",
+      session: reader.varint(),
+      topicFilter: reader.string(),
+    }),
+  },
+  unsubscribe: {
+    id: 8,
+    version: 1,
+    waits: "UNSUBACK",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.string(record.topicFilter);
+    },
+    decode: (reader) => ({
+      type: "unsubscribe",
+      session: reader.varint(),
+      topicFilter: reader.string(),
+    }),
+  },
+  enqueue: {
+    id: 9,
+    version: 1,
+    waits: "PUBACK, PUBREC; a QoS 2 delivery to a durable session",
+    encode: (writer, record) => {
+      const { subscriptionIdentifiers } = record;
+      writer.varint(record.session);
+      writer.varint(record.sequence);
+      writer.varint(record.message);
+      writer.byte(
+        record.qos | (record.retain ? 4 : 0) | (subscriptionIdentifiers.length > 0 ? 8 : 0),
+      );
+      if (subscriptionIdentifiers.length === 0) return;
+      writer.varint(subscriptionIdentifiers.length);
+      for (const identifier of subscriptionIdentifiers) writer.varint(identifier);
+    },
+    decode: (reader) => {
+      const session = reader.varint();
+      const sequence = reader.varint();
+      const message = reader.varint();
+      const flags = reader.byte();
+      const subscriptionIdentifiers: number[] = [];
+      if (flags & 8)
+        for (let left = reader.varint(); left > 0; left -= 1)
+          subscriptionIdentifiers.push(reader.varint());
+      return {
+        type: "enqueue",
+        session,
+        sequence,
+        message,
+        qos: (flags & 3) as QoS,
+        retain: (flags & 4) !== 0,
+        subscriptionIdentifiers,
+      };
+    },
+  },
+  settled: {
+    id: 10,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.sequence);
+    },
+    decode: (reader) => ({
+      type: "settled",
+      session: reader.varint(),
+      sequence: reader.varint(),
+    }),
+  },
+  received: {
+    id: 11,
+    version: 1,
+    waits: "PUBREL",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.sequence);
+      writer.varint(record.packetIdentifier);
+    },
+    decode: (reader) => ({
+      type: "received",
+      session: reader.varint(),
+      sequence: reader.varint(),
+      packetIdentifier: reader.varint(),
+    }),
+  },
+  "inbound-begin": {
+    id: 12,
+    version: 1,
+    waits: "PUBREC",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.packetIdentifier);
+      writer.byte(record.denied ? 1 : 0);
+    },
+    decode: (reader) => ({
+      type: "inbound-begin",
+      session: reader.varint(),
+      packetIdentifier: reader.varint(),
+      denied: reader.byte() === 1,
+    }),
+  },
+  "inbound-end": {
+    id: 13,
+    version: 1,
+    waits: "PUBCOMP",
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.packetIdentifier);
+    },
+    decode: (reader) => ({
+      type: "inbound-end",
+      session: reader.varint(),
+      packetIdentifier: reader.varint(),
+    }),
+  },
+  retained: {
+    id: 14,
+    version: 1,
+    waits: "PUBACK, PUBREC",
+    encode: (writer, record) => {
+      writer.string(record.topicName);
+      writer.varint(record.message);
+    },
+    decode: (reader) => ({
+      type: "retained",
+      topicName: reader.string(),
+      message: reader.varint(),
+    }),
+  },
+  "retained-clear": {
+    id: 15,
+    version: 1,
+    waits: "PUBACK, PUBREC",
+    encode: (writer, { topicName }) => writer.string(topicName),
+    decode: (reader) => ({ type: "retained-clear", topicName: reader.string() }),
+  },
+  "will-set": {
+    id: 16,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.string(record.clientId);
+      writer.varint(record.will.delayInterval);
+      encodeMessage(writer, record.will.message);
+    },
+    decode: (reader) => {
+      const session = reader.varint();
+      const clientId = reader.string();
+      const delayInterval = reader.varint();
+      return {
+        type: "will-set",
+        session,
+        clientId,
+        will: { message: ownBytes(decodeMessage(reader)), delayInterval },
+      };
+    },
+  },
+  "will-clear": {
+    id: 17,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, { session }) => writer.varint(session),
+    decode: (reader) => ({ type: "will-clear", session: reader.varint() }),
+  },
+};
+
+/** The log's own records. */
+const ownTable: {
+  readonly [T in OwnRecord["type"]]: RecordEncoding<Extract<OwnRecord, { type: T }>>;
+} = {
+  sequence: {
+    id: 65,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.next);
+    },
+    decode: (reader) => ({ type: "sequence", session: reader.varint(), next: reader.varint() }),
+  },
+  numbers: {
+    id: 66,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.message);
+      writer.varint(record.session);
+    },
+    decode: (reader) => ({ type: "numbers", message: reader.varint(), session: reader.varint() }),
+  },
+  end: {
+    id: 67,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.slices);
+      writer.varint(record.position);
+    },
+    decode: (reader) => ({ type: "end", slices: reader.varint(), position: reader.varint() }),
+  },
+};
+
+/** In a frame, where a message's content is a body outside the records. */
+export const MOVED_ID = 64;
+/** Of the entries that stand for a body: `message` and `moved`. */
+export const BODY_VERSION = 1;
+
+type AnyEncoding = RecordEncoding<LogRecord>;
+const byType = new Map<string, AnyEncoding>();
+const byId: (AnyEncoding | undefined)[] = [];
+for (const [type, encoding] of [...Object.entries(recordTable), ...Object.entries(ownTable)]) {
+  byType.set(type, encoding as AnyEncoding);
+  byId[encoding.id] = encoding as AnyEncoding;
+}
+
+/** Writes type, version and content. */
+export function encodeRecord(writer: ByteWriter, record: LogRecord): void {
+  const encoding = byType.get(record.type);
+  if (encoding === undefined) throw new RangeError(`no encoding for ${record.type}`);
+  writer.byte(encoding.id);
+  writer.byte(encoding.version);
+  encoding.encode(writer, record);
+}
+
+/**
+ * Reads the content of a record whose type and version were read.
+ *
+ * @throws ConnectionError ERR_STORE_NEWER for a type or version that is not known yet.
+ */
+export function decodeRecord(reader: ByteReader, id: number, version: number): LogRecord {
+  const encoding = byId[id];
+  if (encoding === undefined) throw newer(`record type ${id}`);
+  if (version > encoding.version) throw newer(`record type ${id} version ${version}`);
+  return encoding.decode(reader, version);
+}
+
+/** Something in a file that this version does not know. */
+export function newer(what: string): Error {
+  return storeError("ERR_STORE_NEWER", `${what} was written by a newer version of this software`);
+}
+
+/** A message that keeps no more of what was read than its own bytes. */
+function ownBytes(message: StoredMessage): StoredMessage {
+  return {
+    ...message,
+    payload: message.payload.slice(),
+    properties: message.properties.slice(),
+  };
+}

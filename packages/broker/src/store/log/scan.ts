@@ -1,0 +1,110 @@
+import type { Position } from "../../engine/ports.ts";
+import { checkFrame, FRAME_HEADER, FRAME_MAGIC, readFrameHeader } from "./batch.ts";
+import type { WholeFrame } from "./batch.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { FILE_HEADER } from "./segment.ts";
+import type { Task } from "./task.ts";
+import { WindowReader } from "./window-reader.ts";
+
+/** A whole frame and where it is. */
+export interface FoundFrame {
+  readonly frame: WholeFrame;
+  readonly offset: number;
+  /** The frame itself; a view of what was read. */
+  readonly bytes: Uint8Array;
+}
+
+/** How reading a segment ended. */
+export interface ScanEnd {
+  /** Behind the last whole frame. Bytes. */
+  readonly offset: number;
+  /** Whether anything follows it. */
+  readonly isBroken: boolean;
+}
+
+/** Reads the frames of a segment from front to back, up to the first that is not whole. */
+export function* scanFrames(
+  disk: Disk,
+  file: DiskFile,
+  size: number,
+  salt: number,
+  visit: (found: FoundFrame) => void,
+): Task<ScanEnd> {
+  const reader = new WindowReader(file);
+  let offset = FILE_HEADER;
+  while (offset < size) {
+    const found = yield* frameAt(disk, reader, offset, size, salt);
+    if (found === undefined) return { offset, isBroken: true };
+    visit(found);
+    offset += found.bytes.length;
+  }
+  return { offset, isBroken: false };
+}
+
+/**
+ * Looks for whole frames behind a broken place: they say up to where the log had been flushed.
+ *
+ * @returns the highest flushed position that any of them states; 0 where there is none.
+ */
+export function* flushedBehind(
+  disk: Disk,
+  file: DiskFile,
+  from: number,
+  size: number,
+  salt: number,
+  before: Position,
+): Task<Position> {
+  const reader = new WindowReader(file);
+  let flushed = 0;
+  let offset = from;
+  while (offset + FRAME_HEADER <= size) {
+    const bytes = yield* reader.at(offset, FRAME_HEADER);
+    const at = findMagic(bytes);
+    if (at < 0) {
+      offset += Math.max(1, bytes.length - 3);
+      continue;
+    }
+    offset += at;
+    const found = yield* frameAt(disk, reader, offset, size, salt);
+    if (found === undefined) {
+      offset += 1;
+      continue;
+    }
+    const { header } = found.frame;
+    if (header.position > before) flushed = Math.max(flushed, header.flushed);
+    offset += found.bytes.length;
+  }
+  return flushed;
+}
+
+function* frameAt(
+  disk: Disk,
+  reader: WindowReader,
+  offset: number,
+  size: number,
+  salt: number,
+): Task<FoundFrame | undefined> {
+  const start = yield* reader.at(offset, FRAME_HEADER);
+  const header = readFrameHeader(start, 0);
+  // A broken length must not make anybody read, or take memory for, what is not there.
+  if (header === undefined || offset + header.length > size) return undefined;
+  const view = yield* reader.at(offset, header.length);
+  if (view.length < header.length) return undefined;
+  const bytes = view.subarray(0, header.length);
+  const frame = checkFrame(bytes, (part, value) => disk.crc32(part, value), salt);
+  return frame === undefined ? undefined : { frame, offset, bytes };
+}
+
+function findMagic(bytes: Uint8Array): number {
+  const first = FRAME_MAGIC & 0xff;
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
+    if (at + 4 > bytes.length) return -1;
+    if (
+      bytes[at + 1] === ((FRAME_MAGIC >>> 8) & 0xff) &&
+      bytes[at + 2] === ((FRAME_MAGIC >>> 16) & 0xff) &&
+      bytes[at + 3] === FRAME_MAGIC >>> 24
+    )
+      return at;
+  }
+  return -1;
+}
