@@ -12,6 +12,7 @@ import { sessionCases } from "./session.ts";
 import { sharedSubscriptionCases } from "./shared-subscription.ts";
 import { subscribeCases } from "./subscribe.ts";
 import { topicCases } from "./topic.ts";
+import { webSocketCases } from "./websocket.ts";
 import { willCases } from "./will.ts";
 
 /** Every case over the wire, in the order of the standard. */
@@ -29,5 +30,6 @@ export const cases: readonly Case[] = [
   ...topicCases,
   ...sharedSubscriptionCases,
   ...authenticationCases,
+  ...webSocketCases,
   ...practiceCases,
 ];

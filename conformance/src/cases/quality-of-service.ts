@@ -1,4 +1,4 @@
-import { publish } from "../wire/case.ts";
+import { lastIdentifier, publish } from "../wire/case.ts";
 import type { Case, Step } from "../wire/case.ts";
 import { completeQos2, connectKept, subscribe } from "./steps.ts";
 
@@ -348,6 +348,92 @@ export const qualityOfServiceCases: readonly Case[] = [
       { send: "a", packet: publish("{t}/x", { qos: 1, packetIdentifier: 1 }) },
       { expectAll: "a", packets: [{ type: "puback" }, { type: "publish", qos: 1 }] },
       { expectNothing: "a", ms: 1500 },
+    ],
+  },
+  {
+    id: "qos-resumed-3.1",
+    about: "3.1: what was in flight is delivered again on the next connection, with DUP",
+    shows: ["X-121"],
+    versions: [3],
+    steps: (version) => [
+      connectKept("a", version),
+      ...subscribe("a", "{t}/x", { qos: 2 }),
+      { connect: "pub" },
+      { send: "pub", packet: publish("{t}/x", { qos: 1, packetIdentifier: 1 }) },
+      { expect: "pub", packet: { type: "puback" } },
+      { expect: "a", packet: { type: "publish", qos: 1, dup: false } },
+      { cut: "a" },
+      connectKept("a", version),
+      { expect: "a", packet: { type: "publish", qos: 1, dup: true, payload: "m" } },
+      { answer: "a", type: "puback" },
+      { expectNothing: "a" },
+    ],
+  },
+  {
+    id: "qos-retry",
+    about:
+      "before 5.0 what stays unacknowledged is sent again on a live connection, with DUP and its identifier; in the end the connection is closed and the session stays",
+    shows: ["X-120", "X-106", "MQTT3-3.3.1-1"],
+    versions: [3, 4],
+    profile: "retry",
+    steps: (version) => [
+      connectKept("a", version),
+      ...subscribe("a", "{t}/x", { qos: 1 }),
+      { connect: "pub" },
+      { send: "pub", packet: publish("{t}/x", { qos: 1, packetIdentifier: 1 }) },
+      { expect: "pub", packet: { type: "puback" } },
+      { expect: "a", packet: { type: "publish", qos: 1, dup: false } },
+      ...[1, 2].map(() => ({
+        expect: "a",
+        packet: { type: "publish", qos: 1, dup: true, packetIdentifier: lastIdentifier("a") },
+      })),
+      { expectClosed: "a" },
+      connectKept("a", version, { sessionPresent: version !== 3 }),
+      { expect: "a", packet: { type: "publish", qos: 1, dup: true } },
+      { answer: "a", type: "puback" },
+      { expectNothing: "a", ms: 500 },
+    ],
+  },
+  {
+    id: "qos-retry-pubrel",
+    about: "before 5.0 a PUBREL that stays unanswered is sent again; with DUP on 3.1 alone",
+    shows: ["X-119", "X-120", "X-106"],
+    versions: [3, 4],
+    profile: "retry",
+    steps: (version) => [
+      { connect: "a" },
+      ...subscribe("a", "{t}/x", { qos: 2 }),
+      { connect: "pub" },
+      { send: "pub", packet: publish("{t}/x", { qos: 2, packetIdentifier: 1 }) },
+      { expect: "pub", packet: { type: "pubrec" } },
+      { expect: "a", packet: { type: "publish", qos: 2 } },
+      { answer: "a", type: "pubrec" },
+      { expect: "a", packet: { type: "pubrel" } },
+      {
+        expect: "a",
+        packet: {
+          type: "pubrel",
+          packetIdentifier: lastIdentifier("a"),
+          dup: version === 3 ? true : undefined,
+        },
+      },
+      { answer: "a", type: "pubcomp" },
+      { expectNothing: "a", ms: 300 },
+    ],
+  },
+  {
+    id: "qos-no-retry-5",
+    about: "5.0: nothing is sent again on a live connection, whatever the retry settings",
+    shows: ["MQTT5-4.4.0-1"],
+    versions: [5],
+    profile: "retry",
+    steps: [
+      { connect: "a" },
+      ...subscribe("a", "{t}/x", { qos: 1 }),
+      { connect: "pub" },
+      { send: "pub", packet: publish("{t}/x", { qos: 1, packetIdentifier: 1 }) },
+      { expect: "a", packet: { type: "publish", qos: 1 } },
+      { expectNothing: "a", ms: 900 },
     ],
   },
   ...([1, 2] as const).map((qos): Case => {

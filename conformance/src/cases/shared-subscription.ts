@@ -181,6 +181,30 @@ export const sharedSubscriptionCases: readonly Case[] = [
     ],
   },
   {
+    id: "shared-and-ordinary",
+    about:
+      "a shared and an ordinary subscription of one Client get a copy each, with its own identifier",
+    shows: ["MQTT5-3.3.4-5", "MQTT5-3.3.4-3", "X-58"],
+    versions: [5],
+    needs: ["shared-subscriptions", "subscription-identifiers"],
+    leaves: "a broker may send one copy for both",
+    steps: [
+      { connect: "a" },
+      { connect: "pub" },
+      ...subscribe("a", "$share/g/{t}/x", { qos: 0, identifier: 11 }),
+      ...subscribe("a", "{t}/x", { qos: 0, identifier: 22 }),
+      ...published("pub", "{t}/x"),
+      {
+        expectAll: "a",
+        packets: [
+          { type: "publish", properties: { subscriptionIdentifiers: [11] } },
+          { type: "publish", properties: { subscriptionIdentifiers: [22] } },
+        ],
+      },
+      { expectNothing: "a" },
+    ],
+  },
+  {
     id: "shared-qos-2-completed",
     leaves: "a broker may grant a lower QoS",
     about:

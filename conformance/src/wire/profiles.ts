@@ -15,6 +15,7 @@ const allFeatures: ReadonlySet<Feature> = new Set<Feature>([
   "will-delay",
   "mqtt-3.1",
   "delayed",
+  "websocket",
 ]);
 
 /**
@@ -107,12 +108,15 @@ export interface OwnBroker extends AsyncDisposable {
 /** Starts our broker on a free port of loopback. */
 export async function startOwnBroker(profile: Profile): Promise<OwnBroker> {
   const broker = await createBroker(profiles[profile]);
-  const { port } = await broker.listen({ host: "127.0.0.1", port: 0 });
+  const host = "127.0.0.1";
+  const { port } = await broker.listen({ host, port: 0 });
+  const webSocket = await broker.listen({ transport: "websocket", host, port: 0 });
   return {
     broker,
     target: {
-      host: "127.0.0.1",
+      host,
       port: port!,
+      webSocketUrl: `ws://${host}:${webSocket.port}/mqtt`,
       isOurs: true,
       profile,
       features: allFeatures,

@@ -89,8 +89,13 @@ export class Sender {
   /** Sends a PUBREL again: its record may still be on its way, so it waits for the newest position. */
   resendPubrel(packetIdentifier: number): void {
     const newest = this.#engine.newestPosition;
-    if (this.#pending === undefined && newest <= this.#engine.store.durable)
-      this.#writeAcknowledgement(PacketType.pubrel, packetIdentifier, 0);
+    const isDurable = this.#pending === undefined && newest <= this.#engine.store.durable;
+    if (this.#connection.protocolVersion === 3) {
+      // 3.1 alone has DUP on it.
+      const bytes = Uint8Array.of(0x6a, 2, packetIdentifier >> 8, packetIdentifier & 0xff);
+      if (isDurable) this.output.append(bytes, 0, bytes.length);
+      else this.#wait(bytes, newest, 0);
+    } else if (isDurable) this.#writeAcknowledgement(PacketType.pubrel, packetIdentifier, 0);
     else this.#wait(packAcknowledgement(PacketType.pubrel, packetIdentifier, 0), newest, 0);
   }
 
