@@ -21,6 +21,7 @@ import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { StoreRecord } from "./records.ts";
 import { Retained } from "./retained.ts";
+import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import type { Sender } from "./sender.ts";
@@ -91,6 +92,7 @@ export class Engine {
   readonly matches: MatchCache<Receivers>;
   readonly sessions = new SessionRegistry();
   readonly retained: Retained;
+  readonly retainedSweep = new RetainedSweep(this);
   readonly shared = new SharedGroups(this);
   readonly delayed = new DelayedMessages(this);
   readonly sys: SysTopics;

@@ -54,7 +54,8 @@ export class Retained {
       (retainedBytes > 0 && bytes > retainedBytes)
     ) {
       engine.drop("retained-full", "", message, message.qos);
-      return 0;
+      // The one before is not the topic's last message any more.
+      return this.clear(message.topicName);
     }
     this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5] [MQTT3-3.3.1-7] [X-47]
     if (engine.store.isVolatile || message.topicName.startsWith("$SYS/")) return 0;
@@ -73,6 +74,7 @@ export class Retained {
 
   #replace(message: Message): void {
     message.refer();
+    if (message.expiresAt !== 0) this.#engine.retainedSweep.arm();
     this.bytes += message.size;
     this.#forget(this.#messages.set(message.topicName, message));
   }
@@ -103,6 +105,11 @@ export class Retained {
       extras: identifier === 0 ? undefined : { identifiers: [identifier], group: undefined },
     });
     if (session.connection !== undefined) this.#engine.ready(session.connection);
+  }
+
+  /** Walks all of them, but those of `$`-topics, which do not expire. */
+  cursor(): TopicNameCursor<Message> {
+    return this.#messages.cursor("#");
   }
 
   /** A retained message whose time is over is none any more [X-46]. */
