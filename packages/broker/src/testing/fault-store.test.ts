@@ -5,7 +5,8 @@ import type { SimulatedProcess } from "./event-scheduler.ts";
 import { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
 import { Chance } from "./random.ts";
 import { collectRecovery } from "./record-state.ts";
-import { sampleMessage, storeContract } from "./store-contract.ts";
+import { sampleMessage } from "./record-samples.ts";
+import { storeContract } from "./store-contract.ts";
 import type { StoreHarness } from "./store-contract.ts";
 
 let seed = 0;

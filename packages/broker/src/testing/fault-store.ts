@@ -66,6 +66,7 @@ export class FaultStore implements Store {
   readonly #now: RecordState;
   #durable: Position;
   #state: StoreState = "ok";
+  #troubledAtMs = -1;
   #isOpen = false;
   #isOpening = false;
   /** Records of the batch that is not closed. */
@@ -98,6 +99,11 @@ export class FaultStore implements Store {
 
   get state(): StoreState {
     return this.#state;
+  }
+
+  /** Time at which it last was not "ok". Milliseconds; -1: never. */
+  get troubledAtMs(): number {
+    return this.#state === "ok" ? this.#troubledAtMs : this.#process.clock.now();
   }
 
   open(recovery: Recovery): Promise<void> {
@@ -172,6 +178,7 @@ export class FaultStore implements Store {
   enter(state: StoreState): void {
     if (state === this.#state) return;
     const wasRefusing = this.#state === "refusing";
+    this.#troubledAtMs = this.#process.clock.now();
     this.#state = state;
     if (state === "refusing") this.stall();
     else if (wasRefusing) this.unstall();

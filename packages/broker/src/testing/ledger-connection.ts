@@ -8,35 +8,15 @@ import type {
   ProtocolVersion,
   PublishPacket,
   SubackPacket,
-  SubscribePacket,
   UnsubackPacket,
 } from "@sericite/protocol";
 import type { Ledger } from "./ledger.ts";
 import { deliver } from "./ledger-delivery.ts";
-import type { Point, Routing } from "./ledger-messages.ts";
-import type { Flight, LedgerSession, SubscriptionPeriod } from "./ledger-session.ts";
+import { LedgerRequests, push, shift } from "./ledger-requests.ts";
+import type { Unanswered } from "./ledger-requests.ts";
+import type { Flight, LedgerSession } from "./ledger-session.ts";
 import type { ArmedWill } from "./ledger-wills.ts";
 import type { PacketListener } from "./packet-tap.ts";
-
-/** A PUBLISH that the client waits for an answer to. */
-interface Unanswered {
-  readonly packetIdentifier: number;
-  /** `undefined`: a repeat of what was routed before. */
-  readonly routing: Routing | undefined;
-}
-
-interface PendingSubscribe {
-  readonly packet: SubscribePacket;
-  readonly periods: readonly SubscriptionPeriod[];
-  /** Where the store stood. */
-  readonly place: number;
-}
-
-interface PendingUnsubscribe {
-  readonly topicFilters: readonly string[];
-  readonly at: Point;
-  readonly place: number;
-}
 
 /**
  * One connection as it is seen at the broker's end of its link: what the packets promise goes to
@@ -65,16 +45,10 @@ export class LedgerConnection implements PacketListener {
   /** Packet Identifiers under which something was sent more than once here. */
   readonly resent = new Set<number>();
   readonly #early: Packet[] = [];
-  readonly #unansweredQos1: Unanswered[] = [];
-  readonly #unansweredQos2: Unanswered[] = [];
-  readonly #unansweredPubrel = new Map<number, number>();
-  readonly #owedPubrel: number[] = [];
-  readonly #subscribes = new Map<number, PendingSubscribe[]>();
-  readonly #unsubscribes = new Map<number, PendingUnsubscribe[]>();
+  readonly #requests = new LedgerRequests();
   /** Topic Aliases of the client, and of the broker. */
   readonly #aliasesIn = new Map<number, string>();
   readonly #aliasesOut = new Map<number, string>();
-  #pings = 0;
   #saidDisconnect = false;
   #how: "asked" | "ended" | "lost" | undefined;
   /** CONNACK told it so. */
@@ -131,7 +105,7 @@ export class LedgerConnection implements PacketListener {
         const periods = packet.subscriptions.map((request) =>
           session.begin(request, identifier, this, this.ledger.point),
         );
-        push(this.#subscribes, packet.packetIdentifier, {
+        push(this.#requests.subscribes, packet.packetIdentifier, {
           packet,
           periods,
           place: this.ledger.durability?.place ?? 0,
@@ -141,14 +115,14 @@ export class LedgerConnection implements PacketListener {
       case "unsubscribe":
         for (const topicFilter of packet.topicFilters)
           session.beginEnd(topicFilter, this.ledger.point);
-        push(this.#unsubscribes, packet.packetIdentifier, {
+        push(this.#requests.unsubscribes, packet.packetIdentifier, {
           topicFilters: packet.topicFilters,
           at: this.ledger.point,
           place: this.ledger.durability?.place ?? 0,
         });
         return;
       case "pingreq":
-        this.#pings += 1;
+        this.#requests.pings += 1;
         return;
       case "disconnect":
         return this.#receivedDisconnect(packet, session);
@@ -174,7 +148,7 @@ export class LedgerConnection implements PacketListener {
       const known = session.inbound.get(identifier);
       if (known !== undefined) {
         if (!known.isSure) ledger.messages.reopen(known, ledger.nowMs);
-        this.#unansweredQos2.push({ packetIdentifier: identifier, routing: known });
+        this.#requests.qos2.push({ packetIdentifier: identifier, routing: known });
         return;
       }
     }
@@ -195,12 +169,12 @@ export class LedgerConnection implements PacketListener {
     );
     if (ledger.isDenied(topicName))
       ledger.messages.refuse(routing, "refused, its client may not publish there");
-    if (packet.qos === 1) this.#unansweredQos1.push({ packetIdentifier: identifier, routing });
+    if (packet.qos === 1) this.#requests.qos1.push({ packetIdentifier: identifier, routing });
     if (packet.qos === 2) {
       session.inbound.set(identifier, routing);
       // Whether the broker knows the identifier of an earlier life of the Session, who knows?
       routing.mayBeRepeat = packet.dup && routing.message.stream.routings.length > 1;
-      this.#unansweredQos2.push({ packetIdentifier: identifier, routing });
+      this.#requests.qos2.push({ packetIdentifier: identifier, routing });
     }
   }
 
@@ -209,7 +183,7 @@ export class LedgerConnection implements PacketListener {
     const isFailure = (packet.reasonCode ?? 0) >= 0x80;
     if (packet.type === "pubrel") {
       session.inbound.delete(identifier);
-      this.#unansweredPubrel.set(identifier, (this.#unansweredPubrel.get(identifier) ?? 0) + 1);
+      this.#requests.pubrels.set(identifier, (this.#requests.pubrels.get(identifier) ?? 0) + 1);
       return;
     }
     const flight = session.flights.get(identifier);
@@ -221,7 +195,7 @@ export class LedgerConnection implements PacketListener {
         flight.receivedOn = this;
         flight.pubrelOn = undefined;
       }
-      this.#owedPubrel.push(identifier);
+      this.#requests.owedPubrels.push(identifier);
       return;
     }
     const settles = packet.type === "puback" ? flight.qos === 1 : flight.qos === 2;
@@ -266,9 +240,9 @@ export class LedgerConnection implements PacketListener {
       case "publish":
         return deliver(this, session, packet, this.#resolveAlias(packet, true));
       case "puback":
-        return this.#sentAnswer(packet, this.#unansweredQos1, session);
+        return this.#sentAnswer(packet, this.#requests.qos1, session);
       case "pubrec":
-        return this.#sentAnswer(packet, this.#unansweredQos2, session);
+        return this.#sentAnswer(packet, this.#requests.qos2, session);
       case "pubrel":
         return this.#sentPubrel(packet, session);
       case "pubcomp":
@@ -278,8 +252,8 @@ export class LedgerConnection implements PacketListener {
       case "unsuback":
         return this.#sentUnsuback(packet, session);
       case "pingresp":
-        this.#pings -= 1;
-        if (this.#pings < 0) this.complain("PINGRESP without PINGREQ");
+        this.#requests.pings -= 1;
+        if (this.#requests.pings < 0) this.complain("PINGRESP without PINGREQ");
         return;
       case "disconnect":
         this.#saidDisconnect = true;
@@ -336,7 +310,6 @@ export class LedgerConnection implements PacketListener {
     }
     unanswered.shift();
     const { routing } = first;
-    if (routing === undefined) return;
     if ((packet.reasonCode ?? 0) >= 0x80) {
       if (packet.type === "pubrec") session.inbound.delete(packet.packetIdentifier); // [MQTT5-4.3.3-9]
       if (!routing.isSure)
@@ -360,16 +333,16 @@ export class LedgerConnection implements PacketListener {
       return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
     if (
       flight.pubrelOn === this &&
-      !this.#owedPubrel.includes(identifier) &&
+      !this.#requests.owedPubrels.includes(identifier) &&
       !this.resent.has(identifier)
     )
       this.#checkRetry(`PUBREL ${identifier}`, flight.pubrelAtMs);
-    const owed = this.#owedPubrel.indexOf(identifier);
+    const owed = this.#requests.owedPubrels.indexOf(identifier);
     if (owed > 0)
       this.complain(
-        `PUBREL ${identifier} before PUBREL ${this.#owedPubrel[0]} [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]`,
+        `PUBREL ${identifier} before PUBREL ${this.#requests.owedPubrels[0]} [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]`,
       );
-    if (owed >= 0) this.#owedPubrel.splice(owed, 1);
+    if (owed >= 0) this.#requests.owedPubrels.splice(owed, 1);
     flight.pubrelOn = this;
     flight.pubrelAtMs = this.ledger.nowMs;
     this.ledger.durability?.released(this, session, identifier);
@@ -377,15 +350,15 @@ export class LedgerConnection implements PacketListener {
 
   #sentPubcomp(packet: AcknowledgementPacket, session: LedgerSession): void {
     const identifier = packet.packetIdentifier;
-    const left = (this.#unansweredPubrel.get(identifier) ?? 0) - 1;
+    const left = (this.#requests.pubrels.get(identifier) ?? 0) - 1;
     if (left < 0) return this.complain(`PUBCOMP ${identifier} without PUBREL`);
-    if (left === 0) this.#unansweredPubrel.delete(identifier);
-    else this.#unansweredPubrel.set(identifier, left);
+    if (left === 0) this.#requests.pubrels.delete(identifier);
+    else this.#requests.pubrels.set(identifier, left);
     this.ledger.durability?.completed(this, session, identifier);
   }
 
   #sentSuback(packet: SubackPacket, session: LedgerSession): void {
-    const pending = shift(this.#subscribes, packet.packetIdentifier);
+    const pending = shift(this.#requests.subscribes, packet.packetIdentifier);
     if (pending === undefined)
       return this.complain(`SUBACK ${packet.packetIdentifier} without SUBSCRIBE`);
     const { periods } = pending;
@@ -414,7 +387,7 @@ export class LedgerConnection implements PacketListener {
   }
 
   #sentUnsuback(packet: UnsubackPacket, session: LedgerSession): void {
-    const pending = shift(this.#unsubscribes, packet.packetIdentifier);
+    const pending = shift(this.#requests.unsubscribes, packet.packetIdentifier);
     if (pending === undefined)
       return this.complain(`UNSUBACK ${packet.packetIdentifier} without UNSUBSCRIBE`);
     for (const topicFilter of pending.topicFilters) {
@@ -473,22 +446,7 @@ export class LedgerConnection implements PacketListener {
       );
     }
     if (this.connect !== undefined && !this.isAccepted) this.complain("CONNECT was never answered");
-    for (const { packetIdentifier, routing } of [
-      ...this.#unansweredQos1,
-      ...this.#unansweredQos2,
-    ]) {
-      this.complain(`PUBLISH ${packetIdentifier} (${routing?.message.name}) was never answered`);
-    }
-    for (const identifier of this.#unansweredPubrel.keys())
-      this.complain(`PUBREL ${identifier} was never answered`);
-    for (const identifier of this.#owedPubrel)
-      this.complain(`PUBREC ${identifier} was never answered`);
-    for (const identifier of this.#subscribes.keys())
-      this.complain(`SUBSCRIBE ${identifier} was never answered`);
-    for (const identifier of this.#unsubscribes.keys())
-      this.complain(`UNSUBSCRIBE ${identifier} was never answered`);
-    if (this.#pings > 0)
-      this.complain("PINGREQ was never answered [MQTT5-3.12.4-1] [MQTT3-3.12.4-1]");
+    for (const request of this.#requests.open()) this.complain(`${request} was never answered`);
     const keepAlive = this.connect?.keepAlive ?? 0;
     const silentMs = this.ledger.nowMs - this.lastReceivedMs;
     // While it is not read it need not speak.
@@ -533,21 +491,6 @@ export class LedgerConnection implements PacketListener {
   get leftInOrder(): boolean {
     return this.leftWith === ReasonCode.normalDisconnection;
   }
-}
-
-/** Adds to what waits under a Packet Identifier: clients before 5.0 may send it again. */
-function push<T>(waiting: Map<number, T[]>, packetIdentifier: number, one: T): void {
-  const before = waiting.get(packetIdentifier);
-  if (before === undefined) waiting.set(packetIdentifier, [one]);
-  else before.push(one);
-}
-
-/** Takes the first that waits under a Packet Identifier, where one does. */
-function shift<T>(waiting: Map<number, T[]>, packetIdentifier: number): T | undefined {
-  const before = waiting.get(packetIdentifier);
-  const first = before?.shift();
-  if (before?.length === 0) waiting.delete(packetIdentifier);
-  return first;
 }
 
 /** A copy whose views stay good. */

@@ -182,7 +182,7 @@ export class LedgerSession {
   ): SubscriptionPeriod {
     const before = this.current(request.topicFilter);
     const handling = request.retainHandling ?? 0;
-    const wasSure = before !== undefined && before.fromSure <= at;
+    const wasSure = before !== undefined && before.fromSure <= at && before.until >= at;
     const sendsRetained = handling === 0 || (handling === 1 && !wasSure);
     const period: SubscriptionPeriod = {
       request,

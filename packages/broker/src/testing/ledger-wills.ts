@@ -194,12 +194,19 @@ export class Wills {
   atRest(): void {
     const ledger = this.#ledger;
     for (const will of this.#open) {
-      if (will.state === "armed" || ledger.nowMs < will.dueAtMs + EXPIRY_MARGIN_MS) continue;
+      if (will.state === "armed" || ledger.nowMs < this.#latestOf(will) + EXPIRY_MARGIN_MS)
+        continue;
       const isSure = will.state === "waiting" && !ledger.wasTroubledSince(will.routing.fromMs);
       if (isSure) ledger.messages.confirm(will.routing, ledger.point);
       else ledger.messages.close(will.routing, ledger.point);
       this.#over(will);
     }
+  }
+
+  /** When it must have come: a connection that the broker did not read for the store's sake ends only after that. */
+  #latestOf(will: ArmedWill): number {
+    if (!this.#ledger.wasTroubledSince(will.closedAtMs)) return will.dueAtMs;
+    return Math.max(will.dueAtMs, this.#ledger.troubledAtMs + will.delay * 1000);
   }
 
   /** What a crash would leave: every Will that may still come, and no other. */

@@ -67,7 +67,6 @@ export class Ledger {
   readonly #matches = new Map<string, boolean>();
   #point: Point = 0;
   #sessionNumber = 0;
-  #troubledAtMs = -1;
 
   constructor(options: LedgerOptions) {
     this.#clock = options.clock;
@@ -105,7 +104,6 @@ export class Ledger {
 
   /** Something new was seen. */
   nextPoint(): Point {
-    if (this.isTroubled) this.#troubledAtMs = this.nowMs;
     this.#point += 1;
     return this.#point;
   }
@@ -115,8 +113,13 @@ export class Ledger {
     return this.#store !== undefined && this.#store.state !== "ok";
   }
 
+  /** Time at which it last took nothing. Milliseconds; -1: never. */
+  get troubledAtMs(): number {
+    return this.#store?.troubledAtMs ?? -1;
+  }
+
   wasTroubledSince(ms: number): boolean {
-    return this.#troubledAtMs >= ms;
+    return this.troubledAtMs >= ms;
   }
 
   /** Whether it is known which session this is, and that it lives. */
@@ -306,7 +309,9 @@ export class Ledger {
     session.connection = undefined;
     session.detachedAtMs = this.nowMs;
     // DISCONNECT may have set another expiry, or was never read.
-    if (connection.leftWith !== undefined && !connection.wasReadToEnd) session.isUncertain = true;
+    const isUnread = connection.leftWith !== undefined && !connection.wasReadToEnd;
+    // What the broker holds for its store's sake it ends only later.
+    if (isUnread || this.wasTroubledSince(connection.lastReceivedMs)) session.isUncertain = true;
     else if (session.expiry === 0 && !session.isUncertain) this.#end(session);
   }
 

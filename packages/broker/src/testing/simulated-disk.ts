@@ -168,6 +168,8 @@ export class SimulatedDisk implements Disk {
   /** How often each operation was done. */
   readonly counts = { write: 0, flush: 0, read: 0, create: 0, unlink: 0, flushDirectory: 0 };
 
+  bytesRead = 0;
+
   constructor(
     process: SimulatedProcess,
     chance: Chance,
@@ -285,7 +287,9 @@ export class SimulatedDisk implements Disk {
         this.#step(() => {
           this.counts.read += 1;
           if (this.#chance.happens(this.faults.readFailure)) throw ioError(`read ${name}`);
-          return file.seen.bytes.slice(offset, offset + length);
+          const bytes = file.seen.bytes.slice(offset, offset + length);
+          this.bytesRead += bytes.length;
+          return bytes;
         }),
       flush: () =>
         this.#step(() => {

@@ -1,9 +1,11 @@
 import type { Packet } from "@sericite/protocol";
 import type { Hooks } from "../engine/hooks.ts";
+import type { Authenticator } from "../engine/ports.ts";
 import { MemoryStore } from "../store/index.ts";
 import { Answer } from "./answer.ts";
 import { EventScheduler } from "./event-scheduler.ts";
 import type { SimulatedProcess } from "./event-scheduler.ts";
+import { FaultAuthenticator } from "./fault-authenticator.ts";
 import { FaultOwnership } from "./fault-ownership.ts";
 import { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
 import { NO_LINK_FAULTS } from "./faulty-link.ts";
@@ -112,8 +114,10 @@ export class Simulation {
       store: this.#store ?? new MemoryStore(),
       ownership: new FaultOwnership(outside, ports, plan.late, 50),
       hooks: this.#hooks(outside, ports),
+      ...(plan.late > 0 ? { authenticator: this.#authenticator(outside, ports) } : undefined),
       onLog: (level, event, fields) => {
-        if (level === "error")
+        // What a late port may bring about is no fault.
+        if (level === "error" && !(plan.late > 0 && event.startsWith("hook-")))
           this.ledger.complain(`the broker logged ${event}: ${JSON.stringify(fields)}`);
       },
     });
@@ -145,6 +149,15 @@ export class Simulation {
     }
     for (const client of this.#clients) if (client instanceof OwnClient) await client.close();
     return { seed: this.seed, steps: this.steps, complaints, events: this.events.ran };
+  }
+
+  /** Lets everybody in, but not at once, and now and then not at all. */
+  #authenticator(process: SimulatedProcess, chance: Chance): Authenticator {
+    const { late } = this.plan;
+    const open: Authenticator = { authenticate: () => ({ accepted: true }) };
+    const faults = { atOnce: 1 - late, late, never: 0.02, throws: 0.02, rejects: 0.02 };
+    const faulty = new FaultAuthenticator(process, chance, open, faults, 100);
+    return { authenticate: (request) => (this.#isFaulty ? faulty : open).authenticate(request) };
   }
 
   #hooks(process: SimulatedProcess, chance: Chance): Hooks {

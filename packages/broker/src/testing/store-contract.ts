@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Position, QueueEntry, SessionKey, Store, StoredMessage } from "../engine/ports.ts";
-import type { StoredWill, StoreRecord } from "../engine/records.ts";
+import type { Position, QueueEntry, SessionKey, Store } from "../engine/ports.ts";
+import type { StoreRecord } from "../engine/records.ts";
 import { Chance } from "./random.ts";
+import {
+  A,
+  B,
+  beginRecord,
+  enqueueRecord,
+  messageRecord,
+  RECORD_SEQUENCES,
+  RecordMaker,
+  sampleMessage,
+  subscribeRecord,
+} from "./record-samples.ts";
 import { collectRecovery, RecordState } from "./record-state.ts";
 import type { RecoveredState } from "./record-state.ts";
 
@@ -16,166 +27,6 @@ export interface StoreHarness {
   readonly crash: () => void | Promise<void>;
   readonly close: () => void | Promise<void>;
 }
-
-type RecordType = StoreRecord["type"];
-
-const A: SessionKey = 11;
-const B: SessionKey = 12;
-
-/** A message for tests: its number decides its content. */
-export function sampleMessage(number: number, topicName: string = `t/${number}`): StoredMessage {
-  return {
-    number,
-    topicName,
-    payload: new TextEncoder().encode(`payload ${number} ${"x".repeat((number * 37) % 200)}`),
-    qos: (number % 3) as 0 | 1 | 2,
-    retain: number % 2 === 0,
-    properties: number % 4 === 0 ? Uint8Array.of(1, 1) : new Uint8Array(),
-    publisher: number % 5 === 0 ? "" : `client-${number % 5}`,
-    expiresAt: number % 7 === 0 ? 1000 * number : Infinity,
-  };
-}
-
-const begin = (session: SessionKey, sessionExpiryInterval: number = 100): StoreRecord => ({
-  type: "session-begin",
-  session,
-  clientId: `client-${session}`,
-  epoch: session,
-  username: session % 2 === 0 ? "user" : undefined,
-  sessionExpiryInterval,
-});
-const message = (number: number, topicName?: string): StoreRecord => ({
-  type: "message",
-  message: sampleMessage(number, topicName),
-});
-const enqueue = (session: SessionKey, sequence: number, number: number): StoreRecord => ({
-  type: "enqueue",
-  session,
-  sequence,
-  message: number,
-  qos: ((number % 2) + 1) as 1 | 2,
-  retain: number % 3 === 0,
-  subscriptionIdentifiers: number % 2 === 0 ? [1, 268_435_455] : [],
-});
-const subscribe = (session: SessionKey, topicFilter: string): StoreRecord => ({
-  type: "subscribe",
-  session,
-  topicFilter,
-  qos: 1,
-  noLocal: true,
-  retainAsPublished: false,
-  subscriptionIdentifier: 7,
-  retainedOwed: true,
-});
-const will = (number: number): StoredWill => ({
-  message: sampleMessage(number),
-  delayInterval: 30,
-});
-
-/**
- * What each record is to bring about: a sequence that ends in it. A type without a line here does
- * not compile, so that no record is without a reader.
- */
-const SEQUENCES: Readonly<Record<RecordType, readonly StoreRecord[]>> = {
-  "session-begin": [begin(A), begin(B, 0xffff_ffff)],
-  "session-attach": [
-    begin(A),
-    { type: "session-detach", session: A, sessionExpiryInterval: 100, detachedAt: 5000 },
-    { type: "session-attach", session: A, epoch: 99, sessionExpiryInterval: 7 },
-  ],
-  "session-detach": [
-    begin(A),
-    { type: "session-detach", session: A, sessionExpiryInterval: 55, detachedAt: 5000 },
-  ],
-  "session-end": [
-    begin(A),
-    begin(B),
-    subscribe(A, "a/#"),
-    message(1),
-    enqueue(A, 1, 1),
-    enqueue(B, 1, 1),
-    { type: "session-end", session: A },
-  ],
-  subscribe: [
-    begin(A),
-    subscribe(A, "a/#"),
-    { ...subscribe(A, "b"), qos: 2, noLocal: false } as StoreRecord,
-    subscribe(A, "b"),
-  ],
-  "retained-sent": [
-    begin(A),
-    subscribe(A, "a/#"),
-    subscribe(A, "b"),
-    { type: "retained-sent", session: A, topicFilter: "b" },
-  ],
-  unsubscribe: [
-    begin(A),
-    subscribe(A, "a/#"),
-    subscribe(A, "b"),
-    { type: "unsubscribe", session: A, topicFilter: "a/#" },
-  ],
-  message: [begin(A), message(3), enqueue(A, 0, 3), message(9)],
-  enqueue: [
-    begin(A),
-    begin(B),
-    message(1),
-    enqueue(A, 1, 1),
-    enqueue(B, 1, 1),
-    message(2),
-    enqueue(A, 2, 2),
-  ],
-  settled: [
-    begin(A),
-    message(1),
-    enqueue(A, 1, 1),
-    message(2),
-    enqueue(A, 2, 2),
-    { type: "received", session: A, sequence: 1, packetIdentifier: 2 },
-    { type: "settled", session: A, sequence: 1 },
-  ],
-  received: [
-    begin(A),
-    message(1),
-    enqueue(A, 1, 1),
-    { type: "received", session: A, sequence: 1, packetIdentifier: 65535 },
-  ],
-  "inbound-begin": [
-    begin(A),
-    { type: "inbound-begin", session: A, packetIdentifier: 4, denied: false },
-    { type: "inbound-begin", session: A, packetIdentifier: 65535, denied: true },
-  ],
-  "inbound-end": [
-    begin(A),
-    { type: "inbound-begin", session: A, packetIdentifier: 4, denied: false },
-    { type: "inbound-begin", session: A, packetIdentifier: 5, denied: true },
-    { type: "inbound-end", session: A, packetIdentifier: 5 },
-  ],
-  retained: [
-    message(2, "r"),
-    { type: "retained", topicName: "r", message: 2 },
-    message(4, "r"),
-    { type: "retained", topicName: "r", message: 4 },
-  ],
-  "retained-clear": [
-    message(2, "r"),
-    { type: "retained", topicName: "r", message: 2 },
-    message(4, "s"),
-    { type: "retained", topicName: "s", message: 4 },
-    { type: "retained-clear", topicName: "r" },
-  ],
-  "will-set": [
-    begin(A),
-    { type: "will-set", session: A, clientId: "client-11", will: will(1) },
-    { type: "will-set", session: B, clientId: "without a session", will: will(2) },
-  ],
-  "will-clear": [
-    begin(A),
-    { type: "will-set", session: A, clientId: "client-11", will: will(1) },
-    { type: "will-set", session: B, clientId: "without a session", will: will(2) },
-    { type: "will-clear", session: A },
-    { type: "will-clear", session: B },
-  ],
-};
 
 /** Opens the next process's store. @returns it, with what it gave back. */
 async function open(harness: StoreHarness): Promise<{ store: Store; state: RecoveredState }> {
@@ -272,8 +123,8 @@ export function storeContract(
       const { store } = await open(under);
       let last = store.durable;
       for (let round = 0; round < 5; round += 1) {
-        const first = store.append(begin(100 + round));
-        const second = store.append(message(round + 1));
+        const first = store.append(beginRecord(100 + round));
+        const second = store.append(messageRecord(round + 1));
         store.endTurn();
         assert.equal(second, first);
         if (isVolatile) assert.equal(first, 0);
@@ -296,7 +147,7 @@ export function storeContract(
       let last = 0;
       for (let round = 0; round < 5; round += 1) {
         isCalling = true;
-        last = turn(store, [begin(100 + round), message(round + 1)]);
+        last = turn(store, [beginRecord(100 + round), messageRecord(round + 1)]);
         isCalling = false;
         if (round === 2) await under.until(() => store.durable >= last);
       }
@@ -313,11 +164,11 @@ export function storeContract(
     const { store } = await open(under);
     store.endTurn();
     store.endTurn();
-    const position = turn(store, [begin(A)]);
+    const position = turn(store, [beginRecord(A)]);
     await under.until(() => store.durable >= position);
   });
 
-  for (const [type, records] of Object.entries(SEQUENCES)) {
+  for (const [type, records] of Object.entries(RECORD_SEQUENCES)) {
     on(`what ${type} says is there after a crash`, async (under, isVolatile) => {
       const { store } = await open(under);
       // Each record in a batch of its own, then all of them in one.
@@ -333,7 +184,7 @@ export function storeContract(
   on(
     "all record types in one batch are there after a crash, and after another",
     async (under, isVolatile) => {
-      const records = Object.values(SEQUENCES)
+      const records = Object.values(RECORD_SEQUENCES)
         .flat()
         .map((record, index) =>
           "session" in record ? { ...record, session: record.session + 100 * index } : record,
@@ -350,12 +201,12 @@ export function storeContract(
 
   on("a batch that was not closed is not there after a crash", async (under, isVolatile) => {
     const { store } = await open(under);
-    const position = turn(store, [begin(A)]);
-    store.append(begin(B));
+    const position = turn(store, [beginRecord(A)]);
+    store.append(beginRecord(B));
     store.append({ type: "session-end", session: A });
     await under.until(() => store.durable >= position);
     await under.crash();
-    assert.deepEqual((await open(under)).state, expected(isVolatile ? [] : [begin(A)]));
+    assert.deepEqual((await open(under)).state, expected(isVolatile ? [] : [beginRecord(A)]));
   });
 
   on(
@@ -367,7 +218,11 @@ export function storeContract(
         const positions: Position[] = [];
         for (let count = 0; count < 4; count += 1) {
           const session = 1000 * round + 10 * count;
-          batches.push([begin(session + 1), begin(session + 2), begin(session + 3)]);
+          batches.push([
+            beginRecord(session + 1),
+            beginRecord(session + 2),
+            beginRecord(session + 3),
+          ]);
           positions.push(turn(store, batches[count] as StoreRecord[]));
           const first = positions[0] as Position;
           if (count === round % 4) await under.until(() => store.durable >= first);
@@ -397,11 +252,11 @@ export function storeContract(
 
   on("what a closed store took is there when it is opened again", async (under, isVolatile) => {
     const { store } = await open(under);
-    turn(store, [begin(A), subscribe(A, "a/#")]);
+    turn(store, [beginRecord(A), subscribeRecord(A, "a/#")]);
     await settle(under, store.close());
     assert.deepEqual(
       (await open(under)).state,
-      expected(isVolatile ? [] : [begin(A), subscribe(A, "a/#")]),
+      expected(isVolatile ? [] : [beginRecord(A), subscribeRecord(A, "a/#")]),
     );
   });
 
@@ -409,10 +264,10 @@ export function storeContract(
     "a queue is read in pages, in order, from unwritten batches too",
     async (under, isVolatile) => {
       const { store } = await open(under);
-      const records: StoreRecord[] = [begin(A), begin(B)];
+      const records: StoreRecord[] = [beginRecord(A), beginRecord(B)];
       for (let number = 1; number <= 40; number += 1) {
-        records.push(message(number), enqueue(A, number, number));
-        if (number % 3 === 0) records.push(enqueue(B, number, number));
+        records.push(messageRecord(number), enqueueRecord(A, number, number));
+        if (number % 3 === 0) records.push(enqueueRecord(B, number, number));
         if (number % 5 === 0) records.push({ type: "settled", session: A, sequence: number - 2 });
       }
       const model = new RecordState();
@@ -439,8 +294,8 @@ export function storeContract(
     if (isVolatile) return;
     const { store } = await open(under);
     const records = [
-      begin(A),
-      ...[1, 2, 3].flatMap((number) => [message(number), enqueue(A, number, number)]),
+      beginRecord(A),
+      ...[1, 2, 3].flatMap((number) => [messageRecord(number), enqueueRecord(A, number, number)]),
     ];
     const position = turn(store, records);
     await under.until(() => store.durable >= position);
@@ -454,7 +309,7 @@ export function storeContract(
     "readMessage gives the message, and refuses one that is not there",
     async (under, isVolatile) => {
       const { store } = await open(under);
-      turn(store, [begin(A), message(5), enqueue(A, 0, 5)]);
+      turn(store, [beginRecord(A), messageRecord(5), enqueueRecord(A, 0, 5)]);
       if (!isVolatile)
         assert.deepEqual(await settle(under, store.readMessage(5)), sampleMessage(5));
       await assert.rejects(settle(under, store.readMessage(6)));
@@ -482,112 +337,4 @@ export function storeContract(
       }
     },
   );
-}
-
-/** Makes records as an engine could: what they name exists, sequences and numbers rise. */
-class RecordMaker {
-  readonly #chance: Chance;
-  readonly #sessions = new Map<SessionKey, number>();
-  #session = 0;
-  #message = 0;
-
-  constructor(chance: Chance) {
-    this.#chance = chance;
-  }
-
-  batch(): StoreRecord[] {
-    const records: StoreRecord[] = [];
-    for (let count = this.#chance.integer(1, 12); count > 0; count -= 1)
-      records.push(...this.#some());
-    return records;
-  }
-
-  #some(): StoreRecord[] {
-    const chance = this.#chance;
-    const keys = [...this.#sessions.keys()];
-    if (keys.length === 0 || chance.happens(0.05)) {
-      this.#session += 1;
-      this.#sessions.set(this.#session, 0);
-      return [begin(this.#session)];
-    }
-    const session = chance.pick(keys);
-    const topicFilter = `f/${chance.integer(1, 3)}`;
-    const packetIdentifier = chance.integer(1, 5);
-    const sequence = chance.integer(0, this.#sessions.get(session) ?? 0);
-    switch (chance.integer(0, 11)) {
-      case 0:
-        return [subscribe(session, topicFilter)];
-      case 1:
-        return [
-          chance.happens(0.5)
-            ? { type: "unsubscribe", session, topicFilter }
-            : { type: "retained-sent", session, topicFilter },
-        ];
-      case 2:
-        return [{ type: "inbound-begin", session, packetIdentifier, denied: chance.happens(0.3) }];
-      case 3:
-        return [{ type: "inbound-end", session, packetIdentifier }];
-      case 4:
-        return [{ type: "settled", session, sequence }];
-      case 5:
-        return [
-          {
-            type: "session-detach",
-            session,
-            sessionExpiryInterval: 60,
-            detachedAt: chance.integer(0, 1e9),
-          },
-        ];
-      case 6:
-        return [
-          {
-            type: "session-attach",
-            session,
-            epoch: chance.integer(1, 1e6),
-            sessionExpiryInterval: 90,
-          },
-        ];
-      case 7: {
-        this.#message += 1;
-        const topicName = `r/${chance.integer(1, 3)}`;
-        return [
-          message(this.#message, topicName),
-          { type: "retained", topicName, message: this.#message },
-        ];
-      }
-      case 8:
-        return [{ type: "retained-clear", topicName: `r/${chance.integer(1, 3)}` }];
-      case 9:
-        return chance.happens(0.5)
-          ? [
-              {
-                type: "will-set",
-                session,
-                clientId: `client-${session}`,
-                will: will(chance.integer(1, 50)),
-              },
-            ]
-          : [{ type: "will-clear", session }];
-      case 10:
-        if (chance.happens(0.7)) return [];
-        this.#sessions.delete(session);
-        return [
-          { type: "session-end", session },
-          { type: "will-clear", session },
-        ];
-      default: {
-        this.#message += 1;
-        const records = [message(this.#message)];
-        for (const key of keys) {
-          if (!chance.happens(0.6)) continue;
-          const next = (this.#sessions.get(key) ?? 0) + 1;
-          this.#sessions.set(key, next);
-          records.push(enqueue(key, next, this.#message));
-          if (chance.happens(0.2))
-            records.push({ type: "received", session: key, sequence: next, packetIdentifier });
-        }
-        return records;
-      }
-    }
-  }
 }
