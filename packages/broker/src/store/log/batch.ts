@@ -26,7 +26,8 @@ export const FRAME_HEADER = 40;
 /** In front of a body: its checksum and the length of what follows (u32). */
 export const BODY_HEADER = 8;
 
-/** Room that is made at once for batches. Bytes. */
+/** Room that is made at once for batches, at first and later. Bytes. */
+const FIRST_CHUNK = 1 << 14;
 const CHUNK = 1 << 20;
 
 /**
@@ -39,7 +40,7 @@ export class BatchBuilder {
   readonly #salt: number;
   readonly #records = new ByteWriter();
   readonly #content = new ByteWriter();
-  #chunk = new Uint8Array(CHUNK);
+  #chunk = new Uint8Array(FIRST_CHUNK);
   #start = 0;
   #end = 0;
   #count = 0;
@@ -140,7 +141,7 @@ export class BatchBuilder {
     const needed = FRAME_HEADER + bodies + count;
     if (this.#start + needed <= this.#chunk.length) return;
     // What went before belongs to frames that are being written.
-    const chunk = new Uint8Array(Math.max(CHUNK, needed * 2));
+    const chunk = new Uint8Array(Math.max(Math.min(CHUNK, this.#chunk.length * 2), needed * 2));
     const from = this.#start;
     chunk.set(this.#chunk.subarray(from, from + FRAME_HEADER + bodies));
     this.#chunk = chunk;

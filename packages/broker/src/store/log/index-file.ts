@@ -23,7 +23,7 @@ export interface IndexFile {
 
 /**
  * Writes the index of a sealed segment beside it. It only spares reading the segment: where it is
- * missing or broken the segment itself is read. So it needs no flush.
+ * missing or broken the segment itself is read. So nothing waits for the directory's flush.
  */
 export function* writeIndexFile(disk: Disk, segment: Segment, salt: number): Task<void> {
   const index = segment.index ?? new SegmentIndex();
@@ -45,6 +45,7 @@ export function* writeIndexFile(disk: Disk, segment: Segment, salt: number): Tas
   const file = yield* wait(disk.create(fileName(segment.number, "idx")));
   try {
     yield* writeAll(file, 0, writer.bytes);
+    yield* wait(file.flush());
   } finally {
     yield* wait(file.close());
   }

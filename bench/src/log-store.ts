@@ -1,0 +1,224 @@
+/**
+ * Figures of the embedded log store on real files; nothing is checked.
+ *
+ *     node bench/dist/log-store.js [--messages N] [--sessions N] [--bytes N] [--ms N] [--directory DIR]
+ *
+ * First the rate of durable messages by batch size, one flush at a time. Then `messages` of `bytes`
+ * are queued for `sessions` sessions, a process of its own opens that again, and both tell what
+ * memory they take.
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Recovery, StoreRecord } from "@sericite/broker";
+import type { NodeDisk as NodeDiskClass } from "../../packages/broker/dist/disk/node-disk.js";
+import type { LogStore as LogStoreClass } from "../../packages/broker/dist/store/log/log-store.js";
+
+// The store has no door of its own yet: it is opened by its compiled file.
+const compiled = new URL("../../packages/broker/dist/", import.meta.url);
+const { LogStore } = (await import(new URL("store/log/log-store.js", compiled).href)) as {
+  LogStore: typeof LogStoreClass;
+};
+const { NodeDisk } = (await import(new URL("disk/node-disk.js", compiled).href)) as {
+  NodeDisk: typeof NodeDiskClass;
+};
+
+const { values: flags } = parseArgs({
+  options: {
+    messages: { type: "string", default: "1000000" },
+    sessions: { type: "string", default: "1000" },
+    bytes: { type: "string", default: "1024" },
+    ms: { type: "string", default: "1000" },
+    directory: { type: "string" },
+    reopen: { type: "string" },
+  },
+});
+const MIB = 1 << 20;
+
+const nobody: Recovery = {
+  session: () => undefined,
+  retained: () => undefined,
+  will: () => undefined,
+  numbers: () => undefined,
+};
+
+/** A message and its entry in one session's queue. */
+function append(
+  store: LogStoreClass,
+  number: number,
+  payload: Uint8Array,
+  sessions: number,
+): number {
+  const session = 1 + (number % sessions);
+  store.append({
+    type: "message",
+    message: {
+      number,
+      topicName: `devices/${session}/telemetry`,
+      payload,
+      qos: 1,
+      retain: false,
+      properties: new Uint8Array(),
+      publisher: "publisher",
+      expiresAt: Infinity,
+    },
+  });
+  return store.append({
+    type: "enqueue",
+    session,
+    sequence: Math.floor(number / sessions),
+    message: number,
+    qos: 1,
+    retain: false,
+    subscriptionIdentifiers: [],
+  });
+}
+
+function begin(session: number): StoreRecord {
+  return {
+    type: "session-begin",
+    session,
+    clientId: `client-${session}`,
+    epoch: 1,
+    username: undefined,
+    sessionExpiryInterval: 0xffff_ffff,
+  };
+}
+
+function durable(store: LogStoreClass, position: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (store.durable < position) return;
+      store.onDurable = undefined;
+      resolve();
+    };
+    store.onDurable = look;
+    look();
+  });
+}
+
+async function rate(batch: number, bytes: number): Promise<void> {
+  const directory = mkdtempSync(join(flags.directory ?? tmpdir(), "sericite-bench-"));
+  try {
+    const store = new LogStore(new NodeDisk(directory));
+    await store.open(nobody);
+    store.append(begin(1));
+    const payload = new Uint8Array(bytes).fill(7);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const cpu = process.cpuUsage();
+    const started = performance.now();
+    let number = 0;
+    while (performance.now() - started < Number(flags.ms)) {
+      let position = 0;
+      for (let count = 0; count < batch; count += 1) {
+        number += 1;
+        position = append(store, number, payload, 1);
+        // As a subscriber that keeps up would.
+        if (number > 10_000)
+          store.append({ type: "settled", session: 1, sequence: number - 10_000 });
+      }
+      store.endTurn();
+      await durable(store, position);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    delay.disable();
+    console.log(
+      `${String(bytes).padStart(5)} B × ${String(batch).padStart(4)}: ` +
+        `${Math.round(number / seconds).toLocaleString("en")} durable messages/s, ` +
+        `${((user + system) / number).toFixed(1)} µs CPU each, ` +
+        `${(store.figures.appendedBytes / number - bytes).toFixed(0)} B beside the payload, ` +
+        `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`,
+    );
+    await store.close();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function fill(directory: string): Promise<void> {
+  const messages = Number(flags.messages);
+  const sessions = Number(flags.sessions);
+  const payload = new Uint8Array(Number(flags.bytes)).fill(7);
+  const store = new LogStore(new NodeDisk(directory));
+  await store.open(nobody);
+  for (let session = 1; session <= sessions; session += 1) store.append(begin(session));
+  store.endTurn();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const started = performance.now();
+  for (let number = 0; number < messages;) {
+    let position = 0;
+    for (const end = Math.min(messages, number + 200); number < end; number += 1)
+      position = append(store, number, payload, sessions);
+    store.endTurn();
+    await durable(store, position);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  delay.disable();
+  console.log(
+    `${messages.toLocaleString("en")} messages for ${sessions} sessions in ${seconds.toFixed(1)} s, ` +
+      `${(store.figures.appendedBytes / MIB).toFixed(0)} MiB appended, ` +
+      `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
+      `most ${(delay.max / 1e6).toFixed(0)} ms; ${memory()}`,
+  );
+}
+
+/** In a process of its own: what was filled is opened, and one session read. */
+async function reopen(directory: string): Promise<void> {
+  const before = memory();
+  const started = performance.now();
+  const store = new LogStore(new NodeDisk(directory));
+  await store.open(nobody);
+  const opened = performance.now();
+  let entries = 0;
+  for (let from: number | undefined = 0; from !== undefined;) {
+    const page: Awaited<ReturnType<LogStoreClass["readQueue"]>> = await store.readQueue(
+      1,
+      from,
+      256 * 1024,
+    );
+    entries += page.entries.length;
+    from = page.next;
+  }
+  const read = performance.now();
+  console.log(
+    `opened in ${((opened - started) / 1000).toFixed(2)} s (before: ${before}; after: ${memory()}); ` +
+      `${entries} entries of one session read in ${(read - opened).toFixed(0)} ms`,
+  );
+  console.log(store.figures);
+  await store.close();
+}
+
+function memory(): string {
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  const [all, heap, buffers] = [rss, heapUsed, arrayBuffers].map((bytes) =>
+    (bytes / MIB).toFixed(0),
+  );
+  return `${all} MiB resident, ${heap} heap, ${buffers} buffers`;
+}
+
+const self = fileURLToPath(import.meta.url);
+if (flags.reopen !== undefined) await reopen(flags.reopen);
+else if (process.send !== undefined) {
+  await fill(flags.directory as string);
+  // As a crash leaves it.
+  process.kill(process.pid, "SIGKILL");
+} else {
+  for (const bytes of [200, 1024]) for (const batch of [1, 10, 100, 1000]) await rate(batch, bytes);
+  const directory = mkdtempSync(join(flags.directory ?? tmpdir(), "sericite-bench-"));
+  try {
+    const { messages, sessions, bytes } = flags;
+    const sizes = ["--messages", messages, "--sessions", sessions, "--bytes", bytes];
+    await once(fork(self, [...sizes, "--directory", directory]), "exit");
+    await once(fork(self, ["--reopen", directory]), "exit");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}

@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NO_DISK_FAULTS, SimulatedDisk } from "../../testing/simulated-disk.ts";
+import { begin, LogWorld, messageOf, publish, settled, turn } from "./log-world.test-support.ts";
+import { recover } from "./recover.ts";
+import { stepOf } from "./task.ts";
+
+test("a lone batch is written and flushed once", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open();
+  turn(store, begin(1));
+  world.events.settle();
+  const before = { ...disk.counts };
+  const position = turn(store, ...publish(1, 100, { 1: 1 }));
+  world.events.settle();
+  assert.equal(store.durable, position);
+  assert.equal(disk.counts.write - before.write, 1);
+  assert.equal(disk.counts.flush - before.flush, 1);
+});
+
+test("what is closed during a flush shares the next one", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open();
+  turn(store, begin(1));
+  world.events.settle();
+  const before = { ...disk.counts };
+  let position = 0;
+  for (let number = 1; number <= 100; number += 1)
+    position = turn(store, ...publish(number, 100, { 1: number }));
+  world.events.settle();
+  assert.equal(store.durable, position);
+  assert.equal(disk.counts.flush - before.flush, 2);
+});
+
+test("a body is stored once however many sessions queue it", () => {
+  const world = new LogWorld();
+  const { store } = world.open();
+  const sessions = Array.from({ length: 100 }, (_, index) => index + 1);
+  turn(store, ...sessions.map(begin));
+  const before = store.figures.appendedBytes;
+  turn(store, ...publish(1, 10_000, Object.fromEntries(sessions.map((key) => [key, 1]))));
+  assert.ok(store.figures.appendedBytes - before < 12_000);
+  assert.equal(store.figures.messages, 1);
+});
+
+test("the disk's space comes back when a queue is drained", () => {
+  const world = new LogWorld();
+  const { store } = world.open({ segmentBytes: 10_000, checkpointBytes: 20_000 });
+  turn(store, begin(1));
+  for (let number = 1; number <= 200; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }));
+  world.events.settle();
+  assert.ok(store.figures.bytes > 200_000);
+  for (let number = 1; number <= 200; number += 1) turn(store, settled(1, number));
+  world.events.settle();
+  assert.ok(store.figures.bytes < 25_000, `${store.figures.bytes} bytes are left`);
+  assert.equal(store.figures.liveBytes, 0);
+  assert.ok(world.medium.used < 30_000, `${world.medium.used} bytes are left on the disk`);
+});
+
+test("a session's end gives its queue's space back", () => {
+  const world = new LogWorld();
+  const { store } = world.open({ segmentBytes: 10_000, checkpointBytes: 20_000 });
+  turn(store, begin(1));
+  for (let number = 1; number <= 100; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }));
+  turn(store, { type: "session-end", session: 1 });
+  for (let count = 0; count < 3; count += 1) turn(store, begin(2 + count));
+  world.events.advance(1000);
+  turn(store, begin(9));
+  turn(store, begin(10));
+  world.events.advance(1000);
+  assert.equal(store.figures.messages, 0);
+  assert.ok(world.medium.used < 30_000, `${world.medium.used} bytes are left on the disk`);
+});
+
+test("what little is wanted of a segment is copied forward, and the segment goes", () => {
+  const world = new LogWorld();
+  const options = { segmentBytes: 10_000, checkpointBytes: 20_000, compactBelow: 0.5 };
+  const opened = world.open(options);
+  const { store } = opened;
+  turn(store, begin(1));
+  for (let number = 1; number <= 100; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }));
+  // One in ten stays, in each segment.
+  for (let number = 1; number <= 100; number += 1)
+    if (number % 10 !== 0) turn(store, settled(1, number));
+  for (let number = 101; number <= 130; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }), settled(1, number));
+  world.events.settle();
+  assert.ok(store.figures.bytes < 50_000, `${store.figures.bytes} bytes are left`);
+  const expected = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100];
+  const page = world.settle(store.readQueue(1, 0, 1e6));
+  assert.deepEqual(
+    page.entries.map(({ message }) => message),
+    expected.map((number) => messageOf(number, 1000)),
+  );
+  world.crash(opened);
+  const again = world.open(options);
+  const after = world.settle(again.store.readQueue(1, 0, 1e6));
+  assert.deepEqual(after.entries, page.entries);
+});
+
+test("a start reads no body of a segment before the checkpoint", () => {
+  const world = new LogWorld();
+  const options = { segmentBytes: 100_000, checkpointBytes: 200_000 };
+  const opened = world.open(options);
+  turn(opened.store, begin(1));
+  for (let number = 1; number <= 1000; number += 1) {
+    turn(opened.store, ...publish(number, 1000, { 1: number }));
+    if (number % 20 === 0) world.events.settle();
+  }
+  world.crash(opened);
+  const disk = new SimulatedDisk(world.events.process("reader"), world.chance, world.medium);
+  const found = world.settle(disk.promise(stepOf(recover(disk))));
+  assert.equal(found.state.messages.size, 1000);
+  assert.ok(disk.bytesRead < 100_000, `${disk.bytesRead} bytes were read`);
+  const again = world.open(options);
+  const page = world.settle(again.store.readQueue(1, 500, 3000));
+  assert.deepEqual(page.entries[0]?.message, messageOf(500, 1000));
+});
+
+test("with too much unwritten it is slow, and ok again later", () => {
+  const world = new LogWorld();
+  const { store } = world.open({ slowBytes: 10_000 });
+  const told: string[] = [];
+  store.onState = () => told.push(store.state);
+  turn(store, begin(1));
+  for (let number = 1; number <= 20; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }));
+  assert.equal(store.state, "slow");
+  assert.deepEqual(told, [], "onState came from inside endTurn");
+  world.events.settle();
+  assert.equal(store.state, "ok");
+  turn(store, begin(2));
+  world.events.settle();
+  assert.equal(told.at(-1) ?? "ok", "ok");
+});
+
+test("on a full disk it refuses, keeps all that it took, and goes on when there is room", () => {
+  const world = new LogWorld();
+  const opened = world.open({ retryMs: 1000 });
+  const { store, trouble } = opened;
+  turn(store, begin(1));
+  world.events.settle();
+  world.medium.capacity = world.medium.used + 2500;
+  const told: string[] = [];
+  store.onState = () => told.push(store.state);
+  let position = 0;
+  for (let number = 1; number <= 5; number += 1) {
+    position = turn(store, ...publish(number, 1000, { 1: number }));
+    world.events.settle();
+  }
+  assert.equal(store.state, "refusing");
+  assert.ok(store.durable < position);
+  assert.equal((trouble[0] as { code?: string }).code, "ERR_STORE_DISK_FULL");
+  // What was taken can be read all the same.
+  assert.equal(world.settle(store.readQueue(1, 0, 1e6)).entries.length, 5);
+  world.events.advance(60_000);
+  assert.equal(store.state, "refusing");
+  world.medium.capacity = Infinity;
+  world.events.advance(2000);
+  assert.equal(store.state, "ok");
+  assert.equal(store.durable, position);
+  assert.deepEqual(told, ["refusing", "ok"]);
+  world.crash(opened);
+  assert.equal(world.settle(world.open().store.readQueue(1, 0, 1e6)).entries.length, 5);
+});
+
+test("it refuses while less is free than must stay free, and still writes what it is given", () => {
+  const world = new LogWorld();
+  world.medium.capacity = 100_000;
+  const { store } = world.open({ minimumFreeBytes: 200_000, retryMs: 1000 });
+  assert.equal(store.state, "refusing");
+  const position = turn(store, begin(1));
+  world.events.settle();
+  assert.equal(store.durable, position);
+  world.medium.capacity = 1_000_000;
+  world.events.advance(2000);
+  assert.equal(store.state, "ok");
+});
+
+test("it refuses above its bound, and not below it", () => {
+  const world = new LogWorld();
+  const { store } = world.open({
+    maximumBytes: 50_000,
+    segmentBytes: 10_000,
+    checkpointBytes: 10_000,
+    retryMs: 100,
+  });
+  turn(store, begin(1));
+  for (let number = 1; number <= 60; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }));
+  world.events.settle();
+  assert.equal(store.state, "refusing");
+  for (let number = 1; number <= 60; number += 1) turn(store, settled(1, number));
+  world.events.advance(1000);
+  assert.equal(store.state, "ok");
+});
+
+test("after a failed flush the file is never flushed again, and its tail goes to a new one", () => {
+  const world = new LogWorld();
+  const opened = world.open({ retryMs: 1000 });
+  const { store, disk } = opened;
+  turn(store, begin(1), ...publish(1, 100, { 1: 1 }));
+  world.events.settle();
+  assert.deepEqual(world.files("log"), ["00000001.log"]);
+  disk.faults = { ...NO_DISK_FAULTS, flushFailure: 1 };
+  const position = turn(store, ...publish(2, 100, { 1: 2 }));
+  world.events.settle();
+  assert.equal(store.state, "refusing");
+  assert.ok(store.durable < position);
+  disk.faults = NO_DISK_FAULTS;
+  // A second flush of the same file would fail the simulation.
+  world.events.advance(1000);
+  assert.equal(store.durable, position);
+  assert.deepEqual(world.files("log"), ["00000001.log", "00000002.log"]);
+  world.crash(opened);
+  const { store: again } = world.open();
+  assert.deepEqual(
+    world.settle(again.readQueue(1, 0, 1e6)).entries.map(({ message }) => message.number),
+    [1, 2],
+  );
+});
+
+test("relaxed: a batch is durable once it is written, and is flushed within a second", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open({ durability: "relaxed" });
+  turn(store, begin(1));
+  world.events.settle();
+  const before = disk.counts.flush;
+  const position = turn(store, begin(2));
+  world.events.settle();
+  assert.equal(store.durable, position);
+  assert.equal(disk.counts.flush, before);
+  world.events.advance(1000);
+  assert.equal(disk.counts.flush, before + 1);
+  world.events.advance(10_000);
+  assert.equal(disk.counts.flush, before + 1, "with nothing new there is nothing to flush");
+});
+
+test("a directory that a living process has is refused; a dead one's is taken over", () => {
+  const world = new LogWorld();
+  const first = world.open();
+  assert.throws(() => world.open(), { code: "ERR_STORE_LOCKED", message: /broker/ });
+  turn(first.store, begin(1));
+  world.events.settle();
+  world.kill(first);
+  assert.equal(world.open().state.sessions.length, 1);
+});
+
+test("a closed store takes nothing more", () => {
+  const world = new LogWorld();
+  const { store } = world.open();
+  turn(store, begin(1));
+  world.settle(store.close());
+  for (const use of [
+    () => void store.append(begin(2)),
+    () => void store.readMessage(1),
+    () => void store.readQueue(1, 0, 1),
+  ])
+    assert.throws(use, { code: "ERR_STORE_CLOSED" });
+  assert.equal(world.open().state.sessions.length, 1);
+});
+
+test("closing on a failing disk says so and lets the directory go", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open();
+  turn(store, begin(1));
+  world.events.settle();
+  disk.faults = { ...NO_DISK_FAULTS, flushFailure: 1 };
+  turn(store, begin(2));
+  assert.throws(() => world.settle(store.close()), { code: "ERR_STORE_DISK" });
+  assert.ok(world.open().state.sessions.length >= 1);
+});
+
+test("a body that is damaged fails its reader and names the segment, and the rest is read", () => {
+  const world = new LogWorld();
+  const { store, trouble } = world.open();
+  turn(store, begin(1), ...publish(1, 100, { 1: 1 }), begin(2), ...publish(2, 40_000, { 2: 1 }));
+  world.events.settle();
+  const bytes = world.medium.read("00000001.log");
+  bytes[100] = (bytes[100] as number) ^ 1;
+  world.medium.files.get("00000001.log")?.seen.write(0, bytes);
+  assert.throws(() => world.settle(store.readQueue(1, 0, 1000)), {
+    code: "ERR_STORE_DAMAGED",
+    message: /^00000001\.log is damaged at byte \d+: message 1 /,
+  });
+  assert.equal(trouble.length, 1);
+  assert.equal(world.settle(store.readMessage(2)).payload.length, 40_000);
+});
