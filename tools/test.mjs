@@ -16,6 +16,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "./checkout.mjs";
+import { writeResults } from "./test-results.mjs";
 
 /**
  * The suites: the first whose pattern fits a file's path has it. The budget is wall time in
@@ -148,6 +149,7 @@ function runFile(file) {
       if (timedOut) fault(`did not end within ${FILE_LIMIT_MS / 1000} s`);
       else if (code !== 0 && !failed) fault(`ended with ${signal ?? `exit code ${code}`}`);
       else if (tests.length === 0 && importsTest(file)) fault("holds no tests");
+      writeResults(file, tests);
       resolve({ file, tests, printed, seconds: (performance.now() - started) / 1000 });
     });
   });

@@ -60,7 +60,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
         return connection.refuse(
           answer.reasonCode ?? ReasonCode.badUserNameOrPassword,
           answer.reason ?? "not let in by the authenticator",
-        ); // [MQTT5-3.1.4-2] [MQTT3-3.1.4-2]
+        ); // [MQTT5-3.1.4-2]
       }
       if (answer.clientId !== undefined) connection.clientId = answer.clientId;
       if (answer.username !== undefined) connection.username = answer.username;
