@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BUILD_TIME, StoreTime } from "./store-time.ts";
+
+const NOON = BUILD_TIME + 43_200_000;
+const WEEK = 604_800_000;
+
+test("a new store's time begins at 0 and goes by the monotonic clock", () => {
+  const time = new StoreTime(undefined, 5000, NOON);
+  assert.equal(time.at(5000), 0);
+  assert.equal(time.at(6500), 1500);
+  assert.equal(time.at(4000), 0, "it never goes back");
+});
+
+for (const [name, before, now, passed] of [
+  ["goes on by the wall clock", NOON, NOON + WEEK, WEEK],
+  ["stands where the wall clock went back", NOON, NOON - 1, 0],
+  ["stands where the wall clock starts in 1970", NOON, 60_000, 0],
+  ["stands where the mark is of a clock that started in 1970", 60_000, NOON, 0],
+  ["stands where both are", 60_000, 120_000, 0],
+  ["stands where the clock shows nothing", NOON, NaN, 0],
+] as const)
+  test(`over a restart it ${name}`, () => {
+    const time = new StoreTime({ storeTime: 777, wallTime: before }, 100, now);
+    assert.equal(time.at(100), 777 + passed);
+    assert.equal(time.at(150), 777 + passed + 50);
+  });
+
+test("a jump of the wall clock while it runs changes nothing", () => {
+  const time = new StoreTime({ storeTime: 0, wallTime: NOON }, 0, NOON);
+  time.mark(0, NOON);
+  assert.deepEqual(time.mark(10_000, NOON - WEEK), { storeTime: 10_000, wallTime: NOON - WEEK });
+  assert.equal(time.at(20_000), 20_000);
+});
+
+test("marks are due at once, then every ten seconds", () => {
+  const time = new StoreTime(undefined, 0, NOON);
+  const due = [];
+  for (let now = 0; now <= 30_000; now += 500)
+    if (time.mark(now, NOON + now) !== undefined) due.push(now);
+  assert.deepEqual(due, [0, 10_000, 20_000, 30_000]);
+});
