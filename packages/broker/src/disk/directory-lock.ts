@@ -37,15 +37,17 @@ const held = new Set<string>();
  *
  * It is stale, and taken over, where its process is gone: on this system that is looked up; a lock
  * of another system (a container before this one, a machine that shares the disk) is stale when
- * nobody has touched it for five seconds.
+ * nobody has touched it for some seconds.
  */
 export class DirectoryLock {
   readonly #path: string;
   readonly #directory: string;
+  readonly #silentMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, silentMs: number = SILENT_MS) {
     this.#directory = directory;
+    this.#silentMs = silentMs;
     this.#path = join(directory, "lock");
   }
 
@@ -118,7 +120,7 @@ export class DirectoryLock {
     }
     const before = touchedAt(this.#path);
     await new Promise((resolve) => {
-      setTimeout(resolve, SILENT_MS);
+      setTimeout(resolve, this.#silentMs);
     });
     return touchedAt(this.#path) !== before;
   }

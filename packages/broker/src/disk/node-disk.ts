@@ -11,10 +11,14 @@ export class NodeDisk implements Disk {
   readonly name: string;
   readonly #lock: DirectoryLock;
 
-  /** @param directory  Made where it is missing. */
-  constructor(directory: string) {
+  /**
+   * @param directory  Made where it is missing.
+   * @param options  `lockSilentMs`: a lock of another machine that nobody touches for so long is
+   * stale. Milliseconds, default 5000; its holder touches it every two seconds.
+   */
+  constructor(directory: string, options: { readonly lockSilentMs?: number } = {}) {
     this.name = directory;
-    this.#lock = new DirectoryLock(directory);
+    this.#lock = new DirectoryLock(directory, options.lockSilentMs);
   }
 
   lock(): Step<void> {

@@ -21,7 +21,7 @@ const SLICE_RECORDS = 2000;
  * The state as the records that make it, without bodies. It may be read while the state changes:
  * what it gives, and then the whole log from its beginning on, make the state.
  */
-function* recordsOf(state: LogState): Generator<LogRecord> {
+export function* recordsOf(state: LogState): Generator<LogRecord> {
   for (const session of state.sessions.values()) {
     yield* sessionRecords(session);
     const at = { from: 0 };

@@ -7,7 +7,7 @@ import { damaged } from "./error-codes.ts";
 import { readIndexFile } from "./index-file.ts";
 import { LogState } from "./log-state.ts";
 import { NOWHERE } from "./message-table.ts";
-import { flushedBehind, scanFrames } from "./scan.ts";
+import { framesBehind, scanFrames } from "./scan.ts";
 import type { FoundFrame } from "./scan.ts";
 import { decodeFileHeader, fileName, FILE_HEADER, parseFileName } from "./segment.ts";
 import type { FileKind, Segment } from "./segment.ts";
@@ -279,15 +279,18 @@ class Reading {
     segment.flushed = end.offset;
     if (!end.isBroken) return;
     this.#broken = { file: name, offset: end.offset };
-    const stated = yield* flushedBehind(
-      this.#disk,
-      file,
-      end.offset + 1,
-      size,
-      salt,
-      this.#position,
-    );
+    const stated = yield* this.#flushedBehind(file, end.offset + 1, size, salt);
     this.#flushed = Math.max(this.#flushed, stated);
+  }
+
+  /** The highest flushed position that a frame behind a broken place states; 0 where there is none. */
+  *#flushedBehind(file: DiskFile, from: number, size: number, salt: number): Task<Position> {
+    let stated = 0;
+    yield* framesBehind(this.#disk, file, from, size, salt, ({ frame: { header } }) => {
+      // What is left of an earlier try at the same batches says nothing new.
+      if (header.position > this.#position) stated = Math.max(stated, header.flushed);
+    });
+    return stated;
   }
 
   /** A whole frame: news, or a newer copy of one that is known, or what the checkpoint has. */
@@ -333,7 +336,7 @@ class Reading {
       for (const salt of new Set(known))
         flushed = Math.max(
           flushed,
-          yield* flushedBehind(this.#disk, file, 0, entry.size, salt, this.#position),
+          yield* this.#flushedBehind(file, 0, entry.size, salt),
         );
       this.#opened.delete(file);
       yield* wait(file.close());

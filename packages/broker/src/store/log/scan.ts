@@ -1,4 +1,3 @@
-import type { Position } from "../../engine/ports.ts";
 import { checkFrame, FRAME_HEADER, FRAME_MAGIC, readFrameHeader } from "./batch.ts";
 import type { WholeFrame } from "./batch.ts";
 import type { Disk, DiskFile } from "./disk.ts";
@@ -41,21 +40,16 @@ export function* scanFrames(
   return { offset, isBroken: false };
 }
 
-/**
- * Looks for whole frames behind a broken place: they say up to where the log had been flushed.
- *
- * @returns the highest flushed position that any of them states; 0 where there is none.
- */
-export function* flushedBehind(
+/** Looks for whole frames behind a broken place. */
+export function* framesBehind(
   disk: Disk,
   file: DiskFile,
   from: number,
   size: number,
   salt: number,
-  before: Position,
-): Task<Position> {
+  visit: (found: FoundFrame) => void,
+): Task<void> {
   const reader = new WindowReader(file);
-  let flushed = 0;
   let offset = from;
   while (offset + FRAME_HEADER <= size) {
     const bytes = yield* reader.at(offset, FRAME_HEADER);
@@ -66,15 +60,9 @@ export function* flushedBehind(
     }
     offset += at;
     const found = yield* frameAt(disk, reader, offset, size, salt);
-    if (found === undefined) {
-      offset += 1;
-      continue;
-    }
-    const { header } = found.frame;
-    if (header.position > before) flushed = Math.max(flushed, header.flushed);
-    offset += found.bytes.length;
+    if (found !== undefined) visit(found);
+    offset += found?.bytes.length ?? 1;
   }
-  return flushed;
 }
 
 function* frameAt(
