@@ -73,7 +73,9 @@ function declareTests(): void {
     await assert.rejects(done(disk, disk.create("twice")), { code: "ERR_STORE_DISK" });
     await done(disk, file.close());
     const readOnly = await done(disk, disk.open("twice"));
-    await assert.rejects(done(disk, readOnly.write(0, Uint8Array.of(1))), { name: "ConnectionError" });
+    await assert.rejects(done(disk, readOnly.write(0, Uint8Array.of(1))), {
+      name: "ConnectionError",
+    });
     await done(disk, readOnly.close());
     const inFile = new NodeDisk(join(disk.name, "twice", "below"));
     await assert.rejects(done(inFile, inFile.lock()), { code: "ERR_STORE_DISK" });

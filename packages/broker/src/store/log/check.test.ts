@@ -112,9 +112,9 @@ test("a broken batch in the middle is named, and what is behind it is saved", ()
   assert.equal(report.sessions, 9);
   assert.equal(report.messages, 9);
   assert.deepEqual(
-    saved.flatMap((record) => (record.type === "message" ? [record.message.number] : [])).sort(
-      (a, b) => a - b,
-    ),
+    saved
+      .flatMap((record) => (record.type === "message" ? [record.message.number] : []))
+      .sort((a, b) => a - b),
     [1, 2, 3, 4, 6, 7, 8, 9, 10],
   );
 });

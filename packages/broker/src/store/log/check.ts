@@ -2,7 +2,7 @@ import type { MessageNumber, Position, StoredMessage } from "../../engine/ports.
 import type { StoreRecord } from "../../engine/records.ts";
 import { readCheckpoint, recordsOf } from "./checkpoint.ts";
 import type { Disk, DiskEntry, DiskFile } from "./disk.ts";
-import { storeErrorCodes } from "./error-codes.ts";
+import type { StoreErrorCode } from "./error-codes.ts";
 import { LogState } from "./log-state.ts";
 import { NOWHERE } from "./message-table.ts";
 import { messageOf, readBodies } from "./reading.ts";
@@ -76,7 +76,7 @@ function* tryToOpen(disk: Disk): Task<string | undefined> {
     return undefined;
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
-    if (code !== ("ERR_STORE_DAMAGED" satisfies keyof typeof storeErrorCodes)) throw error;
+    if (code !== ("ERR_STORE_DAMAGED" satisfies StoreErrorCode)) throw error;
     return message;
   }
 }
@@ -165,8 +165,7 @@ class Survey {
       isFollowed = true;
       take(found);
     });
-    if (isFollowed || !mayBeTorn)
-      this.#note(name, end.offset, "a batch that is not whole");
+    if (isFollowed || !mayBeTorn) this.#note(name, end.offset, "a batch that is not whole");
   }
 
   #take({ frame, offset }: FoundFrame, segment: Segment): void {

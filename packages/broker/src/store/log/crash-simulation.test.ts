@@ -10,7 +10,7 @@ import type { RecoveredState } from "../../testing/record-state.ts";
 import { NO_DISK_FAULTS, SimulatedDisk, SimulatedMedium } from "../../testing/simulated-disk.ts";
 import type { DiskFaults } from "../../testing/simulated-disk.ts";
 import { LogStore } from "./log-store.ts";
-import type { LogStoreOptions } from "./log-store.ts";
+import type { LogStoreOptions } from "./log-store-options.ts";
 import { RecordMaker } from "./record-maker.test-support.ts";
 
 interface Batch {

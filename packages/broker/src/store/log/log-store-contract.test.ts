@@ -22,7 +22,6 @@ for (const [kind, faults, options] of [
     { ...NO_DISK_FAULTS, delay: 0.5, delayMaximumMs: 50, shortWrite: 0.3 },
     SMALL,
   ],
-  ["log on a failing disk", { ...NO_DISK_FAULTS, writeFailure: 0.1, flushFailure: 0.1 }, SMALL],
 ] as const) {
   storeContract(kind, () => {
     const chance = Chance.ofSeed((seed += 1));

@@ -2,7 +2,6 @@ import { UsageError } from "@sericite/protocol";
 import type {
   MessageNumber,
   Position,
-  QueueEntry,
   QueuePage,
   SessionKey,
   Store,
@@ -17,67 +16,16 @@ import { Housekeeping } from "./housekeeping.ts";
 import type { HousekeptLog } from "./housekeeping.ts";
 import type { LogState } from "./log-state.ts";
 import { LogWriter } from "./log-writer.ts";
+import { LogReader } from "./log-reader.ts";
+import { DEFAULT_LOG_STORE_OPTIONS } from "./log-store-options.ts";
+import type { LogStoreOptions } from "./log-store-options.ts";
 import { NOWHERE } from "./message-table.ts";
-import type { IndexEntry } from "./queue-index.ts";
-import { messageOf, readBodies } from "./reading.ts";
-import type { WantedBody } from "./reading.ts";
 import { recover } from "./recover.ts";
 import type { Recovered } from "./recover.ts";
+import { StoreHealth } from "./store-health.ts";
 import { tellRecovery } from "./tell-recovery.ts";
 import { stepOf, wait } from "./task.ts";
 import type { Task } from "./task.ts";
-
-/** How an embedded log store behaves. Sizes are bytes, times milliseconds. */
-export interface LogStoreOptions {
-  /**
-   * "strict": durable is what is flushed. "relaxed": what is written, flushed each second; a
-   * crash of the machine, not of the process, loses up to that. Default "strict".
-   */
-  readonly durability: "strict" | "relaxed";
-  /** Size at which a segment is closed. Default 64 MiB. */
-  readonly segmentBytes: number;
-  /** Messages with which a segment is closed. Default 131 072. */
-  readonly segmentMessages: number;
-  /** At most so much goes out in one write and flush. Default 4 MiB. */
-  readonly writeBytes: number;
-  /** "relaxed": time between flushes. Default 1000. */
-  readonly flushEveryMs: number;
-  /** "relaxed": flush earlier where so much is written and not flushed. Default 16 MiB. */
-  readonly flushBytes: number;
-  /** Time after which a refusing disk is tried again. Default 1000. */
-  readonly retryMs: number;
-  /** "slow" above so much that is not flushed, until it is half of it. Default 16 MiB. */
-  readonly slowBytes: number;
-  /** "refusing" while the segments take more. Default none. */
-  readonly maximumBytes: number;
-  /** "refusing" while less is free on the disk. Default 64 MiB. */
-  readonly minimumFreeBytes: number;
-  /** A checkpoint is made after so much log. Default 64 MiB. */
-  readonly checkpointBytes: number;
-  /** A segment is copied forward when less than this share of it is wanted, 0…1. Default 0.25. */
-  readonly compactBelow: number;
-}
-
-/** What applies where nothing is said. */
-export const DEFAULT_LOG_STORE_OPTIONS: LogStoreOptions = {
-  durability: "strict",
-  segmentBytes: 64 << 20,
-  segmentMessages: 131_072,
-  writeBytes: 4 << 20,
-  flushEveryMs: 1000,
-  flushBytes: 16 << 20,
-  retryMs: 1000,
-  slowBytes: 16 << 20,
-  maximumBytes: Infinity,
-  minimumFreeBytes: 64 << 20,
-  checkpointBytes: 64 << 20,
-  compactBelow: 0.25,
-};
-
-/** Entries in one page, at most. */
-const PAGE_ENTRIES = 4096;
-/** Free space is asked for after so much was appended. Bytes. */
-const FREE_EVERY = 16 << 20;
 
 /** What an operator may want to see of a store. Sizes are bytes. */
 export interface LogStoreFigures {
@@ -119,18 +67,15 @@ export class LogStore implements Store {
   #phase: "new" | "opening" | "open" | "closing" | "closed" = "new";
   #state!: LogState;
   #writer!: LogWriter;
+  #reader!: LogReader;
   #housekeeping!: Housekeeping;
+  readonly #health: StoreHealth;
   #salt = 0;
   #position: Position = 0;
   #nextNumber = 1;
   #startedAt: Position = 0;
   #toldDurable: Position = 0;
-  #storeState: StoreState = "ok";
-  #toldState: StoreState = "ok";
   #appendedBytes = 0;
-  #freeCheckedAt = 0;
-  #freeBytes = Infinity;
-  #isAskingFree = false;
   #isDraining = false;
   #waiters: Waiter[] = [];
   readonly #reading = new Set<SessionKey>();
@@ -139,6 +84,15 @@ export class LogStore implements Store {
   constructor(disk: Disk, options: Partial<LogStoreOptions> = {}) {
     this.#disk = disk;
     this.#options = { ...DEFAULT_LOG_STORE_OPTIONS, ...options };
+    this.#health = new StoreHealth(disk, this.#options, {
+      changed: () => this.onState?.(),
+      asked: () => {
+        if (this.#phase !== "open") return;
+        this.#updateState();
+        this.#housekeeping.look();
+      },
+      failed: (error) => this.onTrouble?.(error),
+    });
   }
 
   get durable(): Position {
@@ -146,7 +100,7 @@ export class LogStore implements Store {
   }
 
   get state(): StoreState {
-    return this.#storeState;
+    return this.#health.state;
   }
 
   get figures(): LogStoreFigures {
@@ -205,13 +159,14 @@ export class LogStore implements Store {
       throw new UsageError("ERR_USAGE", `session ${session} is being read already`);
     this.#reading.add(session);
     return this.#disk.promise((resolve, reject) => {
-      stepOf(this.#readPage(session, from, maximumBytes))(
+      stepOf(this.#reader.page(session, from, maximumBytes))(
         (page) => {
           this.#reading.delete(session);
           resolve(page);
         },
         (error) => {
           this.#reading.delete(session);
+          this.onTrouble?.(error);
           reject(error);
         },
       );
@@ -226,8 +181,14 @@ export class LogStore implements Store {
         reject(new UsageError("ERR_USAGE", `the store holds no message ${message}`));
         return;
       }
-      const read = this.#readMessages([message]);
-      read((found) => resolve(found.get(message) as StoredMessage), reject);
+      const read = this.#reader.messages([message]);
+      read(
+        (found) => resolve(found.get(message) as StoredMessage),
+        (error) => {
+          this.onTrouble?.(error);
+          reject(error);
+        },
+      );
     });
   }
 
@@ -249,7 +210,7 @@ export class LogStore implements Store {
     try {
       const found = yield* recover(this.#disk);
       state = found.state;
-      yield* this.#askFree();
+      yield* this.#health.ask();
       yield* tellRecovery(this.#disk, found, recovery);
       this.#begin(found);
       // The engine acts on what it was told: so that must be sure to be there the next time too.
@@ -284,6 +245,7 @@ export class LogStore implements Store {
       { written: () => this.#written(), failed: (error) => this.#failed(error) },
       { salt: found.salt, takeNumber: () => this.#takeNumber(), flushed: found.flushed },
     );
+    this.#reader = new LogReader(this.#disk, this.#state, this.#writer, found.salt);
     this.#takeOverTail(found);
     this.#housekeeping = new Housekeeping(this.#disk, this.#log(), this.#options, found);
   }
@@ -353,7 +315,6 @@ export class LogStore implements Store {
     this.#state.endBatch();
     this.#updateState();
     if (this.#state.drainEnded()) this.#drainLater();
-    if (this.#appendedBytes - this.#freeCheckedAt >= FREE_EVERY) this.#askFreeSoon();
   }
 
   /** Whether copied bodies share the engine's batch; else `closeMoved` ends theirs. */
@@ -413,50 +374,13 @@ export class LogStore implements Store {
 
   #updateState(): void {
     const { pendingBytes, failure } = this.#writer;
-    const { slowBytes, maximumBytes, minimumFreeBytes } = this.#options;
-    let next: StoreState = "ok";
-    if (
-      failure !== undefined ||
-      this.#freeBytes < minimumFreeBytes ||
-      this.#state.segments.bytes > maximumBytes
-    )
-      next = "refusing";
-    else if (pendingBytes > slowBytes) next = "slow";
-    else if (this.#storeState === "slow" && pendingBytes > slowBytes / 2) next = "slow";
-    if (next === this.#storeState) return;
-    this.#storeState = next;
-    if (next === "refusing") this.#askFreeSoon();
-    // Never from inside a call of the engine's.
-    this.#later(0, () => {
-      if (this.#toldState === this.#storeState) return;
-      this.#toldState = this.#storeState;
-      this.onState?.();
+    const { bytes } = this.#state.segments;
+    this.#health.look({
+      isFailing: failure !== undefined,
+      unflushedBytes: pendingBytes,
+      bytes,
+      appendedBytes: this.#appendedBytes,
     });
-  }
-
-  /** Asks for the free space now, and again while the store refuses. */
-  #askFreeSoon(): void {
-    if (this.#isAskingFree) return;
-    this.#isAskingFree = true;
-    this.#freeCheckedAt = this.#appendedBytes;
-    stepOf(this.#askFree())(
-      () => {
-        this.#isAskingFree = false;
-        if (this.#phase !== "open") return;
-        this.#updateState();
-        this.#housekeeping.look();
-        if (this.#storeState === "refusing")
-          this.#later(this.#options.retryMs, () => this.#askFreeSoon());
-      },
-      (error) => {
-        this.#isAskingFree = false;
-        this.onTrouble?.(error);
-      },
-    );
-  }
-
-  *#askFree(): Task<void> {
-    this.#freeBytes = yield* wait(this.#disk.freeBytes());
   }
 
   #drainLater(): void {
@@ -474,67 +398,6 @@ export class LogStore implements Store {
       callback();
     });
     this.#cancels.add(cancel);
-  }
-
-  *#readPage(session: SessionKey, from: number, maximumBytes: number): Task<QueuePage> {
-    const { messages, sessions } = this.#state;
-    const entries: IndexEntry[] = [];
-    let next: number | undefined;
-    let bytes = 0;
-    sessions.get(session)?.queue.forEachFrom(from, (entry) => {
-      messages.find(entry.message);
-      bytes += messages.length;
-      if (entries.length > 0 && (bytes > maximumBytes || entries.length >= PAGE_ENTRIES)) {
-        next = entry.sequence;
-        return false;
-      }
-      entries.push(entry);
-      return true;
-    });
-    const found = yield* wait(this.#readMessages(entries.map(({ message }) => message)));
-    return {
-      entries: entries.map(
-        ({ sequence, message, qos, retain, subscriptionIdentifiers }): QueueEntry => ({
-          sequence,
-          message: found.get(message) as StoredMessage,
-          qos,
-          retain,
-          subscriptionIdentifiers,
-        }),
-      ),
-      next,
-    };
-  }
-
-  /** Messages by their numbers, from memory where they are not flushed. */
-  #readMessages(numbers: readonly MessageNumber[]): Step<Map<MessageNumber, StoredMessage>> {
-    return (resolve, reject) => {
-      const { messages, segments } = this.#state;
-      const found = new Map<MessageNumber, StoredMessage>();
-      const wanted: WantedBody[] = [];
-      for (const number of new Set(numbers)) {
-        messages.find(number);
-        const { slot, offset, length } = messages;
-        const segment = segments.at(slot);
-        const body = this.#writer.peek(segment, offset, length);
-        if (body === undefined) wanted.push({ number, segment, offset, length });
-        else found.set(number, messageOf(body));
-      }
-      if (wanted.length === 0) {
-        this.#later(0, () => resolve(found));
-        return;
-      }
-      const read = readBodies(this.#disk, this.#salt, wanted, ({ number }, bytes) => {
-        found.set(number, messageOf(bytes));
-      });
-      read(
-        () => resolve(found),
-        (error) => {
-          this.onTrouble?.(error);
-          reject(error);
-        },
-      );
-    };
   }
 
   *#close(): Task<void> {
@@ -558,6 +421,7 @@ export class LogStore implements Store {
   /** Nothing is begun any more. */
   #stop(): void {
     this.#writer?.stop();
+    this.#health.stop();
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
   }

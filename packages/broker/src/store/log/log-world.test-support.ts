@@ -8,7 +8,7 @@ import { collectRecovery } from "../../testing/record-state.ts";
 import type { RecoveredState } from "../../testing/record-state.ts";
 import { SimulatedDisk, SimulatedMedium } from "../../testing/simulated-disk.ts";
 import { LogStore } from "./log-store.ts";
-import type { LogStoreOptions } from "./log-store.ts";
+import type { LogStoreOptions } from "./log-store-options.ts";
 
 /** A store that was opened in a `LogWorld`. */
 export interface OpenStore {

@@ -334,10 +334,7 @@ class Reading {
       const known = this.#salt === undefined ? salts : [this.#salt, ...salts];
       let flushed = 0;
       for (const salt of new Set(known))
-        flushed = Math.max(
-          flushed,
-          yield* this.#flushedBehind(file, 0, entry.size, salt),
-        );
+        flushed = Math.max(flushed, yield* this.#flushedBehind(file, 0, entry.size, salt));
       this.#opened.delete(file);
       yield* wait(file.close());
       if (flushed > this.#position) throw damaged(entry.name, 0, "its header is broken");

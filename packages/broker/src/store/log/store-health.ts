@@ -1,0 +1,108 @@
+import type { StoreState } from "../../engine/ports.ts";
+import type { Disk } from "./disk.ts";
+import type { LogStoreOptions } from "./log-store-options.ts";
+import { stepOf, wait } from "./task.ts";
+import type { Task } from "./task.ts";
+
+/** Free space is asked for after so much was appended. Bytes. */
+const FREE_EVERY = 16 << 20;
+
+/** What a store's state follows from. Sizes are bytes. */
+export interface StoreCondition {
+  /** The last write or flush failed. */
+  readonly isFailing: boolean;
+  readonly unflushedBytes: number;
+  /** Of all segments. */
+  readonly bytes: number;
+  /** Since the start. */
+  readonly appendedBytes: number;
+}
+
+/** What a `StoreHealth` tells; never from inside `look`. */
+export interface StoreHealthEvents {
+  changed(): void;
+  /** Free space is known anew: look again. */
+  asked(): void;
+  failed(error: Error): void;
+}
+
+/** Whether a store takes durable messages: from its bounds, its disk's free space, and its failures. */
+export class StoreHealth {
+  readonly #disk: Disk;
+  readonly #options: LogStoreOptions;
+  readonly #events: StoreHealthEvents;
+  #state: StoreState = "ok";
+  #told: StoreState = "ok";
+  #freeBytes = Infinity;
+  #askedAt = 0;
+  #isAsking = false;
+  #isStopped = false;
+
+  constructor(disk: Disk, options: LogStoreOptions, events: StoreHealthEvents) {
+    this.#disk = disk;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  look(condition: StoreCondition): void {
+    if (condition.appendedBytes - this.#askedAt >= FREE_EVERY) {
+      this.#askedAt = condition.appendedBytes;
+      this.#askSoon();
+    }
+    const next = this.#stateOf(condition);
+    if (next === this.#state) return;
+    this.#state = next;
+    if (next === "refusing") this.#askSoon();
+    this.#disk.later(0, () => {
+      if (this.#isStopped || this.#told === this.#state) return;
+      this.#told = this.#state;
+      this.#events.changed();
+    });
+  }
+
+  /** Asks for the free space. */
+  *ask(): Task<void> {
+    this.#freeBytes = yield* wait(this.#disk.freeBytes());
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #stateOf({ isFailing, unflushedBytes, bytes }: StoreCondition): StoreState {
+    const { slowBytes, maximumBytes, minimumFreeBytes } = this.#options;
+    if (isFailing || this.#freeBytes < minimumFreeBytes || bytes > maximumBytes) return "refusing";
+    if (unflushedBytes > slowBytes) return "slow";
+    return this.#state === "slow" && unflushedBytes > slowBytes / 2 ? "slow" : "ok";
+  }
+
+  /** Asks now, and again while the store refuses. */
+  #askSoon(): void {
+    if (this.#isAsking || this.#isStopped) return;
+    this.#isAsking = true;
+    stepOf(this.ask())(
+      () => {
+        this.#isAsking = false;
+        if (this.#isStopped) return;
+        this.#events.asked();
+        this.#askLater();
+      },
+      (error) => {
+        this.#isAsking = false;
+        this.#events.failed(error);
+        this.#askLater();
+      },
+    );
+  }
+
+  #askLater(): void {
+    if (this.#state === "refusing")
+      this.#disk.later(this.#options.retryMs, () => {
+        if (this.#state === "refusing") this.#askSoon();
+      });
+  }
+}
