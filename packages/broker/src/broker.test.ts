@@ -126,16 +126,27 @@ test("the payload is copied: the caller may use its memory again at once", () =>
 test("a Topic Name that is none, and properties that PUBLISH cannot have, are the caller's mistakes", () =>
   withBroker({ settings: { limits: { topicLevels: 3 } } }, async (broker) => {
     for (const topicName of ["", "a/#", "+", "a\0", "1/2/3/4", "\ud800"]) {
-      assert.throws(
-        () => broker.publish(topicName, "x"),
+      await assert.rejects(
+        broker.publish(topicName, "x"),
         (error) => error instanceof UsageError && error.code === "ERR_TOPIC_NAME",
         topicName,
       );
     }
-    assert.throws(
-      () => broker.publish("a", "x", { properties: { receiveMaximum: 1 } }),
+    await assert.rejects(
+      broker.publish("a", "x", { properties: { receiveMaximum: 1 } }),
       UsageError,
     );
+    // From JavaScript, where no compiler is in the way.
+    for (const [payload, options] of [
+      [5, {}],
+      [undefined, {}],
+      ["x", { qos: 3 }],
+      ["x", { qos: "1" }],
+    ] as const) {
+      await assert.rejects(broker.publish("a", payload as string, options as object), {
+        code: "ERR_USAGE",
+      });
+    }
     assert.equal(broker.counters.messagesRouted, 0);
   }));
 
@@ -376,4 +387,24 @@ test("a closed broker takes nothing more; closing it again settles when it is cl
       (error) => error instanceof UsageError && error.code === "ERR_BROKER_CLOSED",
     );
   }
+});
+
+test("options, hooks and events that do not exist are refused by name", async () => {
+  await assert.rejects(
+    createBroker({ setting: {} } as object),
+    /createBroker: there is no setting; there are settings, /,
+  );
+  await assert.rejects(
+    createBroker({ hooks: { authorisePublish: () => false } as object }),
+    /hooks: there is no authorisePublish; there are authorizePublish, /,
+  );
+  await assert.rejects(createBroker({ hooks: [{}, { onPublish: () => false } as object] }), {
+    code: "ERR_USAGE",
+  });
+  await using broker = await createBroker();
+  assert.throws(
+    () => broker.on("clientconnected" as "clientConnected", () => undefined),
+    /there is no event clientconnected; there are clientConnected, /,
+  );
+  await assert.rejects(broker.clients({ after: "junk" }), { code: "ERR_USAGE" });
 });

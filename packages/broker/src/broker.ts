@@ -10,6 +10,7 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
+import { checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
 import { UserAuthenticator } from "./auth/user.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
@@ -39,6 +40,7 @@ import type { ListenOptions } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
+import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
 import { NodeScheduler, nodeClock } from "./platform.ts";
 import { brokerSettings, createSettings } from "./settings.ts";
@@ -69,7 +71,7 @@ export interface BrokerOptions {
 }
 
 /** How a message is published by the embedding program. */
-export interface PublishOptions {
+export interface LocalPublishOptions {
   /** Default 0. */
   readonly qos?: QoS;
   /** Default false. */
@@ -80,7 +82,7 @@ export interface PublishOptions {
 }
 
 /** What became of a published message. */
-export interface PublishResult {
+export interface LocalPublishResult {
   /** Sessions that took it. */
   readonly sessions: number;
 }
@@ -173,32 +175,34 @@ export class Broker implements AsyncDisposable {
    */
   async listen(options: ListenOptions = {}): Promise<Listener> {
     this.#checkOpen();
-    return this.#listening.open(options, this.#settings, this.#letsAnybodyIn);
+    return this.#listening.open(options, this.#settings, this.#isOpenToAll);
   }
 
   /** Opens every listener that the settings ask for; all or none. Fails as `listen` does. */
   async listenAsConfigured(): Promise<readonly Listener[]> {
     this.#checkOpen();
-    return this.#listening.openConfigured(this.#settings, this.#letsAnybodyIn);
+    return this.#listening.openConfigured(this.#settings, this.#isOpenToAll);
   }
 
-  get #letsAnybodyIn(): boolean {
+  get #isOpenToAll(): boolean {
     return !this.#hasAuthenticator && !this.#settings.auth.allowAnonymous;
   }
 
   /**
    * Publishes a message. Settles when it is kept as its receivers ask: for durable sessions, when it
-   * survives a crash. Rejects with ERR_STORE_REFUSING where it cannot be kept.
+   * survives a crash. Rejects with ERR_STORE_REFUSING where it cannot be kept, with ERR_TOPIC_NAME
+   * for a Topic Name that is none.
    *
    * @param payload  Copied.
-   * @throws UsageError ERR_TOPIC_NAME for a Topic Name that is none.
    */
-  publish(
+  async publish(
     topicName: string,
     payload: string | Uint8Array,
-    options: PublishOptions = {},
-  ): Promise<PublishResult> {
+    options: LocalPublishOptions = {},
+  ): Promise<LocalPublishResult> {
     this.#checkOpen();
+    const { qos = 0 } = options;
+    checkPublish(payload, qos);
     const engine = this.#engine;
     const fault = topicNameFault(topicName, engine.settings.limits.topicLevels);
     if (fault !== undefined) throw new UsageError("ERR_TOPIC_NAME", fault);
@@ -214,16 +218,14 @@ export class Broker implements AsyncDisposable {
       topic: engine.topicNames.intern(topicName),
       payload: typeof payload === "string" ? Buffer.from(payload) : payload,
       properties: encodeProperties(properties, PacketType.publish),
-      qos: options.qos ?? 0,
-      retain: options.retain ?? false,
+      qos,
+      retain: options.retain === true,
       publisher: "",
       expiresAt:
         messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
     });
     if (engine.store.state === "refusing" && concernsStore(engine, message)) {
-      return Promise.reject(
-        new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present"),
-      );
+      throw new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present");
     }
     const { sessions, store, bus } = route(engine, message, "broker", options.to);
     return new Promise((resolve) => engine.whenDurable(store, bus, () => resolve({ sessions })));
@@ -337,6 +339,7 @@ export class Broker implements AsyncDisposable {
 
   /** Listens to an event. Events only tell; a listener that throws is logged and counted. @returns what ends it. */
   on<N extends EventName>(name: N, listener: EventListener<N>): Disposable & { remove(): void } {
+    checkEventName(name);
     const remove = this.#engine.events.on(name, listener);
     return { remove, [Symbol.dispose]: remove };
   }
@@ -396,6 +399,7 @@ export class Broker implements AsyncDisposable {
 
 /** Makes a broker. It listens nowhere until `listen` is called. */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
+  checkBrokerOptions(options);
   const settings = createSettings(options.settings);
   const authenticator = authenticatorOf(options, settings);
   const engine = new Engine({
@@ -409,6 +413,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     authenticator,
     hooks: options.hooks === undefined ? undefined : joinHooks([options.hooks].flat()),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
+    version,
   });
   await engine.store.open(recoveryOf(engine));
   return new Broker(engine, settings, authenticator !== undefined);

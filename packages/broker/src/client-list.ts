@@ -1,3 +1,4 @@
+import { UsageError } from "@sericite/protocol";
 import type { Peer, ProtocolVersion } from "@sericite/protocol";
 import type { Engine } from "./engine/engine.ts";
 import type { Session } from "./engine/session.ts";
@@ -41,6 +42,12 @@ export function listClients(engine: Engine, options: ClientListOptions): ClientP
   const asked = options.limit ?? 100;
   const limit = asked >= 1 ? asked : 1;
   const clients: ClientInfo[] = [];
+  if (options.after !== undefined && !/^\d+$/.test(options.after)) {
+    throw new UsageError(
+      "ERR_USAGE",
+      `after is ${options.after}, expected what a page before gave as next`,
+    );
+  }
   let subscriber = options.after === undefined ? 0 : Number(options.after) + 1;
   for (; subscriber < engine.sessions.end; subscriber++) {
     const session = engine.sessions.at(subscriber);

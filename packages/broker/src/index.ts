@@ -2,8 +2,8 @@ export { Broker, createBroker } from "./broker.ts";
 export type {
   BrokerOptions,
   LocalSubscribeOptions,
-  PublishOptions,
-  PublishResult,
+  LocalPublishOptions,
+  LocalPublishResult,
   Reconfiguration,
 } from "./broker.ts";
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
@@ -66,3 +66,13 @@ export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
 export { brokerSettings, createSettings, settingFault } from "./settings.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
+export type { Message, MessageHandler, TopicFilters } from "@sericite/client";
+export { ReasonCode, UsageError, ConnectionError } from "@sericite/protocol";
+export type {
+  Peer,
+  Properties,
+  ProtocolVersion,
+  QoS,
+  SubscriptionRequest,
+  UserProperty,
+} from "@sericite/protocol";

@@ -112,26 +112,18 @@ export class Listening {
   /**
    * Opens a listener.
    *
-   * @param letsAnybodyIn  Nothing says who may enter: only this machine may reach the listener then.
+   * @param isOpenToAll  Nothing says who may enter: only this machine may reach the listener then.
    * @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK, ERR_TLS_CERTIFICATE, ERR_SETTING.
    * @throws ConnectionError ERR_LISTEN where the system does not let it.
    */
-  async open(
-    options: ListenOptions,
-    settings: Settings,
-    letsAnybodyIn: boolean,
-  ): Promise<Listener> {
-    const listener = await this.#open(options, settings, letsAnybodyIn);
+  async open(options: ListenOptions, settings: Settings, isOpenToAll: boolean): Promise<Listener> {
+    const listener = await this.#open(options, settings, isOpenToAll);
     this.#listeners.add(listener);
     return listener;
   }
 
-  async #open(
-    options: ListenOptions,
-    settings: Settings,
-    letsAnybodyIn: boolean,
-  ): Promise<Listener> {
-    if ("server" in options) return this.#serve(options, letsAnybodyIn);
+  async #open(options: ListenOptions, settings: Settings, isOpenToAll: boolean): Promise<Listener> {
+    if ("server" in options) return this.#serve(options, isOpenToAll);
     const common = this.#commonOf(options, settings);
     if (options.transport === "unix") {
       const path = options.path ?? settings.listen.unix;
@@ -141,7 +133,7 @@ export class Listening {
       return told(path, () => listenUnix(this.#accept, { ...common, path, mode, backlog }));
     }
     const host = options.host ?? settings.listen.host;
-    if (letsAnybodyIn && !isLoopback(host)) throw anonymousBeyondLoopback(host);
+    if (isOpenToAll && !isLoopback(host)) throw anonymousBeyondLoopback(host);
     const addressBy = (key: keyof typeof CUSTOMARY): AddressOptions => {
       const configured = settings.listen[key];
       const port = options.port ?? (configured < 0 ? CUSTOMARY[key] : configured);
@@ -173,7 +165,7 @@ export class Listening {
    *
    * @throws  As `open`.
    */
-  async openConfigured(settings: Settings, letsAnybodyIn: boolean): Promise<Listener[]> {
+  async openConfigured(settings: Settings, isOpenToAll: boolean): Promise<Listener[]> {
     const { port, tlsPort, wsPort, wssPort, unix } = settings.listen;
     const wanted: ListenOptions[] = [];
     if (port >= 0) wanted.push({ transport: "tcp" });
@@ -183,7 +175,7 @@ export class Listening {
     if (unix !== "") wanted.push({ transport: "unix" });
     const opened: Listener[] = [];
     try {
-      for (const options of wanted) opened.push(await this.open(options, settings, letsAnybodyIn));
+      for (const options of wanted) opened.push(await this.open(options, settings, isOpenToAll));
     } catch (error) {
       for (const listener of opened) this.#listeners.delete(listener);
       await Promise.all(opened.map((listener) => listener.close()));
@@ -192,11 +184,11 @@ export class Listening {
     return opened;
   }
 
-  #serve({ server, ...options }: ServerListenOptions, letsAnybodyIn: boolean): Listener {
+  #serve({ server, ...options }: ServerListenOptions, isOpenToAll: boolean): Listener {
     const isReachable = (): boolean => {
       const bound = server.address();
       return (
-        letsAnybodyIn && bound !== null && typeof bound === "object" && !isLoopback(bound.address)
+        isOpenToAll && bound !== null && typeof bound === "object" && !isLoopback(bound.address)
       );
     };
     if (isReachable()) throw anonymousBeyondLoopback("the server's address");

@@ -34,6 +34,19 @@ export interface Events {
 
 /** Name of an event. */
 export type EventName = keyof Events;
+
+/** All events there are. */
+export const eventNames: readonly EventName[] = [
+  "clientConnected",
+  "clientDisconnected",
+  "clientRefused",
+  "sessionStarted",
+  "sessionEnded",
+  "subscribed",
+  "unsubscribed",
+  "messageDropped",
+];
+
 /** What listens to an event. */
 export type EventListener<N extends EventName> = (event: Events[N]) => void;
 

@@ -79,6 +79,14 @@ export interface Hooks {
     | undefined;
 }
 
+/** All hooks there are. */
+export const hookNames: readonly (keyof Hooks)[] = [
+  "authorizePublish",
+  "authorizeSubscribe",
+  "authorizeDelivery",
+  "publish",
+];
+
 /** Joins several sets of hooks: each question goes to all in order until one refuses. */
 export function joinHooks(all: readonly Hooks[]): Hooks {
   if (all.length === 1) return all[0]!;

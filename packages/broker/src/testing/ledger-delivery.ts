@@ -217,7 +217,11 @@ function findLive(
     if (routing.message !== message) continue;
     const fault = faultOf(session, packet, routing, done, ledger);
     if (fault !== undefined) why = fault;
-    else if (found === undefined || isBetter(routing, found, done, ledger.nowMs)) found = routing;
+    else if (
+      found === undefined ||
+      isBetter(routing, found, done, packet.dup || mayBeHeld(ledger, routing) ? -1 : ledger.nowMs)
+    )
+      found = routing;
   }
   return found ?? why;
 }
@@ -244,6 +248,11 @@ function faultOf(
     return `out of order: ${session.progress.get(routing.message.stream)?.message.name ?? "another"} came before it [MQTT5-4.6.0-6] [MQTT3-4.6.0-6]`;
   }
   return explain(session, packet, routing, ledger.point);
+}
+
+/** Whether it may have waited to be handled: that time the broker does not count. */
+function mayBeHeld(ledger: Ledger, routing: Routing): boolean {
+  return ledger.mayPark || ledger.mayLag || ledger.wasTroubledSince(routing.fromMs);
 }
 
 /** The earlier one, but not one whose time is over: its publisher may have sent it again since, with its time afresh. */
@@ -371,8 +380,7 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
   const copies = message.stream.routings.filter(
     (other) => other.message === message && other.refused === undefined,
   );
-  // What a connection holds back before it handles it, its broker does not count.
-  const wasHeld = connection.ledger.mayPark || connection.ledger.wasTroubledSince(routing.fromMs);
+  const wasHeld = mayBeHeld(connection.ledger, routing);
   const waitedMs = wasHeld
     ? 0
     : nowMs - Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);

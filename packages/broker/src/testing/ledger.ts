@@ -301,6 +301,8 @@ export class Ledger {
   /** A connection is gone. */
   detach(connection: LedgerConnection, session: LedgerSession): void {
     for (const flight of session.flights.values()) {
+      // Behind what is no packet the tap read no acknowledgement, but the broker may have.
+      if (connection.mayMisbehave) flight.isUncertain = true;
       if (flight.settledOn === connection && connection.wasReadToEnd)
         session.flights.delete(flight.packetIdentifier);
     }
@@ -396,6 +398,8 @@ export class Ledger {
     const { connection } = session;
     if (connection === undefined) return;
     for (const flight of session.flights.values()) {
+      // Behind what is no packet the tap read no acknowledgement, but the broker may have.
+      if (connection.mayMisbehave) flight.isUncertain = true;
       if (flight.settledOn !== undefined || flight.isUncertain)
         session.flights.delete(flight.packetIdentifier);
       else if (flight.state === "sent" && flight.sentOn !== connection) {

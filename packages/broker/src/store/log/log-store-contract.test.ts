@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { NodeDisk } from "../../disk/index.ts";
 import { EventScheduler } from "../../testing/event-scheduler.ts";
 import type { SimulatedProcess } from "../../testing/event-scheduler.ts";
 import { Chance } from "../../testing/random.ts";
 import { NO_DISK_FAULTS, SimulatedDisk, SimulatedMedium } from "../../testing/simulated-disk.ts";
 import { storeContract } from "../../testing/store-contract.ts";
 import { LogStore } from "./log-store.ts";
-import { MortalDisk } from "./mortal-disk.test-support.ts";
 
 const SMALL = { segmentBytes: 700, checkpointBytes: 1500, compactBelow: 0.5, minimumFreeBytes: 0 };
 
@@ -46,38 +41,6 @@ for (const [kind, faults, options] of [
         medium.crash(chance);
       },
       close: () => undefined,
-    };
-  });
-}
-
-for (const [kind, options] of [
-  ["log on real files", {}],
-  ["log on real files, in small segments", SMALL],
-  ["relaxed log on real files", { durability: "relaxed", flushEveryMs: 20 }],
-] as const) {
-  storeContract(kind, () => {
-    const directory = mkdtempSync(join(tmpdir(), "sericite-log-"));
-    const disks: MortalDisk[] = [];
-    return {
-      store: () => {
-        const disk = new MortalDisk(new NodeDisk(directory));
-        disks.push(disk);
-        return new LogStore(disk, options);
-      },
-      until: async (condition) => {
-        const deadline = performance.now() + 5000;
-        while (!condition()) {
-          assert.ok(performance.now() < deadline, "what was waited for did not happen");
-          await new Promise((resolve) => {
-            setImmediate(resolve);
-          });
-        }
-      },
-      crash: () => disks.at(-1)?.kill(),
-      close: async () => {
-        for (const disk of disks) await disk.kill();
-        rmSync(directory, { recursive: true });
-      },
     };
   });
 }

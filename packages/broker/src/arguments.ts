@@ -1,0 +1,61 @@
+import { UsageError } from "@sericite/protocol";
+import type { QoS } from "@sericite/protocol";
+import { eventNames } from "./engine/events.ts";
+import { hookNames } from "./engine/hooks.ts";
+
+/** Names that `createBroker` takes. */
+const optionNames = [
+  "settings",
+  "authenticator",
+  "hooks",
+  "log",
+  "store",
+  "ownership",
+  "bus",
+  "clock",
+  "scheduler",
+  "random",
+];
+
+/**
+ * Refuses options that do not exist: a misspelt hook would otherwise mean that nobody is asked.
+ *
+ * @throws UsageError ERR_USAGE names the option and what there is.
+ */
+export function checkBrokerOptions(options: object): void {
+  checkNames("createBroker", options, optionNames);
+  const { hooks } = options as { hooks?: object | readonly object[] };
+  if (hooks === undefined) return;
+  for (const set of [hooks].flat() as object[]) checkNames("hooks", set, hookNames);
+}
+
+/** @throws UsageError ERR_USAGE for an event that there is not. */
+export function checkEventName(name: string): void {
+  if ((eventNames as readonly string[]).includes(name)) return;
+  throw new UsageError(
+    "ERR_USAGE",
+    `there is no event ${name}; there are ${eventNames.join(", ")}`,
+  );
+}
+
+/** @throws UsageError ERR_USAGE where a message could not be made of it. */
+export function checkPublish(payload: unknown, qos: unknown): asserts qos is QoS {
+  if (typeof payload !== "string" && !(payload instanceof Uint8Array)) {
+    throw new UsageError(
+      "ERR_USAGE",
+      `the payload is a ${typeof payload}, expected a text or bytes (Uint8Array)`,
+    );
+  }
+  if (qos !== 0 && qos !== 1 && qos !== 2)
+    throw new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
+}
+
+function checkNames(where: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name))
+      throw new UsageError(
+        "ERR_USAGE",
+        `${where}: there is no ${name}; there are ${known.join(", ")}`,
+      );
+  }
+}

@@ -1,0 +1,2 @@
+/** Version of the broker. The same as in `package.json`; a test compares them. */
+export const version = "0.1.0";
