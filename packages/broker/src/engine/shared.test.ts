@@ -195,7 +195,10 @@ test("strategy sticky: another member takes over when the one is gone, and keeps
   clients[first]!.drop();
   const rest = clients.filter((_, i) => i !== first);
   const counts = [...share(broker, rest, 10), ...share(broker, rest, 10)].map((got) => got.length);
-  assert.deepEqual(counts.toSorted((a, b) => a - b), [0, 0, 10, 10]);
+  assert.deepEqual(
+    counts.toSorted((a, b) => a - b),
+    [0, 0, 10, 10],
+  );
   assert.equal(counts[0], counts[2]);
 });
 
