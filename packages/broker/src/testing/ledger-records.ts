@@ -1,9 +1,11 @@
 import type { QueueEntry } from "../engine/ports.ts";
-import type { RecoveredSession } from "../engine/records.ts";
 import type { FaultStore } from "./fault-store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LedgerSession } from "./ledger-session.ts";
 import { collectRecovery, RecordState } from "./record-state.ts";
+import type { RecoveredState } from "./record-state.ts";
+
+type FoundSession = RecoveredState["sessions"][number];
 
 const decoder = new TextDecoder();
 
@@ -24,7 +26,7 @@ export function checkRecords(ledger: Ledger, store: FaultStore): void {
     const found = byKey.get(session.storeKey);
     byKey.delete(session.storeKey);
     if (found === undefined) ledger.complain(`${session.name} would be gone after a crash`);
-    else checkSession(ledger, session, found);
+    else checkSession(ledger, session, found, state.queue(found.session));
   }
   for (const { clientId, session } of byKey.values()) {
     const known = ledger.sessions().filter((other) => other.clientId === clientId);
@@ -42,7 +44,12 @@ export function checkRecords(ledger: Ledger, store: FaultStore): void {
   ledger.checkKeptWills(new Set(kept.map(({ message }) => decoder.decode(message.payload))));
 }
 
-function checkSession(ledger: Ledger, session: LedgerSession, found: RecoveredSession): void {
+function checkSession(
+  ledger: Ledger,
+  session: LedgerSession,
+  found: FoundSession,
+  queue: readonly QueueEntry[],
+): void {
   const isAttached = session.connection !== undefined;
   if (isAttached !== (found.detachedAt === undefined)) {
     ledger.complain(
@@ -50,14 +57,14 @@ function checkSession(ledger: Ledger, session: LedgerSession, found: RecoveredSe
     );
   }
   checkSubscriptions(ledger, session, found);
-  const waiting = new Set(found.queue.map(keyOf));
+  const waiting = new Set(queue.map(keyOf));
   for (const { message } of session.owed) {
     if (!waiting.has(message.key))
       ledger.complain(`${session.name} would not get ${message.name} after a crash`);
   }
   if (!isAttached) return;
   // At rest an attached client has acknowledged all.
-  for (const entry of found.queue)
+  for (const entry of queue)
     ledger.complain(
       `${session.name} has settled ${keyOf(entry)}, but would get it again after a crash`,
     );
@@ -68,7 +75,7 @@ function checkSession(ledger: Ledger, session: LedgerSession, found: RecoveredSe
   }
 }
 
-function checkSubscriptions(ledger: Ledger, session: LedgerSession, found: RecoveredSession): void {
+function checkSubscriptions(ledger: Ledger, session: LedgerSession, found: FoundSession): void {
   const stored = new Map(
     found.subscriptions.map((subscription) => [subscription.topicFilter, subscription]),
   );

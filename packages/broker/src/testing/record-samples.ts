@@ -170,6 +170,33 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
     { type: "will-clear", session: A },
     { type: "will-clear", session: B },
   ],
+  delayed: [
+    messageRecord(6),
+    { type: "delayed", delayedId: 1, message: 6, dueAt: 5000 },
+    messageRecord(7),
+    { type: "delayed", delayedId: 2, message: 7, dueAt: 1e12 },
+  ],
+  "delayed-end": [
+    messageRecord(6),
+    { type: "delayed", delayedId: 1, message: 6, dueAt: 5000 },
+    messageRecord(7),
+    { type: "delayed", delayedId: 2, message: 7, dueAt: 1e12 },
+    { type: "delayed-end", delayedId: 1 },
+  ],
+  ban: [
+    { type: "ban", kind: "clientId", value: "a", until: Infinity, reason: "" },
+    { type: "ban", kind: "address", value: "::1", until: 5000, reason: "too many failures" },
+    { type: "ban", kind: "clientId", value: "a", until: 7000, reason: "changed" },
+  ],
+  "ban-end": [
+    { type: "ban", kind: "clientId", value: "a", until: Infinity, reason: "" },
+    { type: "ban", kind: "username", value: "a", until: Infinity, reason: "" },
+    { type: "ban-end", kind: "clientId", value: "a" },
+  ],
+  "time-mark": [
+    { type: "time-mark", storeTime: 0, wallTime: 1_800_000_000_000 },
+    { type: "time-mark", storeTime: 10_000.5, wallTime: 1_800_000_010_000 },
+  ],
 };
 
 /** Makes records as an engine could: what they name exists, sequences and numbers rise. */

@@ -1,5 +1,14 @@
 import type { MessageNumber, QueueEntry, SessionKey, StoredMessage } from "../engine/ports.ts";
-import type { RecoveredSession, Recovery, StoredWill, StoreRecord } from "../engine/records.ts";
+import type {
+  QueueSummary,
+  RecoveredSession,
+  Recovery,
+  StoredBan,
+  StoredDelayed,
+  StoredWill,
+  StoreRecord,
+  TimeMark,
+} from "../engine/records.ts";
 
 type RecordOf<T extends StoreRecord["type"]> = Extract<StoreRecord, { type: T }>;
 
@@ -15,6 +24,8 @@ interface SessionState {
   readonly inbound: Map<number, boolean>;
   /** By sequence, in order. */
   readonly queue: Map<number, RecordOf<"enqueue">>;
+  /** Above every sequence so far. */
+  next: number;
   readonly received: Map<number, number>;
 }
 
@@ -27,6 +38,10 @@ export class RecordState {
   readonly #messages = new Map<MessageNumber, StoredMessage>();
   readonly #retained = new Map<string, MessageNumber>();
   readonly #wills = new Map<SessionKey, { readonly clientId: string; readonly will: StoredWill }>();
+  readonly #delayed = new Map<number, StoredDelayed>();
+  /** By kind and value. */
+  readonly #bans = new Map<string, StoredBan>();
+  #time: TimeMark | undefined;
   #highestMessage = 0;
   #highestSession = 0;
 
@@ -46,6 +61,7 @@ export class RecordState {
           subscriptions: new Map(),
           inbound: new Map(),
           queue: new Map(),
+          next: 0,
           received: new Map(),
         });
         return;
@@ -85,9 +101,13 @@ export class RecordState {
         this.#messages.set(record.message.number, record.message);
         this.#highestMessage = Math.max(this.#highestMessage, record.message.number);
         return;
-      case "enqueue":
-        this.#sessions.get(record.session)?.queue.set(record.sequence, record);
+      case "enqueue": {
+        const session = this.#sessions.get(record.session);
+        if (session === undefined) return;
+        session.queue.set(record.sequence, record);
+        session.next = Math.max(session.next, record.sequence + 1);
         return;
+      }
       case "settled": {
         const session = this.#sessions.get(record.session);
         session?.queue.delete(record.sequence);
@@ -115,6 +135,25 @@ export class RecordState {
       case "will-clear":
         this.#wills.delete(record.session);
         return;
+      case "delayed": {
+        const { delayedId, message, dueAt } = record;
+        this.#delayed.set(delayedId, { delayedId, message, dueAt });
+        return;
+      }
+      case "delayed-end":
+        this.#delayed.delete(record.delayedId);
+        return;
+      case "ban": {
+        const { kind, value, until, reason } = record;
+        this.#bans.set(`${kind} ${value}`, { kind, value, until, reason });
+        return;
+      }
+      case "ban-end":
+        this.#bans.delete(`${record.kind} ${record.value}`);
+        return;
+      case "time-mark":
+        this.#time = { storeTime: record.storeTime, wallTime: record.wallTime };
+        return;
       default:
         record satisfies never;
     }
@@ -133,6 +172,7 @@ export class RecordState {
 
   /** Tells all of it, as a store does at `open`. */
   recover(recovery: Recovery): void {
+    if (this.#time !== undefined) recovery.time(this.#time);
     recovery.numbers(this.#highestMessage, this.#highestSession);
     for (const session of this.#sessions.values()) recovery.session(this.#recovered(session));
     for (const [topicName, number] of this.#retained) {
@@ -144,6 +184,8 @@ export class RecordState {
     for (const [session, { clientId, will }] of this.#wills) {
       if (!this.#sessions.has(session)) recovery.will(clientId, will);
     }
+    for (const delayed of this.#delayed.values()) recovery.delayed(delayed);
+    for (const ban of this.#bans.values()) recovery.ban(ban);
   }
 
   #recovered(session: SessionState): RecoveredSession {
@@ -159,10 +201,19 @@ export class RecordState {
         packetIdentifier,
         denied,
       })),
-      queue: this.#entries(session),
+      queue: this.#summary(session),
       received: new Map(session.received),
       will: this.#wills.get(session.session)?.will,
     };
+  }
+
+  #summary(session: SessionState): QueueSummary {
+    const entries = this.#entries(session);
+    let bytes = 0;
+    for (const { message } of entries)
+      bytes += message.topicName.length + message.payload.length + message.properties.length;
+    const { next } = session;
+    return { first: entries[0]?.sequence ?? next, next, count: entries.length, bytes };
   }
 
   #entries(session: SessionState): QueueEntry[] {
@@ -178,9 +229,15 @@ export class RecordState {
 
 /** What a recovery told, in an order that does not matter: equal where two stores kept the same. */
 export interface RecoveredState {
-  readonly sessions: readonly RecoveredSession[];
+  /** Without the bytes of their queues, which every store counts in its own way. */
+  readonly sessions: readonly (Omit<RecoveredSession, "queue"> & {
+    readonly queue: Omit<QueueSummary, "bytes">;
+  })[];
   readonly retained: readonly StoredMessage[];
   readonly wills: readonly { readonly clientId: string; readonly will: StoredWill }[];
+  readonly delayed: readonly StoredDelayed[];
+  readonly bans: readonly StoredBan[];
+  readonly time: TimeMark | undefined;
   readonly message: MessageNumber;
   readonly session: SessionKey;
 }
@@ -190,11 +247,19 @@ export function collectRecovery(): Recovery & { state(): RecoveredState } {
   const sessions: RecoveredSession[] = [];
   const retained: StoredMessage[] = [];
   const wills: { clientId: string; will: StoredWill }[] = [];
+  const delayed: StoredDelayed[] = [];
+  const bans: StoredBan[] = [];
+  let time: TimeMark | undefined;
   let numbers = [0, 0] as [MessageNumber, SessionKey];
   return {
     session: (session) => void sessions.push(session),
     retained: (message) => void retained.push(message),
     will: (clientId, will) => void wills.push({ clientId, will }),
+    delayed: (one) => void delayed.push(one),
+    ban: (ban) => void bans.push(ban),
+    time: (mark) => {
+      time = mark;
+    },
     numbers: (message, session) => {
       numbers = [message, session];
     },
@@ -202,6 +267,11 @@ export function collectRecovery(): Recovery & { state(): RecoveredState } {
       sessions: sessions
         .map((session) => ({
           ...session,
+          queue: {
+            first: session.queue.first,
+            next: session.queue.next,
+            count: session.queue.count,
+          },
           subscriptions: [...session.subscriptions].sort((a, b) =>
             compare(a.topicFilter, b.topicFilter),
           ),
@@ -211,6 +281,9 @@ export function collectRecovery(): Recovery & { state(): RecoveredState } {
         .sort((a, b) => a.session - b.session),
       retained: [...retained].sort((a, b) => compare(a.topicName, b.topicName)),
       wills: [...wills].sort((a, b) => compare(a.clientId, b.clientId)),
+      delayed: [...delayed].sort((a, b) => a.delayedId - b.delayedId),
+      bans: [...bans].sort((a, b) => compare(`${a.kind} ${a.value}`, `${b.kind} ${b.value}`)),
+      time,
       message: numbers[0],
       session: numbers[1],
     }),
