@@ -44,6 +44,9 @@ const nobody: Recovery = {
   session: () => undefined,
   retained: () => undefined,
   will: () => undefined,
+  delayed: () => undefined,
+  ban: () => undefined,
+  time: () => undefined,
   numbers: () => undefined,
 };
 

@@ -41,7 +41,17 @@ export type {
   StoredMessage,
   StoreState,
 } from "./engine/ports.ts";
-export type { RecoveredSession, Recovery, StoredWill, StoreRecord } from "./engine/records.ts";
+export type {
+  BanKind,
+  QueueSummary,
+  RecoveredSession,
+  Recovery,
+  StoredBan,
+  StoredDelayed,
+  StoredWill,
+  StoreRecord,
+  TimeMark,
+} from "./engine/records.ts";
 export type {
   SettingRow,
   SettingSection,

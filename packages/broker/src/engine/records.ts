@@ -1,11 +1,39 @@
 import type { QoS } from "@sericite/protocol";
-import type { MessageNumber, QueueEntry, SessionKey, StoredMessage } from "./ports.ts";
+import type { MessageNumber, SessionKey, StoredMessage } from "./ports.ts";
 
 /** A Will as it is kept. */
 export interface StoredWill {
   readonly message: StoredMessage;
   /** Seconds. */
   readonly delayInterval: number;
+}
+
+/** What a ban is about. */
+export type BanKind = "clientId" | "username" | "address";
+
+/** A ban as it is kept. */
+export interface StoredBan {
+  readonly kind: BanKind;
+  readonly value: string;
+  /** Store time at which it ends, milliseconds; `Infinity` where it does not. */
+  readonly until: number;
+  readonly reason: string;
+}
+
+/** A message that is to be published later, as it is kept. */
+export interface StoredDelayed {
+  /** Its number among the delayed messages. */
+  readonly delayedId: number;
+  readonly message: MessageNumber;
+  /** Store time. Milliseconds. */
+  readonly dueAt: number;
+}
+
+/** What both clocks showed at one moment. Milliseconds. */
+export interface TimeMark {
+  readonly storeTime: number;
+  /** Since 1970. */
+  readonly wallTime: number;
 }
 
 /**
@@ -87,7 +115,25 @@ export type StoreRecord =
       readonly clientId: string;
       readonly will: StoredWill;
     }
-  | { readonly type: "will-clear"; readonly session: SessionKey };
+  | { readonly type: "will-clear"; readonly session: SessionKey }
+  | ({ readonly type: "delayed" } & StoredDelayed)
+  /** Published or cancelled. */
+  | { readonly type: "delayed-end"; readonly delayedId: number }
+  | ({ readonly type: "ban" } & StoredBan)
+  | { readonly type: "ban-end"; readonly kind: BanKind; readonly value: string }
+  | ({ readonly type: "time-mark" } & TimeMark);
+
+/** A session's queue without its entries: `Store.readQueue` reads them. */
+export interface QueueSummary {
+  /** Sequence of the first entry that waits; `next` where none does. */
+  readonly first: number;
+  /** One above the highest sequence that was ever used; 0 where none was. */
+  readonly next: number;
+  /** Entries that wait or are in flight. */
+  readonly count: number;
+  /** About what their messages take, each counted for itself. Bytes. */
+  readonly bytes: number;
+}
 
 /** A session as it is given back at start. */
 export interface RecoveredSession {
@@ -100,9 +146,8 @@ export interface RecoveredSession {
   readonly detachedAt: number | undefined;
   readonly subscriptions: readonly Extract<StoreRecord, { type: "subscribe" }>[];
   readonly inbound: readonly { readonly packetIdentifier: number; readonly denied: boolean }[];
-  /** Waiting and in flight, in the order of the queue. */
-  readonly queue: readonly QueueEntry[];
-  /** Sequences of `queue` for which PUBREC was recorded, with their Packet Identifier. */
+  readonly queue: QueueSummary;
+  /** Sequences in the queue for which PUBREC was recorded, with their Packet Identifier. */
   readonly received: ReadonlyMap<number, number>;
   readonly will: StoredWill | undefined;
 }
@@ -113,6 +158,10 @@ export interface Recovery {
   retained(message: StoredMessage): void;
   /** A Will without a session of its own: its connection was open when the process ended. */
   will(clientId: string, will: StoredWill): void;
+  delayed(delayed: StoredDelayed): void;
+  ban(ban: StoredBan): void;
+  /** The newest mark of both clocks, where there is one. Comes first. */
+  time(mark: TimeMark): void;
   /** Highest message number and session key that were given out; the engine goes on above. */
   numbers(message: MessageNumber, session: SessionKey): void;
 }

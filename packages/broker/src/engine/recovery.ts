@@ -14,6 +14,9 @@ export function recoveryOf(engine: Engine): Recovery {
     session: notYet,
     retained: notYet,
     will: notYet,
+    delayed: notYet,
+    ban: notYet,
+    time: notYet,
     numbers: (message, session) => engine.continueNumbers(message, session),
   };
 }

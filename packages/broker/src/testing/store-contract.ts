@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Position, QueueEntry, SessionKey, Store } from "../engine/ports.ts";
-import type { StoreRecord } from "../engine/records.ts";
+import type { Position, QueueEntry, SessionKey, Store, StoredMessage } from "../engine/ports.ts";
+import type { RecoveredSession, StoreRecord } from "../engine/records.ts";
 import { Chance } from "./random.ts";
 import {
   A,
@@ -28,21 +28,41 @@ export interface StoreHarness {
   readonly close: () => void | Promise<void>;
 }
 
+/** What a store gave back, with everything that it can be asked for. */
+interface Content extends RecoveredState {
+  /** In the order of `sessions`. */
+  readonly queues: readonly (readonly QueueEntry[])[];
+  /** In the order of `delayed`. */
+  readonly delayedMessages: readonly StoredMessage[];
+}
+
 /** Opens the next process's store. @returns it, with what it gave back. */
-async function open(harness: StoreHarness): Promise<{ store: Store; state: RecoveredState }> {
+async function open(harness: StoreHarness): Promise<{ store: Store; state: Content }> {
   const store = harness.store();
   const recovery = collectRecovery();
   await settle(harness, store.open(recovery));
-  return { store, state: recovery.state() };
+  const state = recovery.state();
+  const queues: QueueEntry[][] = [];
+  for (const { session } of state.sessions)
+    queues.push(await readAll(harness, store, session, 100_000));
+  const delayedMessages: StoredMessage[] = [];
+  for (const { message } of state.delayed)
+    delayedMessages.push(await settle(harness, store.readMessage(message)));
+  return { store, state: { ...state, queues, delayedMessages } };
 }
 
 /** What the model gives for these records. */
-function expected(records: readonly StoreRecord[]): RecoveredState {
+function expected(records: readonly StoreRecord[]): Content {
   const model = new RecordState();
   for (const record of records) model.apply(record);
   const recovery = collectRecovery();
   model.recover(recovery);
-  return recovery.state();
+  const state = recovery.state();
+  return {
+    ...state,
+    queues: state.sessions.map(({ session }) => model.queue(session)),
+    delayedMessages: state.delayed.map(({ message }) => model.message(message) as StoredMessage),
+  };
 }
 
 /** Appends as one turn. @returns the batch's position. */
@@ -315,6 +335,33 @@ export function storeContract(
       await assert.rejects(settle(under, store.readMessage(6)));
     },
   );
+
+  on("a queue is given back with about the bytes of its messages", async (under, isVolatile) => {
+    if (isVolatile) return;
+    const { store } = await open(under);
+    const records = [beginRecord(A)];
+    for (let number = 1; number <= 20; number += 1)
+      records.push(messageRecord(number), enqueueRecord(A, number, number));
+    const position = turn(store, records);
+    await under.until(() => store.durable >= position);
+    await under.crash();
+    const again = under.store();
+    const sizes: number[] = [];
+    const recovery = {
+      ...collectRecovery(),
+      session: ({ queue }: RecoveredSession) => void sizes.push(queue.bytes),
+    };
+    await settle(under, again.open(recovery));
+    let payloads = 0;
+    for (let number = 1; number <= 20; number += 1)
+      payloads += sampleMessage(number).payload.length;
+    assert.equal(sizes.length, 1);
+    const [size] = sizes as [number];
+    assert.ok(
+      size >= payloads && size <= payloads + 20 * 200,
+      `${size} for ${payloads} of payload`,
+    );
+  });
 
   on(
     "random records give back what the model gives, crash after crash",

@@ -37,6 +37,9 @@ export function* recordsOf(state: LogState): Generator<LogRecord> {
   for (const [topicName, message] of state.retained) yield { type: "retained", topicName, message };
   for (const [session, { clientId, will }] of state.wills)
     yield { type: "will-set", session, clientId, will };
+  for (const delayed of state.delayed.values()) yield { type: "delayed", ...delayed };
+  for (const ban of state.bans.values()) yield { type: "ban", ...ban };
+  if (state.time !== undefined) yield { type: "time-mark", ...state.time };
   yield { type: "numbers", message: state.highestMessage, session: state.highestSession };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import type { StoredMessage } from "../../engine/ports.ts";
 import type { StoreRecord } from "../../engine/records.ts";
 import { EventScheduler } from "../../testing/event-scheduler.ts";
 import type { SimulatedProcess } from "../../testing/event-scheduler.ts";
@@ -149,6 +150,7 @@ class CrashRun {
       return undefined;
     if (outcome !== "open") throw outcome ?? new Error("the store was never opened");
     this.#match(recovery.state());
+    this.#readAll(store, recovery.state());
     return store;
   }
 
@@ -166,6 +168,27 @@ class CrashRun {
     const recovery = collectRecovery();
     this.#model(this.#sure).recover(recovery);
     assert.deepEqual(state, recovery.state(), "neither what is sure nor more of the batches");
+  }
+
+  /** Every body that anything refers to is there. */
+  #readAll(store: LogStore, state: RecoveredState): void {
+    const model = this.#model(this.#batches.length);
+    const read = <T>(promise: Promise<T>, expected: T): void => {
+      let isRead = false;
+      promise.then(
+        (value) => {
+          assert.deepEqual(value, expected);
+          isRead = true;
+        },
+        (error: unknown) => this.#process?.fail(error),
+      );
+      this.#events.advance(1000);
+      assert.ok(isRead, "a reading never ended");
+    };
+    for (const { session } of state.sessions)
+      read(store.readQueue(session, 0, 1e9), { entries: model.queue(session), next: undefined });
+    for (const { message } of state.delayed)
+      read(store.readMessage(message), model.message(message) as StoredMessage);
   }
 
   #model(count: number): RecordState {

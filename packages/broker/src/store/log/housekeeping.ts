@@ -30,9 +30,7 @@ export interface HousekeptLog extends CheckpointLog, CompactLog {
 
 /** What there is on the disk beside the log. */
 export interface HousekeepingStart {
-  readonly checkpoint: Position;
-  readonly checkpointBytes: number;
-  readonly checkpointNumber: number;
+  readonly checkpoints: readonly string[];
   readonly garbage: readonly string[];
 }
 
@@ -42,9 +40,10 @@ export class Housekeeping {
   readonly #log: HousekeptLog;
   readonly #options: HousekeepingOptions;
   #garbage: string[];
-  #checkpoint: Position;
-  #checkpointNumber: number;
-  #checkpointBytes: number;
+  #checkpoint: Position = 0;
+  #checkpointBytes = 0;
+  /** Files that the next checkpoint takes the place of. */
+  #checkpoints: readonly string[];
   /** The segment that was written to when the newest checkpoint was begun, and its length then. */
   #begun: { readonly segment: Segment | undefined; readonly size: number } = {
     segment: undefined,
@@ -64,12 +63,10 @@ export class Housekeeping {
     this.#log = log;
     this.#options = options;
     this.#garbage = [...start.garbage];
-    this.#checkpoint = start.checkpoint;
-    this.#checkpointNumber = start.checkpointNumber;
-    this.#checkpointBytes = start.checkpointBytes;
+    this.#checkpoints = start.checkpoints;
   }
 
-  /** The last batch that the newest checkpoint holds whole. */
+  /** The last batch that the newest checkpoint of this process holds whole; 0 before it. */
   get checkpoint(): Position {
     return this.#checkpoint;
   }
@@ -197,10 +194,10 @@ export class Housekeeping {
       this.#garbage.push(fileName(number, "ckp"));
       throw error;
     }
-    if (this.#checkpointNumber > 0) this.#garbage.push(fileName(this.#checkpointNumber, "ckp"));
+    this.#garbage.push(...this.#checkpoints);
     this.#checkpoint = written.position;
     this.#checkpointBytes = written.bytes;
-    this.#checkpointNumber = number;
+    this.#checkpoints = [fileName(number, "ckp")];
     this.#begun = begun;
   }
 }

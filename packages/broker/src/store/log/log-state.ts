@@ -1,5 +1,11 @@
 import type { MessageNumber, Position, SessionKey } from "../../engine/ports.ts";
-import type { StoredWill, StoreRecord } from "../../engine/records.ts";
+import type {
+  StoredBan,
+  StoredDelayed,
+  StoredWill,
+  StoreRecord,
+  TimeMark,
+} from "../../engine/records.ts";
 import { MessageTable, NOWHERE } from "./message-table.ts";
 import { QueueIndex } from "./queue-index.ts";
 import type { LogRecord } from "./record-table.ts";
@@ -37,6 +43,10 @@ export class LogState {
   readonly sessions = new Map<SessionKey, LogSession>();
   readonly retained = new Map<string, MessageNumber>();
   readonly wills = new Map<SessionKey, { readonly clientId: string; readonly will: StoredWill }>();
+  readonly delayed = new Map<number, StoredDelayed>();
+  /** By kind and value. */
+  readonly bans = new Map<string, StoredBan>();
+  time: TimeMark | undefined;
   readonly messages = new MessageTable();
   readonly segments = new SegmentSet();
   highestMessage = 0;
@@ -155,6 +165,32 @@ export class LogState {
         return;
       case "will-clear":
         this.wills.delete(record.session);
+        return;
+      case "delayed": {
+        const { delayedId, message, dueAt } = record;
+        const before = this.delayed.get(delayedId);
+        this.messages.retain(message);
+        this.delayed.set(delayedId, { delayedId, message, dueAt });
+        if (before !== undefined) this.#release(before.message);
+        return;
+      }
+      case "delayed-end": {
+        const before = this.delayed.get(record.delayedId);
+        if (before === undefined) return;
+        this.delayed.delete(record.delayedId);
+        this.#release(before.message);
+        return;
+      }
+      case "ban": {
+        const { kind, value, until, reason } = record;
+        this.bans.set(`${kind} ${value}`, { kind, value, until, reason });
+        return;
+      }
+      case "ban-end":
+        this.bans.delete(`${record.kind} ${record.value}`);
+        return;
+      case "time-mark":
+        this.time = { storeTime: record.storeTime, wallTime: record.wallTime };
         return;
       case "sequence":
         this.sessions.get(record.session)?.queue.raise(record.next);

@@ -44,6 +44,10 @@ export class RecordMaker {
       inbound: 2,
       attachment: 1,
       will: 1,
+      delayed: 1,
+      delayedEnd: 1,
+      ban: 0.5,
+      time: 0.3,
       end: 0.3,
     });
     switch (kind) {
@@ -132,6 +136,26 @@ export class RecordMaker {
               }
             : { type: "will-clear", session },
         ];
+      case "delayed": {
+        const message = this.#newMessage(`d/${chance.integer(1, 9)}`);
+        const delayedId = chance.integer(1, 6);
+        return [
+          { type: "message", message },
+          { type: "delayed", delayedId, message: message.number, dueAt: chance.integer(0, 1e9) },
+        ];
+      }
+      case "delayedEnd":
+        return [{ type: "delayed-end", delayedId: chance.integer(1, 6) }];
+      case "ban": {
+        const value = `c${chance.integer(1, 3)}`;
+        return [
+          chance.happens(0.5)
+            ? { type: "ban", kind: "clientId", value, until: Infinity, reason: "why" }
+            : { type: "ban-end", kind: "clientId", value },
+        ];
+      }
+      case "time":
+        return [{ type: "time-mark", storeTime: chance.integer(0, 1e9), wallTime: 1e12 }];
       case "end":
         this.#sessions.delete(session);
         return [{ type: "session-end", session }, ...(chance.happens(0.3) ? this.#begin() : [])];

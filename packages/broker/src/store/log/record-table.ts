@@ -1,6 +1,6 @@
 import type { QoS } from "@sericite/protocol";
 import type { MessageNumber, SessionKey, StoredMessage } from "../../engine/ports.ts";
-import type { StoreRecord } from "../../engine/records.ts";
+import type { BanKind, StoreRecord } from "../../engine/records.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { storeError } from "./error-codes.ts";
 
@@ -88,6 +88,15 @@ export function decodeMessage(reader: ByteReader): StoredMessage {
 }
 
 const NOBODY = "nobody";
+
+/** Kinds of bans, by their numbers in the file. */
+const BAN_KINDS: readonly BanKind[] = ["clientId", "username", "address"];
+
+function banKind(number: number): BanKind {
+  const kind = BAN_KINDS[number];
+  if (kind === undefined) throw newer(`a ban of kind ${number}`);
+  return kind;
+}
 
 /** One line for each record of the store: a type that is missing does not compile. */
 export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<T>> } = {
@@ -362,6 +371,75 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
     waits: NOBODY,
     encode: (writer, { session }) => writer.varint(session),
     decode: (reader) => ({ type: "will-clear", session: reader.varint() }),
+  },
+  delayed: {
+    id: 18,
+    version: 1,
+    waits: "PUBACK, PUBREC",
+    encode: (writer, record) => {
+      writer.varint(record.delayedId);
+      writer.varint(record.message);
+      writer.float(record.dueAt);
+    },
+    decode: (reader) => ({
+      type: "delayed",
+      delayedId: reader.varint(),
+      message: reader.varint(),
+      dueAt: reader.float(),
+    }),
+  },
+  "delayed-end": {
+    id: 19,
+    version: 1,
+    waits: "PUBACK, PUBREC of what cancels it",
+    encode: (writer, { delayedId }) => writer.varint(delayedId),
+    decode: (reader) => ({ type: "delayed-end", delayedId: reader.varint() }),
+  },
+  ban: {
+    id: 20,
+    version: 1,
+    waits: "HTTP's reply",
+    encode: (writer, record) => {
+      writer.byte(BAN_KINDS.indexOf(record.kind));
+      writer.string(record.value);
+      writer.float(record.until);
+      writer.string(record.reason);
+    },
+    decode: (reader) => ({
+      type: "ban",
+      kind: banKind(reader.byte()),
+      value: reader.string(),
+      until: reader.float(),
+      reason: reader.string(),
+    }),
+  },
+  "ban-end": {
+    id: 21,
+    version: 1,
+    waits: "HTTP's reply",
+    encode: (writer, { kind, value }) => {
+      writer.byte(BAN_KINDS.indexOf(kind));
+      writer.string(value);
+    },
+    decode: (reader) => ({
+      type: "ban-end",
+      kind: banKind(reader.byte()),
+      value: reader.string(),
+    }),
+  },
+  "time-mark": {
+    id: 22,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.float(record.storeTime);
+      writer.float(record.wallTime);
+    },
+    decode: (reader) => ({
+      type: "time-mark",
+      storeTime: reader.float(),
+      wallTime: reader.float(),
+    }),
   },
 };
 

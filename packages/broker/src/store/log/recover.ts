@@ -32,11 +32,11 @@ export interface Recovered {
   readonly flushed: Position;
   /** What is behind `flushed`, in order. */
   readonly tail: readonly TailFrame[];
-  /** The last batch that the newest checkpoint holds whole; 0 where there is none. */
-  readonly checkpoint: Position;
-  readonly checkpointBytes: number;
-  /** Number of the newest checkpoint; 0 where there is none. */
-  readonly checkpointNumber: number;
+  /**
+   * Checkpoints that were found. None of them is known to have been flushed: nothing that one
+   * stands for may be removed before this process has written one of its own.
+   */
+  readonly checkpoints: readonly string[];
   /** For the next file of any kind. */
   readonly nextNumber: number;
   /** Files that are of no use: unfinished, superseded, or an index without its segment. */
@@ -117,7 +117,7 @@ class Reading {
     }
     for (const files of Object.values(this.#files)) files.sort((a, b) => a.number - b.number);
 
-    const checkpointFile = yield* this.#readCheckpoints();
+    yield* this.#readCheckpoints();
     const candidates = yield* this.#openSegments();
     const { behind, before } = this.#divide(candidates);
     for (const candidate of behind) yield* this.#replay(candidate);
@@ -138,9 +138,9 @@ class Reading {
       position: this.#position,
       flushed,
       tail: this.#tail.filter(({ position }) => position > flushed),
-      checkpoint: this.#checkpoint?.position ?? 0,
-      checkpointBytes: checkpointFile?.size ?? 0,
-      checkpointNumber: checkpointFile?.number ?? 0,
+      checkpoints: this.#files.ckp
+        .map(({ name }) => name)
+        .filter((name) => !this.#garbage.includes(name)),
       nextNumber: highest + 1,
       garbage: this.#garbage,
     };
@@ -152,7 +152,7 @@ class Reading {
   }
 
   /** Takes in the newest whole checkpoint. */
-  *#readCheckpoints(): Task<{ number: number; size: number } | undefined> {
+  *#readCheckpoints(): Task<void> {
     for (const { name, number, size } of [...this.#files.ckp].reverse()) {
       const state = new LogState();
       const file = yield* wait(this.#disk.open(name));
@@ -170,16 +170,13 @@ class Reading {
         continue;
       }
       this.#brokenCheckpoint = undefined;
-      for (const older of this.#files.ckp)
-        if (older.number < number) this.#garbage.push(older.name);
       this.#checkpoint = read;
       this.#state = state;
       this.#salt = read.salt;
       this.#position = read.position;
       this.#flushed = read.seen;
-      return { number, size };
+      return;
     }
-    return undefined;
   }
 
   *#openSegments(): Task<Candidate[]> {

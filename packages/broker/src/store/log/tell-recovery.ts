@@ -1,4 +1,4 @@
-import type { MessageNumber, QueueEntry, StoredMessage } from "../../engine/ports.ts";
+import type { MessageNumber, StoredMessage } from "../../engine/ports.ts";
 import type { Recovery } from "../../engine/records.ts";
 import type { Disk } from "./disk.ts";
 import { messageOf, readBodies } from "./reading.ts";
@@ -12,18 +12,14 @@ const SLICE = 1000;
 /** Tells an engine what was found, reading the bodies of retained messages, and of nothing else. */
 export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery): Task<void> {
   const { state } = found;
+  if (state.time !== undefined) recovery.time(state.time);
   recovery.numbers(state.highestMessage, state.highestSession);
   for (const session of state.sessions.values()) {
-    const numbers: MessageNumber[] = [];
-    session.queue.forEachFrom(0, ({ message }) => {
-      numbers.push(message);
-      return true;
-    });
-    const messages = yield* read(disk, found, numbers);
-    const queue: QueueEntry[] = [];
-    session.queue.forEachFrom(0, (entry) => {
-      const { message, ...rest } = entry;
-      queue.push({ ...rest, message: messages.get(message) as StoredMessage });
+    const { queue } = session;
+    let bytes = 0;
+    queue.forEachFrom(0, ({ message }) => {
+      state.messages.find(message);
+      bytes += state.messages.length;
       return true;
     });
     recovery.session({
@@ -38,7 +34,7 @@ export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery):
         packetIdentifier,
         denied,
       })),
-      queue,
+      queue: { first: queue.first, next: queue.next, count: queue.count, bytes },
       received: new Map(session.received),
       will: state.wills.get(session.session)?.will,
     });
@@ -51,6 +47,8 @@ export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery):
   }
   for (const [session, { clientId, will }] of state.wills)
     if (!state.sessions.has(session)) recovery.will(clientId, will);
+  for (const delayed of state.delayed.values()) recovery.delayed(delayed);
+  for (const ban of state.bans.values()) recovery.ban(ban);
 }
 
 /** Messages by their numbers. The tail is in its old files still, and read from there. */

@@ -1,3 +1,5 @@
+import type { TimeMark } from "./records.ts";
+
 /**
  * No clock that works shows an earlier time than this software was made: milliseconds since 1970,
  * 2026-01-01. A machine without a battery starts in 1970.
@@ -6,13 +8,6 @@ export const BUILD_TIME = 1_767_225_600_000;
 
 /** Store time goes into the log so often. Milliseconds. */
 export const MARK_EVERY_MS = 10_000;
-
-/** What both clocks showed at one moment. Milliseconds. */
-export interface TimeMark {
-  readonly storeTime: number;
-  /** Since 1970. */
-  readonly wallTime: number;
-}
 
 /**
  * The time that intervals are counted in: it only moves forward, through restarts too. While the
