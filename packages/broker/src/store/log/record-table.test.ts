@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RECORD_SEQUENCES } from "../../testing/record-samples.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { decodeRecord, encodeRecord, MOVED_ID, recordTable } from "./record-table.ts";
+
+test("every type of record has a line, with a number of its own and who waits for it", () => {
+  assert.deepEqual(Object.keys(recordTable).sort(), Object.keys(RECORD_SEQUENCES).sort());
+  const ids = Object.values(recordTable).map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const [type, { id, version, waits }] of Object.entries(recordTable)) {
+    assert.ok(id > 0 && id < MOVED_ID && version === 1, type);
+    assert.notEqual(waits, "", type);
+  }
+});
+
+/** In files for ever: a change here makes stores of before unreadable. */
+const IDS = {
+  message: 1,
+  "session-begin": 2,
+  "session-attach": 3,
+  "session-detach": 4,
+  "session-end": 5,
+  subscribe: 6,
+  "retained-sent": 7,
+  unsubscribe: 8,
+  enqueue: 9,
+  settled: 10,
+  received: 11,
+  "inbound-begin": 12,
+  "inbound-end": 13,
+  retained: 14,
+  "retained-clear": 15,
+  "will-set": 16,
+  "will-clear": 17,
+  delayed: 18,
+  "delayed-end": 19,
+  ban: 20,
+  "ban-end": 21,
+  "time-mark": 22,
+};
+
+test("the numbers of the types are as they always were", () => {
+  assert.deepEqual(
+    Object.fromEntries(Object.entries(recordTable).map(([type, { id }]) => [type, id])),
+    IDS,
+  );
+});
+
+for (const [type, records] of Object.entries(RECORD_SEQUENCES))
+  test(`${type} is read as it was written`, () => {
+    const writer = new ByteWriter(1);
+    for (const record of records) encodeRecord(writer, record);
+    const reader = new ByteReader(writer.bytes);
+    for (const record of records)
+      assert.deepEqual(decodeRecord(reader, reader.byte(), reader.byte()), record);
+    assert.equal(reader.left, 0);
+  });
+
+test("numbers of any size and strings of any script are read as they were written", () => {
+  const numbers = [0, 1, 127, 128, 16_383, 16_384, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+  const strings = ["", "a", "\uFEFFmark", "ä€𝄞", "x".repeat(100_000)];
+  const writer = new ByteWriter(1);
+  for (const number of numbers) writer.varint(number);
+  for (const string of strings) writer.string(string);
+  for (const number of [0, -1.5, Infinity]) writer.float(number);
+  const reader = new ByteReader(writer.bytes);
+  assert.deepEqual(
+    numbers.map(() => reader.varint()),
+    numbers,
+  );
+  assert.deepEqual(
+    strings.map(() => reader.string()),
+    strings,
+  );
+  assert.deepEqual([reader.float(), reader.float(), reader.float()], [0, -1.5, Infinity]);
+  assert.throws(() => reader.byte(), RangeError);
+});
+
+test("a type or version that is not known yet is refused as newer", () => {
+  for (const [id, version] of [
+    [200, 1],
+    [recordTable.settled.id, 2],
+  ] as const)
+    assert.throws(() => decodeRecord(new ByteReader(Uint8Array.of(1, 1)), id, version), {
+      code: "ERR_STORE_NEWER",
+    });
+});
