@@ -78,16 +78,19 @@ export type StoreRecord =
     }
   | { readonly type: "retained-sent"; readonly session: SessionKey; readonly topicFilter: string }
   | { readonly type: "unsubscribe"; readonly session: SessionKey; readonly topicFilter: string }
+  /** Something in the same batch refers to it; a store may forget a message that nothing refers to. */
   | { readonly type: "message"; readonly message: StoredMessage }
   | {
       readonly type: "enqueue";
       readonly session: SessionKey;
+      /** Above all that this session had before. */
       readonly sequence: number;
       readonly message: MessageNumber;
       readonly qos: QoS;
       readonly retain: boolean;
       readonly subscriptionIdentifiers: readonly number[];
     }
+  /** Only of a sequence that was enqueued before. */
   | { readonly type: "settled"; readonly session: SessionKey; readonly sequence: number }
   | {
       readonly type: "received";

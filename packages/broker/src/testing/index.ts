@@ -6,6 +6,8 @@ export { FaultyLink, faultyLinkPair, dialFaulty, NO_LINK_FAULTS } from "./faulty
 export type { FaultyLinkOptions, LinkFaults, LinkWatcher, OnLink } from "./faulty-link.ts";
 export { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
 export type { KeptRecord, StoreFaults } from "./fault-store.ts";
+export { NO_DISK_FAULTS, SimulatedDisk, SimulatedMedium } from "./simulated-disk.ts";
+export type { DiskFaults } from "./simulated-disk.ts";
 export { RecordState, collectRecovery } from "./record-state.ts";
 export type { RecoveredState } from "./record-state.ts";
 export { FaultOwnership } from "./fault-ownership.ts";

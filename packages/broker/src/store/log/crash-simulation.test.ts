@@ -59,6 +59,8 @@ class CrashRun {
       for (const record of records) {
         position = store.append(record);
         now.apply(record);
+        // A turn may be long: what was begun before it ends meanwhile.
+        if (chance.happens(0.1)) this.#events.run(chance.integer(1, 20));
       }
       if (records.length > 0) this.#batches.push({ records, position });
       store.endTurn();
@@ -138,8 +140,11 @@ class CrashRun {
       },
     );
     if (this.#chance.happens(0.1)) {
-      this.#events.run(this.#chance.integer(1, 30));
-      if (outcome === undefined) {
+      for (let left = this.#chance.integer(1, 60); left > 0 && outcome === undefined; left -= 1)
+        this.#events.run(1);
+      // What was given back must last, however soon the power fails.
+      if (outcome === "open") this.#match(recovery.state());
+      if (outcome === undefined || outcome === "open") {
         process.stop();
         this.#losePower();
         return undefined;

@@ -225,7 +225,7 @@ export class LogState {
 
   /**
    * The batch ended. A message that nothing has referred to since the batch before is forgotten:
-   * until then another session may still take it over.
+   * until then, or until all is flushed, another session may still take it over.
    */
   endBatch(): void {
     const { messages } = this;

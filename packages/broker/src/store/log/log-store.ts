@@ -344,12 +344,20 @@ export class LogStore implements Store {
       this.#waiters = this.#waiters.filter(({ position }) => position > flushed);
       for (const { resolve } of due) resolve();
     }
+    this.#forget();
     this.#updateState();
     if (durable > this.#toldDurable) {
       this.#toldDurable = durable;
       this.onDurable?.();
     }
     if (this.#phase === "open") this.#housekeeping.look();
+  }
+
+  /** At rest nothing is under way that could still refer to what nothing refers to. */
+  #forget(): void {
+    if (!this.#writer.isIdle || !this.#writer.builder.isEmpty) return;
+    this.#state.endBatch();
+    this.#state.endBatch();
   }
 
   #failed(error: Error): void {
@@ -389,6 +397,8 @@ export class LogStore implements Store {
     this.#later(1, () => {
       this.#isDraining = false;
       if (this.#state.drainEnded()) this.#drainLater();
+      this.#forget();
+      this.#housekeeping.look();
     });
   }
 
