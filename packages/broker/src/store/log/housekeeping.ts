@@ -16,6 +16,8 @@ export interface HousekeepingOptions {
   readonly checkpointBytes: number;
   /** A sealed segment is copied forward when less than this share of it is referred to, 0…1. */
   readonly compactBelow: number;
+  /** What failed is tried again after so long. Milliseconds. */
+  readonly retryMs: number;
 }
 
 /** What housekeeping needs of the log. */
@@ -51,6 +53,9 @@ export class Housekeeping {
   };
   #isBusy = false;
   #isStopped = false;
+  /** After a failure, until the time to try again. */
+  #isPausing = false;
+  #cancelPause: (() => void) | undefined;
   #onStopped: (() => void) | undefined;
 
   constructor(
@@ -84,9 +89,14 @@ export class Housekeeping {
         this.look();
       },
       (error) => {
-        // It is due again at the next look, which the next batch brings.
-        this.#isBusy = false;
         if (!this.#isStopped) this.#log.failed(error);
+        // Not again at once: what failed may have been long.
+        this.#cancelPause = this.#disk.later(this.#options.retryMs, () => {
+          this.#isBusy = false;
+          this.#isPausing = false;
+          this.look();
+        });
+        this.#isPausing = true;
         this.#end();
       },
     );
@@ -95,7 +105,8 @@ export class Housekeeping {
   /** Begins nothing more; resumes when nothing runs. */
   *stop(): Task<void> {
     this.#isStopped = true;
-    if (!this.#isBusy) return;
+    this.#cancelPause?.();
+    if (!this.#isBusy || this.#isPausing) return;
     yield* wait<void>((resolve) => {
       this.#onStopped = () => resolve();
     });
@@ -121,15 +132,14 @@ export class Housekeeping {
     return sparse === undefined ? undefined : compactSegment(this.#disk, this.#log, sparse);
   }
 
-  /** No message in it is wanted, for sure and on the disk, and all else is in the checkpoint. */
+  /**
+   * No message in it is wanted, for sure and on the disk, and all else is in the checkpoint; or
+   * nothing of it was ever flushed.
+   */
   #isDead(segment: Segment): boolean {
-    return (
-      segment.isSealed &&
-      segment.live === 0 &&
-      segment.readers === 0 &&
-      segment.emptiedAt <= this.#log.flushedPosition() &&
-      (segment.last <= this.#checkpoint || segment.last < segment.first)
-    );
+    if (!segment.isSealed || segment.live > 0 || segment.readers > 0) return false;
+    if (segment.last < segment.first) return true;
+    return segment.emptiedAt <= this.#log.flushedPosition() && segment.last <= this.#checkpoint;
   }
 
   #isCheckpointDue(): boolean {

@@ -178,6 +178,7 @@ test("on a full disk it refuses, keeps all that it took, and goes on when there 
   assert.equal(world.settle(store.readQueue(1, 0, 1e6)).entries.length, 5);
   world.events.advance(60_000);
   assert.equal(store.state, "refusing");
+  assert.ok(world.files("log").length <= 3, "each try leaves a file behind");
   world.medium.capacity = Infinity;
   world.events.advance(2000);
   assert.equal(store.state, "ok");
@@ -241,6 +242,36 @@ test("after a failed flush the file is never flushed again, and its tail goes to
     world.settle(again.readQueue(1, 0, 1e6)).entries.map(({ message }) => message.number),
     [1, 2],
   );
+});
+
+test("a checkpoint that fails is tried again later, and nothing is removed before it is there", () => {
+  const world = new LogWorld();
+  const opened = world.open({ segmentBytes: 5000, checkpointBytes: 10_000, retryMs: 1000 });
+  const { store, disk, trouble } = opened;
+  turn(store, begin(1));
+  for (let number = 1; number <= 8; number += 1)
+    turn(store, ...publish(number, 1000, { 1: number }));
+  world.events.settle();
+  assert.deepEqual(world.files("ckp"), []);
+  const create = disk.create.bind(disk);
+  let tries = 0;
+  disk.create = (name) => {
+    if (!name.endsWith("ckp")) return create(name);
+    tries += 1;
+    return (_resolve, reject) => void disk.later(0, () => reject(new Error("no")));
+  };
+  for (let number = 9; number <= 20; number += 1) {
+    turn(store, ...publish(number, 1000, { 1: number }), settled(1, number - 8));
+    world.events.settle();
+  }
+  assert.equal(tries, 1);
+  assert.equal(trouble.length, 1);
+  assert.ok(world.files("log").includes("00000001.log"));
+  assert.equal(store.state, "ok", "the log itself is well");
+  disk.create = create;
+  world.events.advance(2000);
+  assert.equal(world.files("ckp").length, 1);
+  assert.ok(!world.files("log").includes("00000001.log"));
 });
 
 test("relaxed: a batch is durable once it is written, and is flushed within a second", () => {
