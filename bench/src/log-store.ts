@@ -173,31 +173,55 @@ async function fill(directory: string): Promise<void> {
   );
 }
 
-/** In a process of its own: what was filled is opened, and one session read. */
+/** In a process of its own: what was filled is opened, and every session drained in turn. */
 async function reopen(directory: string): Promise<void> {
   const before = memory();
   const started = performance.now();
+  const sessions: { session: number; count: number }[] = [];
   const store = new LogStore(new NodeDisk(directory));
-  await store.open(nobody);
+  await store.open({
+    ...nobody,
+    session: ({ session, queue }) => void sessions.push({ session, count: queue.count }),
+  });
   const opened = performance.now();
-  let entries = 0;
-  for (let from: number | undefined = 0; from !== undefined;) {
-    const page: Awaited<ReturnType<LogStoreClass["readQueue"]>> = await store.readQueue(
-      1,
-      from,
-      256 * 1024,
-    );
-    entries += page.entries.length;
-    from = page.next;
-  }
-  const read = performance.now();
   console.log(
-    `opened in ${((opened - started) / 1000).toFixed(2)} s (before: ${before}; after: ${memory()}); ` +
-      `${entries} entries of one session read in ${(read - opened).toFixed(0)} ms`,
+    `opened in ${((opened - started) / 1000).toFixed(2)} s; before: ${before}; after: ${memory()}`,
   );
-  console.log(store.figures);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  let entries = 0;
+  let position = 0;
+  for (const { session } of sessions) {
+    for (let from: number | undefined = 0; from !== undefined;) {
+      const page: Page = await store.readQueue(session, from, 256 * 1024);
+      for (const { sequence } of page.entries)
+        position = store.append({ type: "settled", session, sequence });
+      store.endTurn();
+      entries += page.entries.length;
+      from = page.next;
+    }
+  }
+  await durable(store, position);
+  const read = performance.now();
+  delay.disable();
+  console.log(
+    `${entries.toLocaleString("en")} entries drained in ${((read - opened) / 1000).toFixed(1)} s, ` +
+      `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
+      `most ${(delay.max / 1e6).toFixed(0)} ms; ${memory()}`,
+  );
+  for (let seconds = 0; seconds < 60 && store.figures.bytes > 100 * MIB; seconds += 1)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1000);
+    });
+  const { bytes, appendedBytes } = store.figures;
+  console.log(
+    `${(bytes / MIB).toFixed(0)} MiB left after another ${((performance.now() - read) / 1000).toFixed(0)} s, ` +
+      `${(appendedBytes / MIB).toFixed(0)} MiB appended meanwhile`,
+  );
   await store.close();
 }
+
+type Page = Awaited<ReturnType<LogStoreClass["readQueue"]>>;
 
 function memory(): string {
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
