@@ -429,7 +429,8 @@ export class LedgerConnection implements PacketListener {
 
   closed(how: "asked" | "ended" | "lost"): void {
     if (this.isClosed) return;
-    this.#how = how;
+    // While another CONNECT waits, it may have been taken over unseen.
+    this.#how = how === "ended" && (this.session?.contenders.size ?? 0) > 0 ? "asked" : how;
     this.ledger.nextPoint();
     this.ledger.onPacket?.(this, "closed", undefined);
     this.isClosed = true;

@@ -162,44 +162,48 @@ function checkFirst(
   session.counts.set(message, counts);
   const live = findLive(connection, session, packet, message);
   const retained = packet.retain ? findRetained(connection, session, packet, message) : "";
-  if (typeof live !== "string") {
-    if (typeof retained !== "string") session.ambiguous.add(live);
+  session.delivered.add(message);
+  if (typeof live !== "string" && typeof retained !== "string") {
+    // Either: what is not known is left open, and only the number of such deliveries counts.
+    session.ambiguous.set(message, (session.ambiguous.get(message) ?? 0) + 1);
+    checkTime(connection, packet, live);
+  } else if (typeof live !== "string") {
     const rank = placeOf(live, session.progress.get(message.stream)?.rank ?? -1) ?? 0;
     session.progress.set(message.stream, { rank, message });
     session.used.add(live);
     if (message.payload === "") session.empty.set(message, (session.empty.get(message) ?? 0) + 1);
-    session.delivered.add(message);
-    return checkTime(connection, packet, live);
-  }
-  session.delivered.add(message);
-  if (typeof retained !== "string") {
+    checkTime(connection, packet, live);
+  } else if (typeof retained !== "string") {
     retained.period.retainedGot?.add(message.topicName);
-    return checkTime(connection, packet, retained.routing);
+    checkTime(connection, packet, retained.routing);
+  } else {
+    const why = `${packet.retain ? `; nor is it a retained message: ${retained}` : ""}${mayLackDup ? "; or it is sent again without DUP [MQTT5-3.3.1-1]" : ""}`;
+    return connection.complain(`${describe(packet, message)}: ${live}${why}`);
   }
-  if (wasRetainedBefore(connection, session, message)) return;
-  const why = `${packet.retain ? `; nor is it a retained message: ${retained}` : ""}${mayLackDup ? "; or it is sent again without DUP [MQTT5-3.3.1-1]" : ""}`;
-  connection.complain(`${describe(packet, message)}: ${live}${why}`);
+  if ((session.ambiguous.get(message) ?? 0) > roomFor(connection, session, message)) {
+    connection.complain(`${describe(packet, message)}: delivered once more, live or retained`);
+  }
 }
 
-/** Whether an earlier delivery, taken for a live one, was a retained message: then this one is the live one. */
-function wasRetainedBefore(
+/** How many more deliveries of a message can be explained: routings that were not delivered, and subscriptions that bring it. */
+function roomFor(
   connection: LedgerConnection,
   session: LedgerSession,
   message: PublishedMessage,
-): boolean {
-  for (const routing of session.ambiguous) {
-    if (routing.message !== message) continue;
-    const period = session.periods.find(
-      ({ request, retainedGot }) =>
-        retainedGot?.has(message.topicName) === false &&
-        connection.ledger.matches(request.topicFilter, message.topicName),
-    );
-    if (period === undefined) return false;
-    session.ambiguous.delete(routing);
-    period.retainedGot?.add(message.topicName);
-    return true;
-  }
-  return false;
+): number {
+  const routings = message.stream.routings.filter(
+    (routing) => routing.message === message && routing.refused === undefined,
+  );
+  const unused =
+    message.payload === ""
+      ? routings.length
+      : routings.filter((routing) => !session.used.has(routing)).length;
+  const periods = session.periods.filter(
+    ({ request, retainedGot }) =>
+      retainedGot?.has(message.topicName) === false &&
+      connection.ledger.matches(request.topicFilter, message.topicName),
+  );
+  return unused + periods.length;
 }
 
 /** The routing that a delivery stands for, or why there is none. */

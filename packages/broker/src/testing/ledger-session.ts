@@ -80,8 +80,8 @@ export class LedgerSession {
   >();
   /** Routings that were delivered. */
   readonly used = new Set<Routing>();
-  /** Of those, the ones that may as well have been a retained message that a subscription brought. */
-  readonly ambiguous = new Set<Routing>();
+  /** How many deliveries of a message may be live as well as retained. */
+  readonly ambiguous = new Map<PublishedMessage, number>();
   /** How many empty messages of a topic it got. */
   readonly empty = new Map<PublishedMessage, number>();
   readonly delivered = new Set<PublishedMessage>();

@@ -65,10 +65,12 @@ test("the seeds that run here lead every kind of world", () => {
   }
 });
 
-test("a broker that is never right is complained of", async () => {
-  const simulation = new Simulation(1);
-  simulation.broker.engine.hooks.authorizePublish = () => true;
-  simulation.broker.engine.retained.put = () => 0;
-  const { complaints } = await simulation.run();
-  assert.ok(complaints.length > 0);
+test("a broker that delivers nothing is complained of", async () => {
+  let complaints: readonly string[] = [];
+  for (let seed = 1; seed < 20 && complaints.length === 0; seed += 1) {
+    const simulation = new Simulation(seed);
+    simulation.broker.engine.matches.get = () => ({ targets: [], groups: [] });
+    ({ complaints } = await simulation.run());
+  }
+  assert.match(complaints.join("\n"), /never got|not in the stored queue/);
 });
