@@ -10,8 +10,15 @@ import type { Segment } from "./segment.ts";
 import { stepOf, wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
+/** Every start begins a segment. So many are allowed behind a checkpoint, and so many small ones. */
+const SEGMENTS = 16;
+/** Small is a segment below this share of a full one. */
+const SMALL = 1 / 16;
+
 /** When a log is tidied. */
 export interface HousekeepingOptions {
+  /** Of a full segment. Bytes. */
+  readonly segmentBytes: number;
   /** A checkpoint is made after so much log. Bytes. */
   readonly checkpointBytes: number;
   /** A sealed segment is copied forward when less than this share of it is referred to, 0…1. */
@@ -51,6 +58,7 @@ export class Housekeeping {
     segment: undefined,
     size: 0,
   };
+  #isMerging = false;
   #isBusy = false;
   #isStopped = false;
   /** After a failure, until the time to try again. */
@@ -128,7 +136,7 @@ export class Housekeeping {
     );
     if (bare !== undefined) return this.#writeIndex(bare);
     if (this.#isCheckpointDue()) return this.#writeCheckpoint();
-    const sparse = segments.all.find((segment) => this.#isSparse(segment));
+    const sparse = segments.all.find((segment) => this.#isSparse(segment)) ?? this.#smallest();
     return sparse === undefined ? undefined : compactSegment(this.#disk, this.#log, sparse);
   }
 
@@ -144,24 +152,43 @@ export class Housekeeping {
 
   #isCheckpointDue(): boolean {
     let bytes = 0;
+    let count = 0;
     for (const segment of this.#log.state.segments.all) {
       if (segment.last <= this.#checkpoint) continue;
       bytes += segment.size;
+      count += 1;
       if (segment === this.#begun.segment) bytes -= this.#begun.size;
       if (segment.isSealed && segment.live === 0 && segment.last >= segment.first) return true;
     }
+    if (count > SEGMENTS) return true;
     // A large state is written less often.
     return bytes >= Math.max(this.#options.checkpointBytes, 2 * this.#checkpointBytes);
   }
 
   #isSparse(segment: Segment): boolean {
     return (
+      this.#isMovable(segment) && segment.liveBytes < segment.size * this.#options.compactBelow
+    );
+  }
+
+  /** A small segment, where there are too many of them. */
+  #smallest(): Segment | undefined {
+    const limit = this.#options.segmentBytes * SMALL;
+    const small = this.#log.state.segments.all.filter(
+      (segment) => segment.size < limit && this.#isMovable(segment),
+    );
+    // Once begun, half of them go, so that not every start has to.
+    this.#isMerging = small.length > (this.#isMerging ? SEGMENTS / 2 : SEGMENTS);
+    return this.#isMerging ? small[0] : undefined;
+  }
+
+  #isMovable(segment: Segment): boolean {
+    return (
       segment.isSealed &&
       !segment.isDamaged &&
       segment.hasIndexFile &&
       segment.live > 0 &&
-      segment.last <= this.#checkpoint &&
-      segment.liveBytes < segment.size * this.#options.compactBelow
+      segment.last <= this.#checkpoint
     );
   }
 

@@ -290,6 +290,25 @@ test("relaxed: a batch is durable once it is written, and is flushed within a se
   assert.equal(disk.counts.flush, before + 1, "with nothing new there is nothing to flush");
 });
 
+test("many restarts leave few files, and every message", () => {
+  const world = new LogWorld();
+  for (let number = 1; number <= 150; number += 1) {
+    const opened = world.open();
+    if (number === 1) turn(opened.store, begin(1));
+    turn(opened.store, ...publish(number, 100, { 1: number }));
+    world.events.advance(2000);
+    if (number % 2 === 0) world.crash(opened);
+    else world.kill(opened);
+  }
+  assert.ok(world.medium.files.size < 100, `${world.medium.files.size} files`);
+  assert.ok(world.files("log").length < 45, `${world.files("log").length} segments`);
+  const { entries } = world.settle(world.open().store.readQueue(1, 0, 1e9));
+  assert.deepEqual(
+    entries.map(({ message }) => message),
+    Array.from({ length: 150 }, (_, index) => messageOf(index + 1, 100)),
+  );
+});
+
 test("a directory that a living process has is refused; a dead one's is taken over", () => {
   const world = new LogWorld();
   const first = world.open();

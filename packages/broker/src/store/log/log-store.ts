@@ -247,6 +247,8 @@ export class LogStore implements Store {
     );
     this.#reader = new LogReader(this.#disk, this.#state, this.#writer, found.salt);
     this.#takeOverTail(found);
+    for (const segment of this.#state.segments.all)
+      if (segment.hasIndexFile) segment.index = undefined;
     this.#housekeeping = new Housekeeping(this.#disk, this.#log(), this.#options, found);
   }
 

@@ -396,7 +396,15 @@ class Reading {
       take(segment);
       if (segment.hasIndexFile) segment.index = undefined;
     }
-    for (const segment of behind) take(segment);
+    for (const segment of behind) {
+      take(segment);
+      const entry = indexes.get(segment.number);
+      if (entry === undefined) continue;
+      const { number } = segment;
+      const read = yield* readIndexFile(this.#disk, number, entry.size, this.#salt ?? 0);
+      segment.hasIndexFile = read?.size === segment.size && read.last === segment.last;
+      if (!segment.hasIndexFile) this.#garbage.push(entry.name);
+    }
   }
 
   *#scanForIndex(segment: Segment, size: number): Task<void> {
