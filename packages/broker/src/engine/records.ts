@@ -116,6 +116,7 @@ export type StoreRecord =
       readonly type: "will-set";
       readonly session: SessionKey;
       readonly clientId: string;
+      /** A store may keep it as it is: its bytes must not change. */
       readonly will: StoredWill;
     }
   | { readonly type: "will-clear"; readonly session: SessionKey }

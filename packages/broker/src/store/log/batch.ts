@@ -60,10 +60,17 @@ export class BatchBuilder {
     return this.#end - this.#start + FRAME_HEADER + this.#records.length;
   }
 
-  /** Adds a record that is no message. */
+  /** Adds a record that is no message. @throws UsageError for a string that cannot be written. */
   add(record: LogRecord): void {
+    const before = this.#records.length;
+    try {
+      encodeRecord(this.#records, record);
+    } catch (error) {
+      // Half a record would make the whole batch unreadable.
+      this.#records.length = before;
+      throw error;
+    }
     this.#count += 1;
-    encodeRecord(this.#records, record);
   }
 
   /** Adds a message, copying its bytes. @returns the length of its body; it ends the bodies so far. */
@@ -141,7 +148,9 @@ export class BatchBuilder {
     const needed = FRAME_HEADER + bodies + count;
     if (this.#start + needed <= this.#chunk.length) return;
     // What went before belongs to frames that are being written.
-    const chunk = new Uint8Array(Math.max(Math.min(CHUNK, this.#chunk.length * 2), needed * 2));
+    const chunk = new Uint8Array(
+      Math.max(Math.min(CHUNK, this.#chunk.length * 2), Math.ceil(needed * 1.5)),
+    );
     const from = this.#start;
     chunk.set(this.#chunk.subarray(from, from + FRAME_HEADER + bodies));
     this.#chunk = chunk;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { StoreRecord } from "../../engine/records.ts";
 import { NO_DISK_FAULTS, SimulatedDisk } from "../../testing/simulated-disk.ts";
 import { begin, LogWorld, messageOf, publish, settled, turn } from "./log-world.test-support.ts";
 import { recover } from "./recover.ts";
@@ -317,6 +318,30 @@ test("a directory that a living process has is refused; a dead one's is taken ov
   world.events.settle();
   world.kill(first);
   assert.equal(world.open().state.sessions.length, 1);
+});
+
+test("a record that cannot be written is refused, and leaves nothing behind", () => {
+  const world = new LogWorld();
+  const opened = world.open();
+  const { store } = opened;
+  const bad = { ...begin(2), clientId: "lone \uD800" } as StoreRecord;
+  assert.throws(() => store.append(bad), { code: "ERR_USAGE" });
+  store.endTurn();
+  turn(store, begin(1));
+  store.append(begin(3));
+  assert.throws(() => store.append(bad), { code: "ERR_USAGE" });
+  assert.throws(() =>
+    store.append({ type: "message", message: { ...messageOf(1, 10), topicName: "\uDC00" } }),
+  );
+  const position = store.append(begin(4));
+  store.endTurn();
+  world.events.settle();
+  assert.equal(store.durable, position);
+  world.crash(opened);
+  assert.deepEqual(
+    world.open().state.sessions.map(({ session }) => session),
+    [1, 3, 4],
+  );
 });
 
 test("a closed store takes nothing more", () => {

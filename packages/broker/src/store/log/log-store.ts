@@ -134,16 +134,12 @@ export class LogStore implements Store {
   append(record: StoreRecord): Position {
     this.#requireOpen(`record ${record.type}`);
     const position = this.#openBatch();
-    const { builder } = this.#writer;
-    if (record.type === "message") {
-      const segment = this.#writer.segmentFor(position);
-      const offset = segment.size + builder.nextBody;
-      const length = builder.addMessage(record.message);
-      segment.index?.add(record.message.number, offset, length);
-      this.#state.addMessage(record.message.number, segment, offset, length);
-    } else {
-      builder.add(record);
-      this.#state.apply(record);
+    try {
+      this.#add(record, position);
+    } catch (error) {
+      // A batch number without a batch would be taken for a batch that is missing.
+      if (this.#writer.builder.isEmpty) this.#position -= 1;
+      throw error;
     }
     return position;
   }
@@ -321,6 +317,21 @@ export class LogStore implements Store {
 
   /** Whether copied bodies share the engine's batch; else `closeMoved` ends theirs. */
   #isMovedBatch = false;
+
+  #add(record: StoreRecord, position: Position): void {
+    const { builder } = this.#writer;
+    if (record.type !== "message") {
+      builder.add(record);
+      this.#state.apply(record);
+      return;
+    }
+    const { number } = record.message;
+    const segment = this.#writer.segmentFor(position);
+    const offset = segment.size + builder.nextBody;
+    const length = builder.addMessage(record.message);
+    segment.index?.add(number, offset, length);
+    this.#state.addMessage(number, segment, offset, length);
+  }
 
   #appendMoved(number: MessageNumber, body: Uint8Array): Position {
     if (this.#writer.builder.isEmpty) this.#isMovedBatch = true;
