@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Step } from "../store/log/disk.ts";
+import { diskError } from "./disk-error.ts";
 import { NodeDisk } from "./node-disk.ts";
 
 if (process.send !== undefined) {
@@ -80,6 +81,22 @@ function declareTests(): void {
     const inFile = new NodeDisk(join(disk.name, "twice", "below"));
     await assert.rejects(done(inFile, inFile.lock()), { code: "ERR_STORE_DISK" });
   });
+
+  for (const [system, code] of [
+    ["ENOSPC", "ERR_STORE_DISK_FULL"],
+    ["EDQUOT", "ERR_STORE_DISK_FULL"],
+    ["EROFS", "ERR_STORE_READ_ONLY"],
+    ["EACCES", "ERR_STORE_READ_ONLY"],
+    ["EPERM", "ERR_STORE_READ_ONLY"],
+    ["EIO", "ERR_STORE_DISK"],
+  ] as const)
+    test(`${system} is told as ${code}`, () => {
+      const cause = Object.assign(new Error("as the system says it"), { code: system });
+      const error = diskError(cause, "write a file");
+      assert.equal(error.code, code);
+      assert.equal(error.cause, cause);
+      assert.match(error.message, /write a file/);
+    });
 
   test("the lock names its process and is refused to another one, and to this one again", async () => {
     const directory = fresh();

@@ -198,6 +198,20 @@ for (const [kind, version] of [
     assert.equal((outcome as { code?: string }).code, "ERR_STORE_NEWER");
   });
 
+test("a whole batch of a newer version is refused, and not taken for a torn tail", () => {
+  const kept = keep(3, 12, {});
+  const bytes = kept.world.medium.read("00000001.log");
+  const { crc32 } = new LogWorld().open().disk;
+  const salt = new DataView(bytes.buffer).getUint32(8, true);
+  const frame = bytes.subarray(bytes.length - lastFrame(bytes));
+  const view = new DataView(frame.buffer, frame.byteOffset);
+  view.setUint32(4, 2, true);
+  const records = frame.subarray(40 + view.getUint32(8, true));
+  view.setUint32(36, crc32(records, crc32(frame.subarray(0, 36), salt)), true);
+  const outcome = openDamaged(kept, { "00000001.log": bytes });
+  assert.equal((outcome as { code?: string }).code, "ERR_STORE_NEWER");
+});
+
 test("a real file cut at every byte of its last batch gives the batch before it", async () => {
   const directory = mkdtempSync(join(tmpdir(), "sericite-torn-"));
   const copies = mkdtempSync(join(tmpdir(), "sericite-torn-"));
