@@ -413,6 +413,7 @@ export class Client implements AsyncDisposable {
     this.#connection = undefined;
     this.#state.connection = undefined;
     this.#state.limits = undefined;
+    if (wasConnected) this.#publisher.connectionEnded(error);
     this.#publisher.disconnected();
     this.#subscriptions.disconnected();
     if (wasConnected) this.#backoff?.connectionEnded(this.#state.clock.now() - this.#connectedAt);

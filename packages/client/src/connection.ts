@@ -209,7 +209,7 @@ export class Connection implements LinkHandler {
     }
     encodePacket(packet, this.#options.protocolVersion, this.output);
     // Nothing follows it [MQTT5-3.14.4-1] [MQTT3-3.14.4-2], and the transport is closed [MQTT5-3.14.4-2] [MQTT3-3.14.4-1].
-    link.write(this.output.bytes.subarray(0, this.output.position));
+    this.#blocked = !link.write(this.output.bytes.subarray(0, this.output.position));
     this.#state = "closing";
     this.#options.wheel.schedule(this.#timer, lingerMs);
     link.end();
@@ -246,7 +246,10 @@ export class Connection implements LinkHandler {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#refuse(error);
+      if (this.#state === "handshaking" && isHttp(bytes, start, end)) {
+        const message = "this is no MQTT server: it answers in HTTP";
+        this.#close(new ConnectionError(error.code, message, { cause: error }));
+      } else this.#refuse(error);
     }
   }
 
@@ -260,13 +263,23 @@ export class Connection implements LinkHandler {
   }
 
   onClose(cause?: Error): void {
-    if (this.#state === "closing") this.#close(undefined);
+    if (this.#state === "closing") this.#close(this.#unsentError(cause));
     else
       this.#close(
         new ConnectionError("ERR_CONNECTION_LOST", "the connection was closed by the other side", {
           cause,
         }),
       );
+  }
+
+  /** The transport is gone and still held what was written before its end: DISCONNECT is among it. */
+  #unsentError(cause?: Error): ConnectionError | undefined {
+    if (!this.#blocked) return undefined;
+    return new ConnectionError(
+      "ERR_CONNECTION_LOST",
+      "the connection ended before everything was sent",
+      { cause },
+    );
   }
 
   #isReading(): boolean {
@@ -396,7 +409,7 @@ export class Connection implements LinkHandler {
         this.#onKeepAlive();
         return;
       case "closing":
-        this.#close(undefined);
+        this.#close(this.#unsentError());
         return;
       default:
     }
@@ -469,6 +482,11 @@ export class Connection implements LinkHandler {
     this.#isReported = true;
     this.#handler.onClose(error);
   }
+}
+
+/** What a web server says to a CONNECT, or a listener for WebSocket. */
+function isHttp(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start >= 5 && String.fromCharCode(...bytes.subarray(start, start + 5)) === "HTTP/";
 }
 
 /** A transport may bring a subclass, such as Node's Buffer, whose `slice` is no copy. */

@@ -28,8 +28,13 @@ export {
   ReasonCode,
   UsageError,
   connectMemory,
+  type Clock,
   type ConnackPacket,
   type Dial,
+  type Properties,
   type ProtocolVersion,
   type QoS,
+  type Random,
+  type Scheduler,
+  type UserProperty,
 } from "@sericite/protocol";

@@ -22,6 +22,7 @@ import type { Publication, PublishOptions, PublishResult } from "./publication.t
 import { makePublication, publishFault, refusalOf } from "./publication.ts";
 import { Queue } from "./queue.ts";
 import type { ServerLimits } from "./server-limits.ts";
+import { Suspicion } from "./suspicion.ts";
 
 /** Bytes that one turn puts out, about; the others have their turn then. */
 const outputPerTurn = 256 * 1024;
@@ -41,6 +42,9 @@ export class Publisher {
   /** QoS 0 in the output that was not handed to the transport yet. */
   #handingOver: Publication[] = [];
   readonly #timer: TimerEntry;
+  readonly #suspicion = new Suspicion();
+  /** Of QoS 2 messages that were given up: the server's session may still know them. */
+  #abandonedIdentifiers: number[] = [];
   #idleWaiters: (() => void)[] = [];
   #closedBy: Error | undefined = undefined;
 
@@ -98,13 +102,14 @@ export class Publisher {
   connected(sessionPresent: boolean, limits: ServerLimits): void {
     this.#aliases = new TopicAliasOutbound(limits.topicAliasMaximum); // [MQTT5-3.3.2-7]
     this.#quota.reset(limits.receiveMaximum); // [MQTT5-4.9.0-1] [X-83]
+    this.#suspicion.connected();
     if (sessionPresent) this.#outbound.rewind();
     else this.#startOver();
     if (this.#outbound.size > 0)
       this.#state.wheel.schedule(this.#timer, this.#state.settings.ackTimeoutMs);
   }
 
-  /** The connection is gone: QoS 0 that it did not take is not sent again. */
+  /** There is no connection any more, or still none: QoS 0 that it did not take is not sent again. */
   disconnected(): void {
     this.#state.wheel.cancel(this.#timer);
     if (!this.#state.settings.queue.qos0) {
@@ -127,6 +132,36 @@ export class Publisher {
     }
   }
 
+  /** A connection ended after its CONNACK; a message that made the server close once too often is given up. */
+  connectionEnded(error: Error | undefined): void {
+    const { clock, connectionNumber, identifiers } = this.#state;
+    let oldest: Publication | undefined;
+    let packetIdentifier = 0;
+    this.#outbound.forEach((identifier, state, publication) => {
+      if (oldest !== undefined || state === OutboundState.awaitingPubcomp) return;
+      if (publication.connectionNumber !== connectionNumber) return;
+      oldest = publication;
+      packetIdentifier = identifier;
+    });
+    if (!this.#suspicion.connectionEnded(error, oldest, clock.now())) return;
+    const publication = this.#outbound.fail(packetIdentifier)!;
+    // A new message under the identifier of a QoS 2 message that arrived were taken for that one.
+    if (publication.qos === 2) this.#abandonedIdentifiers.push(packetIdentifier);
+    else identifiers.release(packetIdentifier);
+    this.#reject(
+      publication,
+      new RequestError(
+        "ERR_PUBLISH_ABANDONED",
+        `the server closed the connection each time that it got the message of ${publication.payload.length} bytes to ${publication.topicName}: it is not sent again`,
+        {
+          cause: error,
+          reasonCode: error instanceof ConnectionError ? error.reasonCode : undefined,
+        },
+      ),
+    );
+    this.#tellIdle();
+  }
+
   /** Nothing more is sent: every promise is rejected with `error`. */
   close(error: Error): void {
     this.#closedBy = error;
@@ -139,7 +174,7 @@ export class Publisher {
     this.#tellIdle();
   }
 
-  /** Settles when nothing waits and everything is acknowledged. */
+  /** Settles when nothing waits, everything is acknowledged, and the transport holds nothing back. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.#idleWaiters.push(resolve);
@@ -152,6 +187,7 @@ export class Publisher {
     const outbound = this.#outbound;
     while (outbound.resendNext !== 0) {
       if (connection.output.position >= outputPerTurn) return true;
+      if (this.#isHeldBack(limits)) return false;
       if (!this.#resendNext(connection, limits)) return false;
     }
     if (this.#queue.length === 0) return false;
@@ -164,6 +200,7 @@ export class Publisher {
         this.#queue.shift();
         continue;
       }
+      if (this.#isHeldBack(limits)) return false;
       // In flight counts whole, PUBRELs of the last connection too: stricter than the quota alone.
       if (
         publication.qos > 0 &&
@@ -177,9 +214,18 @@ export class Publisher {
     }
   }
 
+  /** A message goes alone, and was sent. */
+  #isHeldBack(limits: ServerLimits): boolean {
+    return this.#suspicion.sendsAlone && this.#quota.available < limits.receiveMaximum;
+  }
+
   /** The transport has what `fill` appended. */
   onHandedOver(): void {
-    if (this.#handingOver.length === 0) return;
+    if (this.#handingOver.length === 0) {
+      // It may have taken now what it held.
+      if (this.#idleWaiters.length > 0) this.#tellIdle();
+      return;
+    }
     const handedOver = this.#handingOver;
     this.#handingOver = [];
     for (const publication of handedOver) this.#resolve(publication, success);
@@ -189,6 +235,7 @@ export class Publisher {
   /** PUBACK, PUBREC or PUBCOMP came. @throws ProtocolError where it cannot be one. */
   onAcknowledgement(type: number, parser: Parser, connection: Connection): void {
     const { packetIdentifier, reasonCode } = parser;
+    this.#suspicion.acknowledged();
     switch (type) {
       case PacketType.puback:
         this.#expect(packetIdentifier, OutboundState.awaitingPuback, "PUBACK");
@@ -411,6 +458,8 @@ export class Publisher {
       } else if (!publication.isSettled) again.push(publication);
     });
     this.#outbound.clear();
+    identifiers.push(...this.#abandonedIdentifiers);
+    this.#abandonedIdentifiers = [];
     for (const packetIdentifier of identifiers) this.#state.identifiers.release(packetIdentifier);
     for (const publication of again) this.#enterQueue(publication);
     this.#queue.unshift(again);
@@ -511,7 +560,9 @@ export class Publisher {
   }
 
   #tellIdle(): void {
+    if (this.#idleWaiters.length === 0) return;
     if (this.#queuedMessages > 0 || this.#outbound.size > 0 || this.#handingOver.length > 0) return;
+    if (this.#state.connection?.isBlocked === true) return;
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();

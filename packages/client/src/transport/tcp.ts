@@ -48,7 +48,9 @@ class TcpLink implements Link {
   #handler: LinkHandler | undefined;
   #isHeld = false;
   #error: Error | undefined = undefined;
-  readonly #onWritten = (): void => {
+  readonly #onWritten = (error?: Error | null): void => {
+    // Called too for what a broken connection did not take.
+    if (error || this.#socket.destroyed) return;
     if (!this.#isHeld || this.#socket.writableLength > 0) return;
     this.#isHeld = false;
     this.#handler?.onWritable();
@@ -100,7 +102,8 @@ class TcpLink implements Link {
     const socket = this.#socket;
     socket.write(bytes, this.#onWritten);
     // What `write` returns is about the water mark; the length tells whether the system took all.
-    if (socket.writableLength > 0) this.#isHeld = true;
+    // Nor does it take anything once the other side has closed.
+    if (socket.writableLength > 0 || !socket.writable) this.#isHeld = true;
     return !this.#isHeld;
   }
 

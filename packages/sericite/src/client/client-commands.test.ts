@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -240,6 +243,33 @@ test("what the broker refuses is told, with its exit code", async () => {
     assert.match(ended.stderr, message);
     assert.doesNotMatch(ended.stderr, /wrong|secret/);
   }
+});
+
+for (const [name, argv, code, message] of [
+  ["a Topic Name that is refused", ["-V", "5", "-t", "$SYS/x", "-m", "x", "-q", "1"], 135, /0x87/],
+  ["5.0: a message above the limit", ["-V", "5", "-t", "big", "-s", "-q", "1"], 149, /bytes/],
+  ["5.0, QoS 0: a message above the limit", ["-V", "5", "-t", "big", "-s"], 149, /bytes/],
+  ["3.1.1: a message above the limit", ["-t", "big", "-s", "-q", "1"], 1, /closed/],
+  ["3.1.1, QoS 0: a message above the limit", ["-t", "big", "-s"], 1, /sericite: the connection/],
+] as const) {
+  test(`${name} ends pub with exit code ${code}`, async () => {
+    const input = Buffer.alloc(11 * 1024 * 1024);
+    const ended = await runCommand(to("pub", ...argv), { input });
+    assert.equal(ended.code, code, ended.stderr);
+    assert.match(ended.stderr, message);
+  });
+}
+
+test("pub says that a port is no MQTT server's", async () => {
+  const web = createServer((_request, response) => void response.end());
+  web.listen(0, "127.0.0.1");
+  await once(web, "listening");
+  const { port } = web.address() as AddressInfo;
+  const argv = ["pub", "-h", "127.0.0.1", "-p", String(port), "-t", "a", "-m", "b"];
+  const { code, stderr } = await runCommand(argv);
+  web.close();
+  assert.equal(code, 1);
+  assert.equal(stderr, "sericite: this is no MQTT server: it answers in HTTP\n");
 });
 
 test("no broker at the address ends with exit code 1", async () => {

@@ -4,7 +4,7 @@ import { ConnectionError } from "@sericite/protocol";
 import { ExitCode, exitCodeOfRefusal } from "../exit-code.ts";
 import type { ConnectionRequest } from "./connection-options.ts";
 
-/** Errors that carry what a broker refused with. */
+/** Errors that carry what a broker refused with; those of a request, not of the connection. */
 const refusals: ReadonlySet<string> = new Set([
   "ERR_CONNECT_REFUSED",
   "ERR_PUBLISH_REFUSED",
@@ -12,39 +12,76 @@ const refusals: ReadonlySet<string> = new Set([
   "ERR_NOT_SUPPORTED",
 ]);
 
+/** How a command uses its client. */
+export interface SessionOptions extends Pick<
+  ClientOptions,
+  "onUnclaimedMessage" | "signal" | "reconnect"
+> {
+  /** The end of the connection tells what became of the messages: nothing else does at QoS 0. */
+  readonly mustEndInOrder?: boolean;
+}
+
 /**
  * Connects, works, disconnects. Errors of the connection and of what was asked end in an exit code
  * and a line on standard error; others are thrown.
  *
- * @param more  Where messages of a resumed session go that come before its subscriptions, and what
- * gives the attempt to connect up, without a word.
+ * @param options  Where messages of a resumed session go that come before its subscriptions, what
+ * gives the attempt to connect up without a word, and what the end of the connection means.
  * @param work  Its promise is the exit code. It is given up when the client is closed for good.
  */
 export async function withClient(
   request: ConnectionRequest,
-  more: Pick<ClientOptions, "onUnclaimedMessage" | "signal">,
+  { mustEndInOrder = false, ...more }: SessionOptions,
   work: (client: Client) => Promise<number>,
 ): Promise<number> {
+  let client: Client | undefined;
   try {
-    const client = await connect(request.url, { ...request.client, ...more });
+    client = await connect(request.url, { ...request.client, ...more });
     if (request.isDebug) tell(client);
-    const lost = new Promise<never>((_, reject) => {
-      client.on("closed", ({ error }) => {
-        if (error) reject(error);
-      });
-    });
-    const code = await Promise.race([work(client), lost]);
-    const { sessionExpiryInterval, ...properties } = request.properties.disconnect;
-    await client.disconnect({ sessionExpiryInterval, properties });
+    const code = await Promise.race([work(client), lossOf(client)]);
+    await leave(client, request, mustEndInOrder);
     return code;
   } catch (error) {
+    // A connection that is left open keeps the process; the broker need not publish the Will.
+    await client?.disconnect({ timeoutMs: 0 });
     const known = rootOf(error);
     if (!known) throw error;
     const isGivenUp = known.code === "ERR_ABORTED";
     if (!request.isQuiet && !isGivenUp) process.stderr.write(`sericite: ${known.message}\n`);
-    const isRefusal = refusals.has(known.code) && known.reasonCode !== undefined;
+    const isRefusal =
+      known.reasonCode !== undefined &&
+      (refusals.has(known.code) ||
+        (known instanceof RequestError && known.code === "ERR_PACKET_TOO_LARGE"));
     return isRefusal ? exitCodeOfRefusal(known.reasonCode!) : ExitCode.failure;
   }
+}
+
+/** Rejects when the client gives up. */
+function lossOf(client: Client): Promise<never> {
+  return new Promise((_, reject) => {
+    client.on("closed", ({ error }) => {
+      if (error) reject(error);
+    });
+  });
+}
+
+/** Disconnects. @throws the end of the connection, where it came before everything was sent. */
+async function leave(
+  client: Client,
+  request: ConnectionRequest,
+  mustEndInOrder: boolean,
+): Promise<void> {
+  let loss: Error | undefined;
+  client.on("disconnected", ({ error }) => (loss = error));
+  if (client.state !== "connected") {
+    loss = new ConnectionError(
+      "ERR_CONNECTION_LOST",
+      "the connection was lost before everything was sent",
+    );
+  }
+  const { sessionExpiryInterval, ...properties } = request.properties.disconnect;
+  await client.disconnect({ sessionExpiryInterval, properties });
+  if (mustEndInOrder && loss !== undefined) throw loss;
 }
 
 /** The error that says what happened: `ERR_CLIENT_CLOSED` says it by its cause. */

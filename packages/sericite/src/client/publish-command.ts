@@ -9,6 +9,7 @@ import { lastOption, parseOptions, refusePositionals } from "../options/option.t
 import type { CommandLine, OptionRow } from "../options/option.ts";
 import { printText } from "../standard-output.ts";
 import { debugLine, withClient } from "./client-session.ts";
+import type { SessionOptions } from "./client-session.ts";
 import { connectionOptions, readConnection, readQos } from "./connection-options.ts";
 import type { ConnectionRequest } from "./connection-options.ts";
 import { payloadSource } from "./payload-source.ts";
@@ -114,8 +115,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     return client.publish(topicName, payload, options);
   };
 
+  // At QoS 0 no acknowledgement tells that the broker took the last message.
+  const mustEndInOrder = options.qos === 0;
   if (source.kind === "lines") {
-    const code = await withClient(request, {}, async (client) => {
+    const code = await withClient(request, { mustEndInOrder }, async (client) => {
       await publishLines(source.lines(), (payload) => publish(client, payload));
       return ExitCode.ok;
     });
@@ -125,7 +128,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   // Read first: who has nothing to publish need not connect.
   const payload = await source.read();
-  return withClient(request, {}, async (client) => {
+  // One message whose connection the broker closes is refused: it would close the next one too.
+  const session: SessionOptions =
+    times === 1 ? { mustEndInOrder, reconnect: false } : { mustEndInOrder };
+  return withClient(request, session, async (client) => {
     for (let i = 0; i < times; i++) {
       if (i > 0 && delayMs > 0) await sleep(delayMs);
       await publish(client, payload);
