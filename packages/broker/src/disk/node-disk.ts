@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Disk, DiskEntry, DiskFile, Step } from "../store/log/disk.ts";
 import { diskError } from "./disk-error.ts";
@@ -23,7 +23,11 @@ export class NodeDisk implements Disk {
 
   lock(): Step<void> {
     return this.#settle(`take the directory ${this.name}`, async () => {
-      await fs.promises.mkdir(this.name, { recursive: true, mode: 0o700 });
+      const made = await fs.promises.mkdir(this.name, { recursive: true, mode: 0o700 });
+      // Else a loss of power takes the new directory away with everything in it.
+      if (made !== undefined)
+        for (let name = resolve(this.name); name !== dirname(made); name = dirname(name))
+          await flushDirectory(dirname(name));
       await this.#lock.take();
     });
   }
@@ -64,16 +68,7 @@ export class NodeDisk implements Disk {
   }
 
   flushDirectory(): Step<void> {
-    return this.#settle(`flush the directory ${this.name}`, async () => {
-      // Windows has no such call, and needs none.
-      if (process.platform === "win32") return;
-      const handle = await fs.promises.open(this.name, "r");
-      try {
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    });
+    return this.#settle(`flush the directory ${this.name}`, () => flushDirectory(this.name));
   }
 
   freeBytes(): Step<number> {
@@ -124,6 +119,17 @@ export class NodeDisk implements Disk {
         reject(error.code?.startsWith("ERR_STORE_") === true ? error : diskError(error, what)),
       );
     };
+  }
+}
+
+async function flushDirectory(path: string): Promise<void> {
+  // Windows has no such call, and needs none.
+  if (process.platform === "win32") return;
+  const handle = await fs.promises.open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
