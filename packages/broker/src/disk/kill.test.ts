@@ -13,7 +13,7 @@ import { NodeDisk } from "./node-disk.ts";
 
 const OPTIONS = { segmentBytes: 200_000, checkpointBytes: 400_000, minimumFreeBytes: 0 };
 const KEPT = 300;
-const KILLS = 4;
+const KILLS = 3;
 
 if (process.send === undefined)
   test("killed at any moment under load, a store keeps all that it called durable", async () => {

@@ -229,7 +229,7 @@ const SMALL: Partial<LogStoreOptions> = {
   minimumFreeBytes: 0,
 };
 /** More with SERICITE_SEEDS, one alone with SERICITE_SEED. */
-const SEEDS = 12;
+const SEEDS = 8;
 const BAD: DiskFaults = {
   ...NO_DISK_FAULTS,
   shortWrite: 0.2,

@@ -136,7 +136,7 @@ for (const [name, seed, turns, options] of [
     for (const file of files.keys()) {
       const bytes = kept.world.medium.read(file);
       // Every byte of the smaller store, some of the larger.
-      const step = options === SEGMENTED ? Number(process.env["SERICITE_FLIP_STEP"] ?? 41) : 1;
+      const step = options === SEGMENTED ? Number(process.env["SERICITE_FLIP_STEP"] ?? 67) : 1;
       for (let at = 0; at < bytes.length; at += step) {
         const flipped = bytes.slice();
         flipped[at] = (flipped[at] as number) ^ (1 << chance.integer(0, 7));
