@@ -64,6 +64,7 @@ export type { Listener, ProxyOptions, RefusalReason } from "./listeners/listener
 export { TlsContexts } from "./listeners/tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./listeners/tls-contexts.ts";
 export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
+export { checkListeners } from "./listening.ts";
 export type {
   ListenOptions,
   ServerListenOptions,

@@ -199,7 +199,7 @@ test("servers of somebody else's are taken for what they are, and are not closed
 });
 
 for (const [tls, message] of [
-  [{}, /tls\.certificate names 0 files/],
+  [{}, /TLS needs a certificate and its key/],
   [{ certificate: ofLocalhost.certificate }, /1 files and tls\.key 0/],
   [{ ...ofLocalhost, key: "/nowhere/x.key" }, /tls\.key: .*\/nowhere\/x\.key/],
   [{ ...ofLocalhost, key: file("renewed.key") }, /localhost\.pem: .*mismatch/],

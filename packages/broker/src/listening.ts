@@ -7,6 +7,7 @@ import { ConnectionError, UsageError } from "@sericite/protocol";
 import type { Accept } from "@sericite/protocol";
 import type { Log } from "./engine/ports.ts";
 import {
+  checkAuthorities,
   listenTcp,
   listenTls,
   listenUnix,
@@ -16,6 +17,7 @@ import {
   serveTcp,
   serveTls,
   serveWebSocket,
+  trustedProxies,
 } from "./listeners/index.ts";
 import type {
   AddressOptions,
@@ -90,6 +92,20 @@ export type ListenOptions =
 
 /** Ports by custom, where neither the call nor the settings name one. */
 const CUSTOMARY = { port: 1883, tlsPort: 8883, wsPort: 8083, wssPort: 8084 } as const;
+
+/**
+ * Makes the checks of opening every listener that the settings ask for, and opens none: whether a
+ * port is free it cannot tell.
+ *
+ * @throws UsageError as `Broker.listenAsConfigured` does.
+ */
+export function checkListeners({ listen, proxy, tls }: Settings): void {
+  const { port, tlsPort, wsPort, wssPort, unix } = listen;
+  const isAnyOpen = [port, tlsPort, wsPort, wssPort].some((one) => one >= 0) || unix !== "";
+  if (isAnyOpen) trustedProxies({ protocol: proxy.protocol, trusted: listOf(proxy.trusted) });
+  if (tlsPort >= 0 || wssPort >= 0)
+    checkAuthorities(readTlsFiles(tls), tls.requestCertificate as "off");
+}
 
 /** The listeners of a broker. */
 export class Listening {

@@ -68,6 +68,12 @@ for (const [given, message] of [
   ],
   [{ listen: { port: 65_536 } }, /^listen\.port: expected a port 0…65535 or off, got 65536/],
   [{ listen: { port: -2 } }, /^listen\.port: /],
+  [{ sys: { node: "a/b#+" } }, /^sys\.node: expected a name without \/, \+ and #.*got "a\/b#\+"/],
+  [{ sys: { node: "" } }, /^sys\.node: /],
+  [{ listen: { unixMode: "9999" } }, /^listen\.unixMode: expected an octal mode.*got "9999"/],
+  [{ proxy: { trusted: "10.0.0.1, notanip" } }, /^proxy\.trusted: expected addresses/],
+  [{ websocket: { origins: "foo" } }, /^websocket\.origins: expected origins/],
+  [{ websocket: { path: "mqtt" } }, /^websocket\.path: expected a path/],
   [{ listen: { host: 5 } }, /^listen\.host: expected a text, got 5/],
 ] as const) {
   test(`${JSON.stringify(given)} is refused: ${message.source}`, () => {

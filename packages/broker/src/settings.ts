@@ -48,6 +48,11 @@ function unknown(path: string): UsageError {
   return new UsageError("ERR_SETTING", `${path}: there is no such setting`);
 }
 
+function textFault(row: SettingRow, value: unknown, shown: string): string | undefined {
+  const expected = typeof value === "string" ? row.expected?.(value) : "a text";
+  return expected === undefined ? undefined : `expected ${expected}, got ${shown}`;
+}
+
 /** Why a value does not fit a setting, or `undefined`. */
 export function settingFault(row: SettingRow, value: unknown): string | undefined {
   const shown = row.secret === true ? "a value of another type" : JSON.stringify(value);
@@ -55,7 +60,7 @@ export function settingFault(row: SettingRow, value: unknown): string | undefine
     case "boolean":
       return typeof value === "boolean" ? undefined : `expected true or false, got ${shown}`;
     case "string":
-      return typeof value === "string" ? undefined : `expected a text, got ${shown}`;
+      return textFault(row, value, shown);
     case "choice":
       return row.choices?.includes(value as string) === true
         ? undefined

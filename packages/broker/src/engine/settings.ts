@@ -20,6 +20,8 @@ export interface SettingRow<V = unknown> {
   readonly maximum?: number;
   /** Of `choice`: the words that are allowed. */
   readonly choices?: readonly string[];
+  /** Of `string`: what is expected in place of a value that does not fit, or `undefined`. */
+  readonly expected?: (value: string) => string | undefined;
   /** A running broker takes a new value; else it waits for a restart. */
   readonly live: boolean;
   /** Never printed or logged. */
@@ -284,6 +286,8 @@ export const engineSettings = {
       default: "sericite",
       live: true,
       text: "Name of this broker in $SYS topics.",
+      expected: (value) =>
+        /^[^/+#\0]+$/.test(value) ? undefined : "a name without /, + and #, for one topic level",
     },
   },
   limits: {

@@ -16,6 +16,8 @@ export { listenTls, serveTls } from "./tls.ts";
 export type { TlsListenerOptions } from "./tls.ts";
 export { TlsContexts } from "./tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./tls-contexts.ts";
+export { checkAuthorities } from "./tls-gate.ts";
+export { trustedProxies } from "./reception.ts";
 export { readTlsFiles } from "./tls-files.ts";
 export { listenUnix } from "./unix.ts";
 export type { UnixListenerOptions } from "./unix.ts";

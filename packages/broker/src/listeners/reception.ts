@@ -1,7 +1,13 @@
 import { createServer, Socket } from "node:net";
 import type { AddressInfo, ListenOptions, Server } from "node:net";
 import { UsageError } from "@sericite/protocol";
-import type { AddressOptions, Listener, ListenerOptions, RefusalReason } from "./listener.ts";
+import type {
+  AddressOptions,
+  Listener,
+  ListenerOptions,
+  ProxyOptions,
+  RefusalReason,
+} from "./listener.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
@@ -18,6 +24,22 @@ export interface Arrival {
   isDecided: boolean;
   readonly timer: NodeJS.Timeout;
   readonly onClose: () => void;
+}
+
+/**
+ * The proxies that a listener trusts.
+ *
+ * @throws UsageError ERR_SETTING where it waits for a header of proxies that nobody named.
+ */
+export function trustedProxies(proxy: ProxyOptions | undefined): TrustedProxies {
+  const trusted = new TrustedProxies(proxy?.trusted ?? []);
+  if (proxy?.protocol === true && trusted.isEmpty) {
+    throw new UsageError(
+      "ERR_SETTING",
+      "proxy.protocol is on and proxy.trusted is empty: name the addresses of your proxies",
+    );
+  }
+  return trusted;
 }
 
 /**
@@ -38,13 +60,7 @@ export class Reception {
   constructor(options: ListenerOptions, onArrival: (arrival: Arrival) => void) {
     this.#options = options;
     this.#onArrival = onArrival;
-    this.trusted = new TrustedProxies(options.proxy?.trusted ?? []);
-    if (options.proxy?.protocol === true && this.trusted.isEmpty) {
-      throw new UsageError(
-        "ERR_SETTING",
-        "proxy.protocol is on and proxy.trusted is empty: name the addresses of your proxies",
-      );
-    }
+    this.trusted = trustedProxies(options.proxy);
     this.server.on("connection", (socket) => this.#receive(socket));
   }
 

@@ -1,4 +1,5 @@
 import type { SettingsOf, SettingTable } from "../engine/settings.ts";
+import { isProxyEntry } from "./trusted-proxies.ts";
 
 /** Settings of the listeners. Lists are written with commas. */
 export const listenerSettings = {
@@ -50,6 +51,7 @@ export const listenerSettings = {
       default: "0660",
       live: false,
       text: "Permissions of the Unix socket, octal: who may write to it may connect.",
+      expected: (value) => (isOctalMode(value) ? undefined : "an octal mode such as 0660"),
     },
     backlog: {
       type: "integer",
@@ -123,12 +125,18 @@ export const listenerSettings = {
       default: "*",
       live: false,
       text: "Path that WebSocket clients ask for, such as /mqtt; * takes any.",
+      expected: (value) =>
+        /^(?:\*|\/[^?#]*)$/.test(value) ? undefined : "a path such as /mqtt, or *",
     },
     origins: {
       type: "string",
       default: "",
       live: false,
       text: "Origins of the web pages that may connect, such as https://app.example; empty: all. Clients that are no browsers send none and are let in.",
+      expected: (value) =>
+        listOf(value).every((origin) => /^(?:null|[a-z][\w.+-]*:\/\/[^/\s]+)$/i.test(origin))
+          ? undefined
+          : "origins such as https://app.example, with commas between them and nothing behind the host or port",
     },
     requireSubprotocol: {
       type: "boolean",
@@ -157,12 +165,23 @@ export const listenerSettings = {
       default: "",
       live: false,
       text: "Proxies whose word about the client's address counts, by PROXY protocol or X-Forwarded-For: addresses, networks such as 10.0.0.0/8, and unix for the Unix socket.",
+      expected: (value) => {
+        const stranger = listOf(value).find((entry) => !isProxyEntry(entry));
+        return stranger === undefined
+          ? undefined
+          : "addresses, networks such as 10.0.0.0/8, or unix, with commas between them";
+      },
     },
   },
 } as const satisfies SettingTable;
 
 /** The listeners' settings, as values. */
 export type ListenerSettings = SettingsOf<typeof listenerSettings>;
+
+/** Whether a text is permissions of a file, octal. */
+export function isOctalMode(mode: string): boolean {
+  return /^0?[0-7]{3}$/.test(mode);
+}
 
 /** The items of a setting that is a list, written with commas. */
 export function listOf(text: string): string[] {

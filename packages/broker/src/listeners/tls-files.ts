@@ -15,7 +15,9 @@ export function readTlsFiles(tls: ListenerSettings["tls"]): TlsContexts {
   if (certificates.length === 0 || certificates.length !== keys.length) {
     throw new UsageError(
       "ERR_TLS_CERTIFICATE",
-      `tls.certificate names ${certificates.length} files and tls.key ${keys.length}: TLS needs a key for each certificate, and one at least`,
+      certificates.length + keys.length === 0
+        ? "TLS needs a certificate and its key: set tls.certificate and tls.key (--tls-certificate, --tls-key)"
+        : `tls.certificate names ${certificates.length} files and tls.key ${keys.length}: TLS needs a key for each certificate, and one at least`,
     );
   }
   const passphrase = tls.keyPassphrase === "" ? {} : { passphrase: tls.keyPassphrase };
@@ -31,14 +33,16 @@ export function readTlsFiles(tls: ListenerSettings["tls"]): TlsContexts {
   });
 }
 
+function readFault(file: string, cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT") return `there is no file ${file}`;
+  return code === "EACCES" ? `this user may not read ${file}` : `${file}: ${message}`;
+}
+
 function read(setting: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new UsageError(
-      "ERR_TLS_CERTIFICATE",
-      `${setting}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new UsageError("ERR_TLS_CERTIFICATE", `${setting}: ${readFault(file, cause)}`, { cause });
   }
 }

@@ -35,7 +35,7 @@ export class TlsGate {
   ) {
     this.#contexts = tls instanceof TlsContexts ? tls : new TlsContexts(tls);
     this.#asksForCertificate = requestCertificate !== "off";
-    this.#checkAuthorities(this.#contexts);
+    checkAuthorities(this.#contexts, requestCertificate);
     const server = createServer({
       ...this.#contexts.first,
       requestCert: this.#asksForCertificate,
@@ -67,20 +67,23 @@ export class TlsGate {
 
   /** Puts other certificates in force for handshakes to come. */
   reload(contexts: TlsContexts): void {
-    this.#checkAuthorities(contexts);
+    checkAuthorities(contexts, this.#asksForCertificate ? "ask" : "off");
     this.#server.setSecureContext(contexts.first);
     this.#contexts = contexts;
   }
+}
 
-  #checkAuthorities(contexts: TlsContexts): void {
-    // Node would let in whomever any public authority vouches for.
-    if (this.#asksForCertificate && !contexts.hasAuthorities) {
-      throw new UsageError(
-        "ERR_TLS_CERTIFICATE",
-        "clients are asked for certificates, and tls.ca names no authority to judge them by",
-      );
-    }
-  }
+/** @throws UsageError ERR_TLS_CERTIFICATE where clients are asked for certificates that nobody could judge. */
+export function checkAuthorities(
+  contexts: TlsContexts,
+  requestCertificate: "off" | "ask" | "require",
+): void {
+  // Node would let in whomever any public authority vouches for.
+  if (requestCertificate === "off" || contexts.hasAuthorities) return;
+  throw new UsageError(
+    "ERR_TLS_CERTIFICATE",
+    "clients are asked for certificates, and tls.ca names no authority to judge them by",
+  );
 }
 
 /** The client's certificate where it has shown one, which then is valid. */

@@ -4,6 +4,18 @@ import { UsageError } from "@sericite/protocol";
 /** The word for whoever connects by a Unix socket, which has no address. */
 const UNIX = "unix";
 
+/** Whether a text names proxies: an address, a network such as `10.0.0.0/8`, or `unix`. */
+export function isProxyEntry(entry: string): boolean {
+  if (entry === UNIX) return true;
+  const [network = "", prefix, ...rest] = entry.split("/");
+  const version = isIP(network);
+  if (version === 0 || rest.length > 0) return false;
+  return (
+    prefix === undefined ||
+    (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128))
+  );
+}
+
 /** Addresses whose word about a client's address is taken. */
 export class TrustedProxies {
   readonly #addresses = new BlockList();
@@ -22,12 +34,10 @@ export class TrustedProxies {
   }
 
   #add(entry: string): void {
-    const [network = "", prefix, ...rest] = entry.split("/");
+    const [network = "", prefix] = entry.split("/");
     const version = isIP(network);
     const longest = version === 4 ? 32 : 128;
-    const isPrefix =
-      prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest);
-    if (version === 0 || !isPrefix || rest.length > 0) {
+    if (!isProxyEntry(entry)) {
       throw new UsageError(
         "ERR_SETTING",
         `proxy.trusted: ${entry} is no address, no network such as 10.0.0.0/8, and not ${UNIX}`,

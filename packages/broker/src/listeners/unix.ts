@@ -5,6 +5,7 @@ import { ConnectionError, UsageError } from "@sericite/protocol";
 import type { Accept } from "@sericite/protocol";
 import type { Listener, ListenerOptions } from "./listener.ts";
 import { Reception } from "./reception.ts";
+import { isOctalMode } from "./settings.ts";
 import { SocketLink } from "./socket-link.ts";
 
 /** What a Unix socket listener is made with. */
@@ -25,8 +26,8 @@ export interface UnixListenerOptions extends ListenerOptions {
  */
 export async function listenUnix(accept: Accept, options: UnixListenerOptions): Promise<Listener> {
   const { path, mode = "0660", backlog = 511 } = options;
-  if (!/^0?[0-7]{3}$/.test(mode)) {
-    throw new UsageError("ERR_SETTING", `unix.mode: ${mode} is no octal mode such as 0660`);
+  if (!isOctalMode(mode)) {
+    throw new UsageError("ERR_SETTING", `listen.unixMode: ${mode} is no octal mode such as 0660`);
   }
   const reception = new Reception(options, (arrival) => {
     const { socket, address, port, headerLength } = arrival;

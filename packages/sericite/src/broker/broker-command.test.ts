@@ -123,6 +123,25 @@ for (const [name, argv, message] of [
   ],
   ["a config file that is missing", ["--config", "none.yaml"], /none\.yaml: there is no such file/],
   ["a broker without any listener", ["--port", "off"], /every listener is off/],
+  [
+    "a wrong name",
+    ["--sys.node", "a/b#+", "--check-config"],
+    /sys\.node is "a\/b#\+"; expected a name/,
+  ],
+  ["a wrong mode", ["--listen.unixMode", "9999", "--check-config"], /expected an octal mode/],
+  [
+    "a wrong proxy",
+    ["--proxy.trusted", "notanip", "--check-config"],
+    /proxy\.trusted is "notanip"/,
+  ],
+  ["a wrong origin", ["--websocket.origins", "foo", "--check-config"], /expected origins/],
+  ["TLS without files", ["--tls-port", "8883", "--check-config"], /--tls-certificate, --tls-key/],
+  [
+    "a certificate that is missing",
+    ["--wss-port", "0", "--tls-certificate", "/none", "--tls-key", "/none", "--check-config"],
+    /tls\.certificate: there is no file \/none/,
+  ],
+  ["PROXY without proxies", ["--proxy.protocol", "--check-config"], /proxy\.trusted is empty/],
   ["a user without a password", ["--auth.username", "u"], /auth\.password is missing/],
 ] as const) {
   test(`${name} is refused before anything starts`, async () => {

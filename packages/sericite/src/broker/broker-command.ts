@@ -1,4 +1,4 @@
-import { createBroker } from "@sericite/broker";
+import { checkListeners, createBroker } from "@sericite/broker";
 import type { Broker, Listener } from "@sericite/broker";
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
@@ -50,6 +50,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
+    const { log: _log, shutdown: _shutdown, ...ofBroker } = resolved.settings;
+    checkListeners(ofBroker);
     printText("settings are right\n");
     return ExitCode.ok;
   }

@@ -46,6 +46,8 @@ export const booleanValues: readonly string[] = Object.keys(booleanWords);
  * a config file holds.
  */
 export function readSettingValue(row: SettingRow, written: unknown): SettingReading {
+  const misfit = typeof written === "string" ? row.expected?.(written) : undefined;
+  if (misfit !== undefined) return { ok: false, expected: misfit };
   const value = typeof written === "string" ? readText(row, written) : readScalar(row, written);
   return value === undefined ? { ok: false, expected: expectedOf(row) } : { ok: true, value };
 }
