@@ -39,9 +39,13 @@ export function listenTrouble(error: unknown, listen: ListenSettings): Error {
         "ERR_ADDRESS_FORBIDDEN",
         `this user may not listen on port ${port}: ports below 1024 are reserved. Choose one above, such as ${flag} 1883`,
       );
-    case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
+      return trouble(
+        "ERR_ADDRESS_UNKNOWN",
+        `the name ${listen.host} cannot be resolved to an address. Use an address of this machine in its place, such as --host 127.0.0.1`,
+      );
+    case "EADDRNOTAVAIL":
       return trouble(
         "ERR_ADDRESS_UNKNOWN",
         `no network interface of this machine has the address ${listen.host}. Use --host 127.0.0.1 for this machine alone, ` +
