@@ -73,7 +73,7 @@ export const PARTNERS: readonly Partner[] = [
       wss: clientRefusal("wss", "has no WebSocket yet"),
       unix: {
         reason: "has no Unix sockets yet",
-        attempt: ["connect", "unix:///tmp/mqtt.sock"],
+        attempt: ["connect", "unix:///run/mqtt.sock"],
         says: "is no address such as mqtt://",
       },
     },
@@ -87,7 +87,7 @@ export const PARTNERS: readonly Partner[] = [
       mqtts: commandRefusal("has no TLS yet", "-L", "mqtts://127.0.0.1:1/a"),
       ws: commandRefusal("has no WebSocket yet", "-L", "ws://127.0.0.1:1/a"),
       wss: commandRefusal("has no WebSocket yet", "-L", "wss://127.0.0.1:1/a"),
-      unix: commandRefusal("has no Unix sockets yet", "--unix", "/tmp/mqtt.sock", "-t", "a"),
+      unix: commandRefusal("has no Unix sockets yet", "--unix", "/run/mqtt.sock", "-t", "a"),
     },
   },
 ];

@@ -39,7 +39,7 @@ export class RunningCommand {
     { env = {}, input, keepsInput = false }: RunOptions,
   ) {
     const inherited = Object.entries(process.env).filter(
-      ([name]) => !/^SERICITE_|COLOR/.test(name),
+      ([name]) => !/^SERICITE_|COLOR|^CI$/.test(name),
     );
     const child = spawn(command, args, {
       env: { ...Object.fromEntries(inherited), ...env },
