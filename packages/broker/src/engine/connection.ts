@@ -57,7 +57,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   sent = 0;
   /** PUBRELs resent after resumption: their PUBCOMP gives no quota back that was not taken here. */
   uncounted: Set<number> | undefined;
-  /** Reason Strings and User Properties may go out in any packet [MQTT5-3.1.2-29]. */
+  /** A Reason String may go out with acknowledgements too [MQTT5-3.1.2-29]. */
   wantsProblemInformation = true;
   aliases: TopicAliasInbound<TopicName> | undefined;
   outboundAliases: TopicAliasOutbound | undefined;

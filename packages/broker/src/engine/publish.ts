@@ -12,6 +12,7 @@ import { parkFor } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { DelayRequest } from "./delayed.ts";
+import { dropReasons } from "./drop-reasons.ts";
 import type { DropReason } from "./drop-reasons.ts";
 import type { Engine } from "./engine.ts";
 import { composeInSlab, sharedIdentifier, writeIdentifier } from "./forms.ts";
@@ -412,13 +413,7 @@ function refusePublish(
   if (qos === 0) return; // silence.
   if (connection.protocolVersion === 5) {
     // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9]; the connection goes on.
-    connection.sender.acknowledge(
-      qos === 1 ? PacketType.puback : PacketType.pubrec,
-      packetIdentifier,
-      reasonCode,
-      0,
-      0,
-    );
+    connection.sender.refusePublish(qos, packetIdentifier, reasonCode, dropReasons[reason]);
     return;
   }
   if (reason === "store-refusing")

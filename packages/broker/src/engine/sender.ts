@@ -99,6 +99,26 @@ export class Sender {
     else this.#wait(packAcknowledgement(PacketType.pubrel, packetIdentifier, 0), newest, 0);
   }
 
+  /**
+   * Refuses a PUBLISH of QoS 1 or 2, and says why where the client wants to know [MQTT5-3.1.2-29] and
+   * the Reason String fits into its Maximum Packet Size [MQTT5-3.4.2-2] [MQTT5-3.5.2-2]. 5.0 only.
+   */
+  refusePublish(qos: 1 | 2, packetIdentifier: number, reasonCode: number, reason: string): void {
+    const type = qos === 1 ? "puback" : "pubrec";
+    const { wantsProblemInformation, maximumPacketSize } = this.#connection;
+    const properties = { reasonString: reason };
+    const bytes = wantsProblemInformation
+      ? encodePacket({ type, packetIdentifier, reasonCode, properties }, 5)
+      : undefined;
+    if (bytes === undefined || bytes.length > maximumPacketSize) {
+      return this.acknowledge(PacketType[type], packetIdentifier, reasonCode, 0, 0);
+    }
+    if (this.unanswered > 0) this.unanswered--;
+    if (this.#pending !== undefined) return this.#wait(bytes, 0, 0);
+    this.output.append(bytes, 0, bytes.length);
+    this.#engine.ready(this.#connection);
+  }
+
   /** Sends CONNACK once the position is durable. Nothing else leaves before it. @returns false where it is too large for the client. */
   sendConnack(packet: Packet, store: Position): boolean {
     this.awaitsConnack = store > this.#engine.store.durable;
