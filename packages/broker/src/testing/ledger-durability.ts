@@ -189,16 +189,11 @@ export class DurabilityAudit {
     if (!isKept(session)) return;
     this.#read();
     const all = this.#subscriptions.get(`${session.storeKey} ${topicFilter}`) ?? [];
-    const record = all.find(({ place, type }) => place >= since && type === "unsubscribe");
-    if (record !== undefined)
-      return this.#checkPosition(
-        connection,
-        "UNSUBACK",
-        `unsubscribe ${topicFilter}`,
-        record.position,
-      );
-    const before = all.findLast(({ place }) => place < since);
-    if (before?.type === "subscribe")
+    if (all.findLast(({ place }) => place < since)?.type !== "subscribe") return;
+    const record = all.find(({ place }) => place >= since);
+    if (record?.type === "unsubscribe")
+      this.#checkPosition(connection, "UNSUBACK", `unsubscribe ${topicFilter}`, record.position);
+    else if (record === undefined)
       connection.complain(
         `UNSUBACK without a record of the end of the subscription to ${topicFilter}`,
       );

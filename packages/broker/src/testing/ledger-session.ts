@@ -15,6 +15,8 @@ export interface SubscriptionPeriod {
   fromSure: Point;
   /** Surely until here … */
   until: Point;
+  /** UNSUBSCRIBE came here; `Infinity` while none did. */
+  endRequested: Point;
   /** … perhaps until here. */
   untilSure: Point;
   /** Granted with SUBACK on this connection. */
@@ -190,6 +192,7 @@ export class LedgerSession {
       from: at,
       fromSure: Infinity,
       until: Infinity,
+      endRequested: Infinity,
       untilSure: Infinity,
       connection,
       replacedBy: undefined,
@@ -221,13 +224,15 @@ export class LedgerSession {
   refuse(period: SubscriptionPeriod): void {
     this.periods.splice(this.periods.indexOf(period), 1);
     const before = this.current(period.request.topicFilter);
-    if (before !== undefined && before.until === period.from) before.until = Infinity;
+    if (before !== undefined && before.until === period.from) before.until = before.endRequested;
   }
 
   /** UNSUBSCRIBE was received. */
   beginEnd(topicFilter: string, at: Point): void {
     for (const period of this.periods) {
-      if (period.request.topicFilter === topicFilter) period.until = Math.min(period.until, at);
+      if (period.request.topicFilter !== topicFilter) continue;
+      period.endRequested = Math.min(period.endRequested, at);
+      period.until = Math.min(period.until, at);
     }
   }
 
