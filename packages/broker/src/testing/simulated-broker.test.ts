@@ -13,7 +13,7 @@ function world(): {
 } {
   const chance = Chance.ofSeed(1);
   const events = new EventScheduler(chance.random);
-  const broker = simulatedBroker(events, chance, { settings: { sys: { interval: 0 } } });
+  const broker = simulatedBroker(events, chance);
   const clients = events.process("clients");
   return {
     events,

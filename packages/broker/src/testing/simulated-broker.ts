@@ -13,6 +13,7 @@ import type { Chance } from "./random.ts";
 
 /** What a simulated broker is made with. Everything has a default. */
 export interface SimulatedBrokerOptions {
+  /** Changes to the defaults; beside them `sys.interval` is 0, so that a week is nothing but a week. */
   readonly settings?: { readonly [S in keyof EngineSettings]?: Partial<EngineSettings[S]> };
   readonly store?: Store;
   readonly ownership?: Ownership;
@@ -74,7 +75,7 @@ export function simulatedBroker(
     clock: process.clock,
     scheduler: process,
     random: chance.random,
-    settings: settingsWith(options.settings ?? {}),
+    settings: settingsWith({ ...options.settings, sys: { interval: 0, ...options.settings?.sys } }),
     store: options.store ?? new MemoryStore(),
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
