@@ -478,9 +478,7 @@ export const subscribeCases: readonly Case[] = [
       "MQTT5-3.9.2-2",
       "MQTT5-3.11.2-1",
       "MQTT5-3.11.2-2",
-      "MQTT5-3.4.2-2",
       "MQTT5-3.4.2-3",
-      "MQTT5-3.5.2-2",
       "MQTT5-3.5.2-3",
       "MQTT5-3.6.2-2",
       "MQTT5-3.6.2-3",
@@ -492,8 +490,8 @@ export const subscribeCases: readonly Case[] = [
     profile: "deny",
     steps: [
       { open: "a" },
-      // CONNACK says more than an answer: 40 bytes are for both.
-      { send: "a", packet: { hex: '10 ("MQTT" 05 02 0000 (27 00000028) "{t}a")' } },
+      // CONNACK says more than an answer: 30 bytes are for both.
+      { send: "a", packet: { hex: '10 ("MQTT" 05 02 0000 (27 0000001e) "{t}a")' } },
       { expect: "a", packet: { type: "connack", reasonCode: 0 } },
       ask("a", [{ topicFilter: "{t}/forbidden", qos: 0 }], 1),
       { expectHex: "a", hex: "90 04 0001 00 87" },
@@ -510,6 +508,31 @@ export const subscribeCases: readonly Case[] = [
       { expectHex: "a", hex: "70 03 0005 92" },
       { send: "a", packet: { type: "pubrec", packetIdentifier: 6 } },
       { expectHex: "a", hex: "62 03 0006 92" },
+    ],
+  },
+  {
+    id: "publish-refused-reason-string",
+    about: "who wants problem information is told why a PUBLISH was refused, as far as it fits",
+    shows: ["MQTT5-3.1.2-29", "MQTT5-3.4.2-2", "MQTT5-3.5.2-2", "X-19", "X-28"],
+    versions: [5],
+    profile: "deny",
+    steps: [
+      { connect: "a" },
+      { send: "a", packet: publish("{t}/forbidden", { qos: 1, packetIdentifier: 3 }) },
+      {
+        expect: "a",
+        packet: { type: "puback", reasonCode: 0x87, properties: { reasonString: {} } },
+      },
+      { send: "a", packet: publish("{t}/forbidden", { qos: 2, packetIdentifier: 4 }) },
+      {
+        expect: "a",
+        packet: { type: "pubrec", reasonCode: 0x87, properties: { reasonString: {} } },
+      },
+      { connect: "b", with: { properties: { maximumPacketSize: 30 } } },
+      { send: "b", packet: publish("{t}/forbidden", { qos: 1, packetIdentifier: 3 }) },
+      { expectHex: "b", hex: "40 03 0003 87" },
+      { send: "b", packet: publish("{t}/forbidden", { qos: 2, packetIdentifier: 4 }) },
+      { expectHex: "b", hex: "50 03 0004 87" },
     ],
   },
   {
