@@ -265,7 +265,8 @@ for (const [name, env, isColoured] of [
   test(`on a terminal the log is text for people, ${name}`, { skip: withoutTerminal }, async () => {
     const { process: own } = startCommand(["version"]);
     await once(own, "exit");
-    const shell = `${own.spawnargs
+    // `exec`: a shell that stayed between would get Ctrl-C too, and some end with 130 by it.
+    const shell = `exec ${own.spawnargs
       .slice(0, 2)
       .map((word) => `'${word}'`)
       .join(" ")} broker --port 0`;
