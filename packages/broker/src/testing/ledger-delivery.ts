@@ -36,7 +36,12 @@ export function deliver(
     );
   }
   const mayLackDup = flight?.message === message && !packet.dup;
-  session.flights.delete(identifier);
+  session.settle(identifier);
+  const revived = packet.dup ? takeRevived(session, packet, message) : undefined;
+  if (revived !== undefined) {
+    session.flights.set(identifier, { ...revived, packetIdentifier: identifier });
+    return resend(connection, session, session.flights.get(identifier) as Flight, packet);
+  }
   if (packet.dup && session.connections < 2)
     connection.complain(
       `DUP on the first delivery of ${message.name} [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]`,
@@ -54,12 +59,15 @@ export function deliver(
     state: "sent",
     sentOn: connection,
     sentAtMs: ledger.nowMs,
+    sentAt: ledger.point,
+    isRetained: packet.retain,
     receivedOn: undefined,
     pubrelOn: undefined,
     pubrelAtMs: 0,
     settledOn: undefined,
     // An acknowledgement of an earlier copy under it may be taken for one of this.
     isUncertain: connection.resent.has(identifier),
+    wasReleased: false,
   });
   if (packet.qos === 2) ledger.durability?.deliveredQos2(connection, session, message);
 }
@@ -95,6 +103,8 @@ function resend(
   ) {
     connection.complain(`${what} sent again after PUBREC [MQTT5-4.3.3-6]`);
   }
+  if (flight.wasReleased && !flight.isUncertain)
+    connection.complain(`${what} sent again after PUBREL [MQTT5-4.3.3-6]`);
   if (flight.settledOn !== undefined && flight.settledOn.wasReadToEnd)
     connection.complain(`${what} sent again after it was settled`);
   if (flight.sentOn === connection) {
@@ -116,6 +126,23 @@ function resend(
   flight.sentAtMs = ledger.nowMs;
   connection.outstanding.add(flight.packetIdentifier);
   checkReceiveMaximum(connection);
+}
+
+/** What a crash may have brought back, though its client had settled it. */
+function takeRevived(
+  session: LedgerSession,
+  packet: PublishPacket,
+  message: PublishedMessage,
+): Flight | undefined {
+  const index = session.revived.findIndex(
+    (flight) =>
+      flight.message === message &&
+      flight.qos === packet.qos &&
+      !flight.wasReleased &&
+      // QoS 1 may come under another one where what was before it has gone.
+      (flight.qos === 1 || flight.packetIdentifier === packet.packetIdentifier),
+  );
+  return index < 0 ? undefined : session.revived.splice(index, 1)[0];
 }
 
 /** In flight from an earlier connection, and not sent again on this one. */

@@ -179,6 +179,14 @@ export class MessageBook {
     this.#open.delete(routing);
   }
 
+  /** It was refused, which a crash may have undone. */
+  revive(routing: Routing): void {
+    routing.refused = undefined;
+    routing.to = Infinity;
+    this.#open.add(routing);
+    this.#recent.push(routing);
+  }
+
   /** If it happened, it was before `at`. */
   close(routing: Routing, at: Point): void {
     if (this.#open.delete(routing)) routing.to = at;
