@@ -1,7 +1,8 @@
 import { parseTopicFilter } from "@sericite/protocol";
-import type { Engine } from "./engine.ts";
-import type { SessionKey } from "./ports.ts";
 import { restoreQueue } from "./backlog.ts";
+import type { Engine } from "./engine.ts";
+import { passOnEstate } from "./estate.ts";
+import type { SessionKey } from "./ports.ts";
 import type { RecoveredSession, Recovery, StoredWill, StoreRecord, TimeMark } from "./records.ts";
 import { NEVER_EXPIRES, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
@@ -104,7 +105,13 @@ function restoreSession(engine: Engine, found: Recovered, recovered: RecoveredSe
     session.ensureInbound().begin(packetIdentifier, denied);
   for (const subscription of recovered.subscriptions)
     restoreSubscription(engine, session, subscription);
-  restoreQueue(engine, session, recovered.queue, recovered.received);
+  restoreQueue(
+    engine,
+    session,
+    recovered.queue,
+    recovered.received,
+    engine.settings.session.inflightMaximum,
+  );
   found.sessions.push({
     session,
     detachedAt: recovered.detachedAt,
@@ -189,7 +196,7 @@ function dueOf(engine: Engine, found: Recovered): Due[] {
     });
   }
   for (const recovered of found.left)
-    due.push({ at: now, run: () => endLeft(engine, recovered) });
+    due.push({ at: now, run: () => passOnLeft(engine, recovered) });
   engine.delayed.resume((at, run) => due.push({ at, run }));
   return due;
 }
@@ -243,10 +250,13 @@ function endOutdone(engine: Engine, session: SessionKey, hadWill: boolean): void
   engine.append({ type: "session-end", session });
 }
 
-function endLeft(engine: Engine, { session, clientId, will }: RecoveredSession): void {
+/** Goes on passing its queue on, which ends it. */
+function passOnLeft(engine: Engine, recovered: RecoveredSession): void {
+  const { session, clientId, will, queue } = recovered;
   if (will !== undefined) {
     engine.append({ type: "will-clear", session });
     sendWill(engine, clientId, willFromStore(engine, will));
   }
-  engine.append({ type: "session-end", session });
+  const resendCount = engine.settings.session.inflightMaximum;
+  passOnEstate(engine, { session, clientId, first: queue.first, resendCount });
 }

@@ -1,6 +1,8 @@
 import { TimerEntry } from "@sericite/protocol";
+import { takeEstate, unloadQueue } from "./backlog.ts";
 import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import { passOnEstate } from "./estate.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
@@ -106,6 +108,7 @@ export function detach(engine: Engine, session: Session): void {
       detachedAt: engine.storeTime(),
     });
   }
+  unloadQueue(engine, session);
   scheduleExpiry(engine, session, session.expiryInterval * 1000);
 }
 
@@ -134,11 +137,16 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);
-  releaseAll(engine, session);
+  const estate = takeEstate(engine, session);
+  releaseAll(engine, session, estate !== undefined);
   engine.sweep();
   engine.ownership.release(session.clientId, session.claim);
-  if (!engine.store.isVolatile && session.isStored)
-    engine.append({ type: "session-end", session: session.key });
+  if (session.isStored)
+    engine.append({
+      type: estate === undefined ? "session-end" : "session-leave",
+      session: session.key,
+    });
+  if (estate !== undefined) passOnEstate(engine, estate);
   engine.counters.sessionsEnded++;
   engine.events.emit("sessionEnded", { clientId: session.clientId, reason });
 }
