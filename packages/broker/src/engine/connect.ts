@@ -7,7 +7,7 @@ import type { Engine } from "./engine.ts";
 import type { Authentication, Claim, Position } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
-import { armWill, dropWill, willFault, willTopic } from "./will.ts";
+import { armWill, dropWill, willFault, willTopic, willToStore } from "./will.ts";
 
 const refused: Authentication = { accepted: false };
 
@@ -241,21 +241,7 @@ function setWill(engine: Engine, session: Session, connection: Connection): void
     type: "will-set",
     session: session.key,
     clientId: session.clientId,
-    will: {
-      delayInterval: will.delayInterval,
-      expiryInterval: will.expiryInterval,
-      delayedBy: will.delayedBy,
-      message: {
-        number: 0,
-        topicName: will.topic.name,
-        payload: will.payload,
-        qos: will.qos,
-        retain: will.retain,
-        properties: will.properties,
-        publisher: session.clientId,
-        expiresAt: Infinity,
-      },
-    },
+    will: willToStore(will, session.clientId),
   });
 }
 

@@ -364,6 +364,7 @@ function acceptDelayed(
   packetIdentifier: number,
 ): void {
   const { engine } = connection;
+  const { records } = engine;
   if (delay.type === "cancel") engine.delayed.cancelOf(message.publisher, message.topicName);
   else if (delay.type === "publish") {
     const fault = engine.delayed.fault(delay.seconds, message.size);
@@ -379,7 +380,9 @@ function acceptDelayed(
     engine.delayed.add(message, delay.seconds);
   }
   if (message.qos === 0) return;
-  const position = message.qos === 2 ? beginInbound(connection, packetIdentifier, false) : 0;
+  if (message.qos === 2) beginInbound(connection, packetIdentifier, false);
+  // [MQTT5-4.3.2-4] [MQTT5-4.3.3-8]: it waits for all that was recorded, which nobody could route again.
+  const position = engine.records > records ? engine.newestPosition : 0;
   connection.sender.acknowledge(
     message.qos === 1 ? PacketType.puback : PacketType.pubrec,
     packetIdentifier,
@@ -394,7 +397,7 @@ function beginInbound(connection: Connection, packetIdentifier: number, denied: 
   const { engine } = connection;
   const session = connection.session!;
   session.ensureInbound().begin(packetIdentifier, denied);
-  if (!session.isDurable || engine.store.isVolatile) return 0;
+  if (!session.isKept) return 0;
   return engine.append({ type: "inbound-begin", session: session.key, packetIdentifier, denied });
 }
 
@@ -431,7 +434,7 @@ function refusePublish(
 
 /** Whether the message would have to be kept beyond the process. */
 export function concernsStore(engine: Engine, message: Message): boolean {
-  if (message.retain) return true;
+  if (message.retain || message.delay !== undefined) return true;
   const { targets, groups } = engine.matches.get(message.topic);
   if (groups.length > 0 && message.qos > 0) return true;
   for (const target of targets) {

@@ -1,10 +1,12 @@
 import { TimerEntry } from "@sericite/protocol";
+import { takeEstate, unloadQueue } from "./backlog.ts";
 import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import { passOnEstate } from "./estate.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
-import { publishWill, scheduleWill } from "./will.ts";
+import { decideWill, publishWill } from "./will.ts";
 
 /** Longest delay that one timer is asked for. Milliseconds. */
 const LONGEST = 2 ** 52;
@@ -96,7 +98,7 @@ export function detach(engine: Engine, session: Session): void {
   session.deliveryAllowed = undefined;
   session.detachedAt = engine.now;
   session.outbound?.rewind();
-  scheduleWill(engine, session);
+  decideWill(engine, session);
   if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended"); // [MQTT5-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
   if (!engine.store.isVolatile) {
     engine.append({
@@ -106,6 +108,7 @@ export function detach(engine: Engine, session: Session): void {
       detachedAt: engine.storeTime(),
     });
   }
+  unloadQueue(engine, session);
   scheduleExpiry(engine, session, session.expiryInterval * 1000);
 }
 
@@ -114,10 +117,15 @@ export function scheduleExpiry(engine: Engine, session: Session, delayMs: number
   if (session.expiryInterval === NEVER_EXPIRES) return;
   session.expiryTimer ??= new TimerEntry(() => {
     engine.enter();
-    engine.counters.sessionsExpired++;
-    endSession(engine, session, "it expired");
+    expireSession(engine, session);
   });
   engine.wheel.schedule(session.expiryTimer, Math.min(delayMs, LONGEST));
+}
+
+/** Ends a session whose time without a connection is over. */
+export function expireSession(engine: Engine, session: Session): void {
+  engine.counters.sessionsExpired++;
+  endSession(engine, session, "it expired");
 }
 
 /** Forgets a session and all that belongs to it. Its Will goes now if it still waits. */
@@ -129,11 +137,16 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);
-  releaseAll(engine, session);
+  const estate = takeEstate(engine, session);
+  releaseAll(engine, session, estate !== undefined);
   engine.sweep();
   engine.ownership.release(session.clientId, session.claim);
-  if (!engine.store.isVolatile && session.isStored)
-    engine.append({ type: "session-end", session: session.key });
+  if (session.isStored)
+    engine.append({
+      type: estate === undefined ? "session-end" : "session-leave",
+      session: session.key,
+    });
+  if (estate !== undefined) passOnEstate(engine, estate);
   engine.counters.sessionsEnded++;
   engine.events.emit("sessionEnded", { clientId: session.clientId, reason });
 }
