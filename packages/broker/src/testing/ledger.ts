@@ -16,8 +16,6 @@ import type { WatchedStore } from "./watched-store.ts";
 /** What a ledger is told of the broker that it watches: settings, never state. */
 export interface LedgerOptions {
   readonly clock: Clock;
-  /** Asked what is durable whenever something is promised. */
-  readonly store?: WatchedStore | undefined;
   /** `session.maximumExpiryInterval`. Seconds. */
   readonly maximumExpiry: number;
   /** `mqtt.retryInterval`. Milliseconds. */
@@ -88,10 +86,13 @@ export class Ledger {
     this.mayDrop = options.mayDrop;
     this.isDenied = options.isDenied ?? (() => false);
     this.onPacket = options.onPacket;
-    this.#store = options.store;
-    this.durability =
-      options.store === undefined ? undefined : new DurabilityAudit(this, options.store);
     this.#wills = new Wills(this);
+  }
+
+  /** Asks a store what is durable whenever something is promised. */
+  watch(store: WatchedStore): void {
+    this.#store = store;
+    this.durability = new DurabilityAudit(this, store);
   }
 
   /** The listener of a new connection: give it to a `PacketTap`. */
@@ -415,8 +416,7 @@ export class Ledger {
   restarted(store: WatchedStore, { passedMs, markAgeMs }: Restart): void {
     this.nextPoint();
     this.#aheadMs += this.#crashedAtMs + passedMs - this.nowMs;
-    this.#store = store;
-    this.durability = new DurabilityAudit(this, store);
+    this.watch(store);
     const markedAtMs = this.#crashedAtMs - markAgeMs;
     const detachedAtMs = Math.min(this.nowMs, markedAtMs + CONNECTED_AFTER_MARK_MS);
     for (const session of this.#sessions) {
