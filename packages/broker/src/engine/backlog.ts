@@ -58,10 +58,14 @@ export function waitingOf(session: Session): number {
 export function goesToBacklog(engine: Engine, session: Session): boolean {
   if (session.backlog !== undefined || session.connection === undefined) return true;
   const queue = session.queue;
-  if (queue === undefined || queue.length < LOW) return false;
+  if (queue === undefined) return false;
   const { windowBytes } = engine.settings.session;
   const { windowsBytes } = engine.settings.limits;
-  return queue.length >= HIGH || queue.bytes >= windowBytes || engine.meter.bytes >= windowsBytes;
+  return (
+    queue.length >= HIGH ||
+    queue.bytes >= windowBytes ||
+    (engine.meter.bytes >= windowsBytes && queue.bytes >= SMALL_PAGE)
+  );
 }
 
 /** Notes that a message was recorded and is not kept in memory. */

@@ -29,10 +29,14 @@ export function enqueue(
     return 0;
   }
   if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
+  const isForStore = session.isKept && goesToBacklog(engine, session);
+  if (isForStore && qos === 0 && engine.store.state === "refusing") {
+    engine.drop("store-refusing", session.clientId, message, qos);
+    return 0;
+  }
   const sequence = session.nextSequence++;
   let position = 0;
   if (session.isKept) {
-    const isForStore = goesToBacklog(engine, session);
     if (qos !== 0 || isForStore || engine.settings.session.queueQos0) {
       position = recordEnqueue(engine, session, message, sequence, meta, extras);
       meta |= META_KEPT;
