@@ -56,6 +56,17 @@ function drain(client: WireClient): PublishPacket[] {
   }
 }
 
+/** Connects while the store takes its time. */
+function connectSlowly(broker: TestBroker, clientId: string): WireClient {
+  const client = broker.dial();
+  client.sendConnect(clientId, kept);
+  for (;;) {
+    const connack = client.takeFirst();
+    if (connack !== undefined) return client;
+    broker.advance(5);
+  }
+}
+
 const numbers = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
@@ -111,7 +122,7 @@ test("what comes while a page is being read goes behind it", () => {
   absent(broker, "c", 1);
   publish(broker, 1, 100);
   broker.store.faults = { delay: 1, delayMaximumMs: 50 };
-  const client = broker.connect("c", 5, kept);
+  const client = connectSlowly(broker, "c");
   const publisher = broker.connect("p");
   const messages: PublishPacket[] = [];
   for (let i = 101; i <= 140; i++) {
@@ -134,6 +145,7 @@ test("a client that goes while messages wait in memory finds them in order when 
   const sent = client.takePublishes();
   assert.deepEqual(sent.map(payloadOf), ["1", "2", "3"]);
   client.sendAcknowledgement("pubrec", sent[0]!.packetIdentifier!);
+  assert.deepEqual(client.told(), [`PUBREL ${sent[0]!.packetIdentifier}`]);
   client.drop();
   const session = broker.engine.sessions.get("c")!;
   assert.equal(session.queue, undefined);
@@ -159,7 +171,7 @@ test("a page that is read while its client goes and comes back is read again", (
   broker.store.faults = { delay: 1, delayMaximumMs: 50 };
   const messages: PublishPacket[] = [];
   for (let i = 0; i < 60; i++) {
-    const client = broker.connect("c", 5, kept);
+    const client = connectSlowly(broker, "c");
     broker.advance(i);
     messages.push(...drain(client));
     client.drop();
@@ -185,16 +197,17 @@ test("a full queue gives up its oldest message in the store, or refuses the newe
     const session = broker.engine.sessions.get("c")!;
     assert.equal(waitingOf(session), 100);
     assert.deepEqual(
-      broker.store.medium.state().queue(session.key).map(({ message }) =>
-        Buffer.from(message.payload).toString().trimEnd(),
-      ),
+      broker.store.medium
+        .state()
+        .queue(session.key)
+        .map(({ message }) => Buffer.from(message.payload).toString().trimEnd()),
       expected,
     );
     assert.deepEqual(drain(broker.connect("c", 5, kept)).map(payloadOf), expected);
   }
 });
 
-test("a message that is given up while its page is being read is not sent", () => {
+test("a queue that is full while a page of it is being read gives up the oldest once the page is there", () => {
   const broker = new TestBroker({
     durable: true,
     settings: { session: { queueMaximumMessages: 20 } },
@@ -202,13 +215,14 @@ test("a message that is given up while its page is being read is not sent", () =
   absent(broker, "c", 1);
   publish(broker, 1, 20);
   broker.store.faults = { delay: 1, delayMaximumMs: 50 };
-  const client = broker.connect("c", 5, kept);
+  const client = connectSlowly(broker, "c");
   publish(broker, 21, 24);
   broker.advance(200);
   const messages = drain(client);
   broker.advance(200);
   messages.push(...drain(client));
-  assert.deepEqual(messages.map(payloadOf), numbers(5, 24));
+  assert.deepEqual(messages.map(payloadOf), numbers(1, 24));
+  assert.equal(broker.engine.drops["queue-full"], 0);
 });
 
 test("messages of many slow clients together stay within limits.windowsBytes, and each gets on", () => {

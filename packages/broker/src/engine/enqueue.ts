@@ -1,5 +1,5 @@
 import { OutboundState } from "@sericite/protocol";
-import { addToBacklog, goesToBacklog, trimBacklog, waitingOf } from "./backlog.ts";
+import { addToBacklog, goesToBacklog, isBeingRead, trimBacklog, waitingOf } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
@@ -88,6 +88,8 @@ function makeRoom(engine: Engine, session: Session, message: Message, qos: numbe
     if (queueFull === "oldest" || qos !== 0) dropped = queue?.dropQos0();
     if (dropped === undefined && queueFull === "oldest" && qos !== 0) {
       if (queue?.head() === undefined) {
+        // The bound is passed for as long as that takes.
+        if (isBeingRead(session)) return true;
         const { backlog } = session;
         if (backlog !== undefined && trimBacklog(engine, session, backlog)) {
           engine.drops["queue-full"]++;
@@ -145,8 +147,7 @@ export function recordSettled(
   sequence: number,
   meta: number,
 ): void {
-  if ((meta & META_KEPT) !== 0)
-    engine.append({ type: "settled", session: session.key, sequence });
+  if ((meta & META_KEPT) !== 0) engine.append({ type: "settled", session: session.key, sequence });
 }
 
 /** A message is in flight no more: its bytes are not needed again. */
