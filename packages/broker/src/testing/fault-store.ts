@@ -13,6 +13,7 @@ import { Answer } from "./answer.ts";
 import type { SimulatedProcess } from "./event-scheduler.ts";
 import type { Chance } from "./random.ts";
 import { RecordState } from "./record-state.ts";
+import { ownRecord } from "./watched-store.ts";
 import type { KeptRecord, WatchedStore } from "./watched-store.ts";
 
 /** How a fault store's medium behaves by itself. */
@@ -231,13 +232,4 @@ function pageOf(queue: readonly QueueEntry[], from: number, maximumBytes: number
     entries.push(entry);
   }
   return { entries, unreadable: [], next: undefined };
-}
-
-/** A record whose bytes are its own: those of a message are the caller's again. */
-function ownRecord(record: StoreRecord): StoreRecord {
-  if (record.type !== "message") return record;
-  const { message } = record;
-  const payload = message.payload.slice();
-  const properties = message.properties.slice();
-  return { type: "message", message: { ...message, payload, properties } };
 }

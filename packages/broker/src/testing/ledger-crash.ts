@@ -25,7 +25,7 @@ export function forget(session: LedgerSession, restedAt: Point): void {
     if (flight.qos === 2 || flight.sentAt <= restedAt) continue;
     const { routings } = flight.message.stream;
     const isKept =
-      !flight.isRetained &&
+      !flight.retain &&
       routings.every((routing) => routing.message !== flight.message || routing.isSure);
     if (!isKept) flight.isUncertain = true;
   }

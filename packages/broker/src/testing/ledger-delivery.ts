@@ -60,7 +60,7 @@ export function deliver(
     sentOn: connection,
     sentAtMs: ledger.nowMs,
     sentAt: ledger.point,
-    isRetained: packet.retain,
+    retain: packet.retain,
     receivedOn: undefined,
     pubrelOn: undefined,
     pubrelAtMs: 0,
@@ -79,7 +79,8 @@ function isRepeat(
   packet: PublishPacket,
   message: PublishedMessage,
 ): boolean {
-  if (flight.message !== message || flight.qos !== packet.qos) return false;
+  if (flight.message !== message || flight.qos !== packet.qos || flight.retain !== packet.retain)
+    return false;
   // Settled, and the broker may know: a new message of the same content is as likely.
   if ((flight.settledOn !== undefined || flight.isUncertain) && !packet.dup) return false;
   if (flight.settledOn === connection) return connection.mayHaveUnread;
@@ -138,6 +139,7 @@ function takeRevived(
     (flight) =>
       flight.message === message &&
       flight.qos === packet.qos &&
+      flight.retain === packet.retain &&
       !flight.wasReleased &&
       // QoS 1 may come under another one where what was before it has gone.
       (flight.qos === 1 || flight.packetIdentifier === packet.packetIdentifier),

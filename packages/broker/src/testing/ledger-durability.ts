@@ -72,7 +72,7 @@ export class DurabilityAudit {
       routing.message.stream.routings.filter((other) => other.message === routing.message)
         .length === 1;
     if (isOnce)
-      for (const number of numbers) this.#check(connection, title, `message ${number}`, false);
+      for (const number of numbers) this.#check(connection, title, `use of ${number}`, false);
     for (const receiver of this.#ledger.sessions()) {
       if (
         routing.refused !== undefined ||
@@ -271,12 +271,13 @@ function namesOf(record: StoreRecord): readonly string[] {
       return [`session-attach ${record.session}`];
     case "session-end":
       return [`session-end ${record.session}`];
-    case "message":
-      return [`message ${record.message.number}`];
     case "enqueue":
-      return [`enqueue ${record.session} ${record.message}`];
+      // Nobody waits for what may be lost.
+      if (record.qos === 0) return [];
+      return [`enqueue ${record.session} ${record.message}`, `use of ${record.message}`];
     case "retained":
-      return [`message ${record.message}`];
+    case "delayed":
+      return [`use of ${record.message}`];
     case "received":
     case "inbound-begin":
     case "inbound-end":

@@ -41,8 +41,8 @@ export interface Flight {
   sentAtMs: number;
   /** When it was sent first. */
   readonly sentAt: Point;
-  /** It is a retained message because of a subscription. */
-  readonly isRetained: boolean;
+  /** Its RETAIN flag, 1 where it came because of a subscription. */
+  readonly retain: boolean;
   /** Connection on which PUBREC came. */
   receivedOn: LedgerConnection | undefined;
   /** Connection on which PUBREL was sent last. */

@@ -10,7 +10,8 @@ import type {
   StoreState,
 } from "../engine/ports.ts";
 import type { Recovery, StoreRecord } from "../engine/records.ts";
-import { collectRecovery, ownRecord, RecordState } from "./record-state.ts";
+import { collectRecovery, RecordState } from "./record-state.ts";
+import { ownRecord } from "./watched-store.ts";
 import type { KeptRecord, WatchedStore } from "./watched-store.ts";
 
 /** What is known of a store's records when its process dies. */

@@ -23,6 +23,8 @@ export interface SimulatedBrokerOptions {
   readonly bus?: Bus;
   readonly authenticator?: Authenticator;
   readonly hooks?: Hooks | undefined;
+  /** Told when it begins to let clients in. */
+  readonly onListening?: () => void;
   /** Told of each log line. */
   readonly onLog?: (
     level: LogLevel,
@@ -124,6 +126,7 @@ export function simulatedBroker(
   const broker = new SimulatedBroker(process, engine, chance);
   const listen = (): void => {
     broker.recovered = finishRecovery(engine);
+    options.onListening?.();
   };
   const opened = engine.store.open(recoveryOf(engine));
   // A volatile store has nothing to give back, and its promise is no event of the simulation.

@@ -1,5 +1,6 @@
 import type { Hooks } from "../engine/hooks.ts";
 import type { Authenticator, LogLevel } from "../engine/ports.ts";
+import { BUILD_TIME } from "../engine/store-time.ts";
 import { MemoryStore } from "../store/index.ts";
 import { Answer } from "./answer.ts";
 import type { EventScheduler, SimulatedProcess } from "./event-scheduler.ts";
@@ -17,6 +18,8 @@ import type { WatchedStore } from "./watched-store.ts";
 /** Whom the lives of a broker are told. */
 export interface LivesListener {
   onLog(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void;
+  /** The broker begins to let clients in; `restart` after a crash. */
+  onListening(store: WatchedStore, restart: Restart): void;
   complain(text: string): void;
 }
 
@@ -35,8 +38,10 @@ export class BrokerLives {
   readonly #ports: Chance;
   readonly #listener: LivesListener;
   #outside: SimulatedProcess;
-  /** Store time and clock at the crash. */
-  #crashed = { storeTime: 0, at: 0 };
+  /** Store time at the crash. */
+  #crashedAt = 0;
+  #isFirst = true;
+  #startedAt = 0;
 
   constructor(
     events: EventScheduler,
@@ -62,6 +67,7 @@ export class BrokerLives {
     const { late, settings } = this.#plan;
     const process = this.#events.process("broker");
     const outside = this.#events.process("ports");
+    this.#startedAt = this.#events.clock.now();
     this.#outside = outside;
     this.store = this.storage?.open(process);
     this.broker = simulatedBroker(this.#events, this.#links, {
@@ -71,6 +77,10 @@ export class BrokerLives {
       ownership: new FaultOwnership(outside, this.#ports, late, 50),
       hooks: this.#hooks(outside),
       ...(late > 0 ? { authenticator: this.#authenticator(outside) } : undefined),
+      onListening: () => {
+        if (this.#isFirst) this.#isFirst = false;
+        else this.#listener.onListening(this.store as WatchedStore, this.#found());
+      },
       onLog: (level, event, fields) => this.#listener.onLog(level, event, fields),
     });
     return this.broker;
@@ -81,7 +91,7 @@ export class BrokerLives {
     const { broker } = this;
     if (broker.isListening) {
       broker.engine.enter();
-      this.#crashed = { storeTime: broker.engine.storeTime(), at: this.#events.clock.now() };
+      this.#crashedAt = broker.engine.storeTime();
     }
     broker.crash();
     this.#outside.stop();
@@ -89,17 +99,14 @@ export class BrokerLives {
   }
 
   /**
-   * What time the new life found, once it lets clients in: it must be what the newest mark of both
-   * clocks says.
-   *
-   * @param jumpedMs  What the wall clock jumped meanwhile.
+   * What time the new life found, once it lets clients in: it must go on from the newest mark of
+   * both clocks by what the wall clock says.
    */
-  found(jumpedMs: number): Restart {
+  #found(): Restart {
     const { engine } = this.broker;
     const { clock } = this.#events;
     engine.enter();
-    const elapsedMs = clock.now() - this.#crashed.at;
-    const passedMs = engine.storeTime() - this.#crashed.storeTime;
+    const passedMs = engine.storeTime() - this.#crashedAt;
     // The new life has written one of its own.
     const marks = (this.store?.records ?? []).filter(({ record }) => record.type === "time-mark");
     const mark = marks[marks.length - 2]?.record;
@@ -107,11 +114,17 @@ export class BrokerLives {
       this.#listener.complain("no mark of both clocks survived");
       return { passedMs, markAgeMs: 0 };
     }
-    const markAgeMs = this.#crashed.storeTime - mark.storeTime;
-    const expectedMs = Math.max(0, markAgeMs + elapsedMs + jumpedMs) - markAgeMs;
-    if (passedMs !== expectedMs)
+    const markAgeMs = this.#crashedAt - mark.storeTime;
+    const isKnown = mark.wallTime >= BUILD_TIME && clock.wallTime() >= BUILD_TIME;
+    const gapMs = isKnown ? clock.wallTime() - mark.wallTime : 0;
+    // The wall clock was read at some moment while the store was opened; from then on the other one counts.
+    const openingMs = clock.now() - this.#startedAt;
+    const bounds = [Math.max(0, gapMs), Math.max(0, gapMs - openingMs) + openingMs];
+    const least = Math.min(...bounds) - markAgeMs;
+    const most = Math.max(...bounds) - markAgeMs;
+    if (passedMs < least || passedMs > most)
       this.#listener.complain(
-        `store time went on by ${passedMs} ms over a restart, expected ${expectedMs} ms`,
+        `store time went on by ${passedMs} ms over a restart, expected ${least} to ${most} ms`,
       );
     return { passedMs, markAgeMs };
   }

@@ -120,7 +120,7 @@ export class DiskStorage implements SimulationStorage {
     else if (kind === "room") medium.capacity = Infinity;
     else if (kind === "bad") disk.faults = BAD;
     else if (kind === "good") disk.faults = this.#faults;
-    else disk.faults = { ...this.#faults, delay: 1, delayMaximumMs: 2000 };
+    else disk.faults = { ...this.#faults, delay: 1, delayMaximumMs: 300 };
     return kind;
   }
 

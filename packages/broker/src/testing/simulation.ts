@@ -21,7 +21,6 @@ import {
   StepMaker,
   TOPIC_FILTERS,
 } from "./simulation-steps.ts";
-import type { WatchedStore } from "./watched-store.ts";
 
 /** How a run is made. */
 export interface SimulationOptions {
@@ -44,6 +43,8 @@ export interface SimulationResult {
 const REST_MS = 1500;
 /** Seconds: of the longest Session Expiry Interval that the broker grants. */
 const MAXIMUM_EXPIRY = 604_800;
+/** Ten days back, a little back and forth, and back to before the software was made. Milliseconds. */
+const WALL_CLOCK_JUMPS = [-864_000_000, -5000, 5000, 400_000, -50_000_000_000];
 /** As no faults, but on a link that had some and will have them again. */
 const CALM: LinkFaults = { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 };
 
@@ -100,6 +101,10 @@ export class Simulation {
         // What a late port may bring about is no fault.
         if (level === "error" && !(plan.late > 0 && event.startsWith("hook-")))
           this.ledger.complain(`the broker logged ${event}: ${JSON.stringify(fields)}`);
+      },
+      onListening: (store, restart) => {
+        this.#note("the broker is there again");
+        this.ledger.restarted(store, restart);
       },
       complain: (text) => this.ledger.complain(text),
     });
@@ -175,9 +180,7 @@ export class Simulation {
       case "seconds":
         return this.#pass(chance.integer(1000, 15_000));
       case "hours":
-        return this.#pass(
-          chance.pick(this.#usesPromises ? [60, 400] : [60, 400, 8 * 86_400]) * 1000,
-        );
+        return this.#hours();
       case "rest":
         return this.#rest();
       case "crash":
@@ -243,6 +246,12 @@ export class Simulation {
       default:
         return;
     }
+  }
+
+  #hours(): Promise<void> {
+    // Where something happens each second a week takes too long.
+    const isQuiet = !this.#usesPromises && this.plan.store?.type !== "log";
+    return this.#pass(this.#chance.pick(isQuiet ? [60, 400, 8 * 86_400] : [60, 400]) * 1000);
   }
 
   /** Time passes, in which some clients say that they mean to stay. */
@@ -329,26 +338,36 @@ export class Simulation {
       if (chance.happens(0.2)) pair.far.cut(false);
     }
     const downMs = chance.pick([0, 10, 3000, 100_000]);
-    const jumpedMs = chance.happens(0.5) ? 0 : chance.pick([-864_000_000, -5000, 5000, 400_000]);
+    const jumpedMs = chance.happens(0.5) ? 0 : chance.pick(WALL_CLOCK_JUMPS);
     this.#note(`it is down for ${downMs} ms, the wall clock jumps by ${jumpedMs} ms`);
     await this.#advance(downMs);
     this.events.clock.jumpWallTime(jumpedMs);
-    await this.#restart(jumpedMs);
+    await this.#restart();
   }
 
-  async #restart(jumpedMs: number): Promise<void> {
+  async #restart(): Promise<void> {
+    const chance = this.#chance;
     const broker = this.#lives.start();
+    if (chance.happens(0.15)) {
+      const count = chance.integer(0, 30);
+      await this.#some(count);
+      if (!broker.isListening) {
+        const kind = chance.pick(["kill", "power"] as const);
+        this.#note(`the broker crashes while it starts: ${kind}`);
+        this.#lives.crash(kind);
+        return this.#restart();
+      }
+    }
     for (let tries = 0; !broker.isListening; tries += 1) {
       if (tries > 100) throw new Error("the broker does not come up again");
       await this.#advance(tries === 0 ? 0 : 100);
     }
-    this.ledger.restarted(this.#lives.store as WatchedStore, this.#lives.found(jumpedMs));
-    this.#note("the broker is there again");
     for (const client of this.#clients) {
-      const isBack = client instanceof RawClient && client.options !== undefined;
-      if (!isBack || !this.#chance.happens(0.6)) continue;
+      if (!(client instanceof RawClient)) continue;
+      const { options } = client;
+      if (options === undefined || !this.#chance.happens(0.6)) continue;
       this.#note(`${client.clientId} connects again`);
-      this.#open(client, { ...client.options, cleanStart: false }, this.plan.link);
+      this.#open(client, { ...options, cleanStart: false }, this.plan.link);
     }
   }
 

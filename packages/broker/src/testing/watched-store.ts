@@ -14,3 +14,12 @@ export interface WatchedStore extends Store {
   /** Time at which it last was not "ok". Milliseconds; -1: never. */
   readonly troubledAtMs: number;
 }
+
+/** A record whose bytes are its own: those of a message are the caller's again. */
+export function ownRecord(record: StoreRecord): StoreRecord {
+  if (record.type !== "message") return record;
+  const { message } = record;
+  const payload = message.payload.slice();
+  const properties = message.properties.slice();
+  return { type: "message", message: { ...message, payload, properties } };
+}
