@@ -63,7 +63,9 @@ export class LedgerSession {
   /** Seconds. */
   expiry = 0;
   connection: LedgerConnection | undefined;
-  /** Time at which its connection went. Milliseconds. */
+  /** When its connection went. */
+  detachedAt: Point = 0;
+  /** The same as a time. Milliseconds. */
   detachedAtMs = 0;
   /** The same, at the latest: after a crash the broker may know it less well. */
   detachedLatestMs = 0;

@@ -26,7 +26,8 @@ export interface ArmedWill {
   dueLatestMs: number;
   /** When its connection went. Milliseconds. */
   closedAtMs: number;
-  /** A Clean Start that nobody saw answered may have brought it out. */
+  closedAt: Point;
+  /** A Clean Start that nobody saw answered may have brought it out, or it was due before a crash. */
   mayHaveCome: boolean;
   /** Since another CONNECT of its client came, which ends its connection before anybody sees that. */
   contestedAt: Point | undefined;
@@ -75,6 +76,7 @@ export class Wills {
       dueAtMs: Infinity,
       dueLatestMs: 0,
       closedAtMs: Infinity,
+      closedAt: Infinity,
       mayHaveCome: false,
       contestedAt: undefined,
     };
@@ -132,6 +134,7 @@ export class Wills {
     will.routing.from = will.contestedAt ?? ledger.point;
     will.routing.refused = undefined;
     will.closedAtMs = ledger.nowMs;
+    will.closedAt = ledger.point;
     will.dueAtMs = ledger.nowMs + Math.min(will.delay, session.expiry) * 1000;
     will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
     if (will.contestedAt === undefined) will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
@@ -249,6 +252,8 @@ export class Wills {
     for (const will of this.#open) {
       const isKept = will.connection.isAccepted && (will.session?.wasKept ?? false);
       if (will.state === "waiting" && !isKept && will.at > restedAt) will.state = "perhaps";
+      // Where time is lost it may be due once more.
+      if (this.#ledger.nowMs >= will.dueAtMs - EXPIRY_MARGIN_MS) will.mayHaveCome = true;
     }
     for (const will of this.#givenUp) {
       will.state = "perhaps";
@@ -264,20 +269,22 @@ export class Wills {
    *
    * @param crashedAtMs  When it crashed.
    * @param detachedAtMs  Since when it counts as detached what was connected.
-   * @param restedAtMs  When everything last was at rest.
+   * @param restedAt  When everything last was at rest.
    */
-  restarted(crashedAtMs: number, detachedAtMs: number, restedAtMs: number): void {
+  restarted(crashedAtMs: number, detachedAtMs: number, restedAt: Point): void {
     const { nowMs } = this.#ledger;
     for (const will of this.#open) {
       if (!isPending(will)) continue;
       // What was due meanwhile comes now.
       will.dueLatestMs = Math.max(will.dueLatestMs, nowMs);
-      if (will.closedAtMs < restedAtMs) continue;
-      const session = will.session;
-      const wait = Math.min(will.delay, session?.expiry ?? will.wait) * 1000;
-      will.dueLatestMs = Math.max(latestOf(will), detachedAtMs + wait);
-      // Nobody knows any more when exactly its connection went.
-      const earliest = Math.min(will.closedAtMs, crashedAtMs, detachedAtMs) + wait;
+      const wait = Math.min(will.delay, will.session?.expiry ?? will.wait) * 1000;
+      // Where time was lost, its connection went at the latest now.
+      let earliest = Math.min(will.closedAtMs, nowMs) + wait;
+      if (will.closedAt >= restedAt) {
+        // Nobody knows any more when exactly that was.
+        will.dueLatestMs = Math.max(latestOf(will), detachedAtMs + wait);
+        earliest = Math.min(earliest, crashedAtMs + wait, detachedAtMs + wait);
+      }
       if (earliest >= will.dueAtMs) continue;
       will.dueAtMs = earliest;
       will.routing.fromMs = Math.min(will.routing.fromMs, earliest);

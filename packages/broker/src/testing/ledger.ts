@@ -75,7 +75,6 @@ export class Ledger {
   #crashedAtMs = 0;
   /** When everything last was at rest. */
   #restedAt: Point = 0;
-  #restedAtMs = 0;
 
   constructor(options: LedgerOptions) {
     this.#clock = options.clock;
@@ -324,6 +323,7 @@ export class Ledger {
     this.#wills.closed(connection, session);
     if (session.connection !== connection) return;
     session.connection = undefined;
+    session.detachedAt = this.#point;
     session.detachedAtMs = session.detachedLatestMs = this.nowMs;
     // DISCONNECT may have set another expiry, or was never read.
     const isUnread = connection.leftWith !== undefined && !connection.wasReadToEnd;
@@ -373,7 +373,6 @@ export class Ledger {
       if (session.connection !== undefined) session.revived.length = 0;
     }
     this.#restedAt = this.#point;
-    this.#restedAtMs = this.nowMs;
     this.durability?.atRest();
     if (this.#store !== undefined) checkRecords(this, this.#store);
     let open = 0;
@@ -390,6 +389,9 @@ export class Ledger {
     this.nextPoint();
     this.#crashedAtMs = this.nowMs;
     this.#troubledAtMs = this.troubledAtMs;
+    // The time at which they ended may come once more.
+    for (const session of this.#sessions)
+      if (session.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) !== "lives") session.isUncertain = true;
     for (const connection of this.#connections) {
       connection.isUndone = true;
       connection.closed("lost");
@@ -416,16 +418,20 @@ export class Ledger {
   restarted(store: WatchedStore, { passedMs, markAgeMs }: Restart): void {
     this.nextPoint();
     this.#aheadMs += this.#crashedAtMs + passedMs - this.nowMs;
+    if (passedMs < 0) this.messages.timeLost(this.#crashedAtMs, this.nowMs);
     this.watch(store);
     const markedAtMs = this.#crashedAtMs - markAgeMs;
     const detachedAtMs = Math.min(this.nowMs, markedAtMs + CONNECTED_AFTER_MARK_MS);
     for (const session of this.#sessions) {
       // When it was detached is known where that is kept.
-      if (session.detachedAtMs < this.#restedAtMs) continue;
-      session.detachedLatestMs = Math.max(session.detachedAtMs, detachedAtMs);
-      session.detachedAtMs = Math.min(session.detachedAtMs, detachedAtMs);
+      if (session.detachedAt >= this.#restedAt) {
+        session.detachedLatestMs = Math.max(session.detachedLatestMs, detachedAtMs);
+        session.detachedAtMs = Math.min(session.detachedAtMs, detachedAtMs);
+      }
+      // Where time was lost, it was at the latest now.
+      session.detachedAtMs = Math.min(session.detachedAtMs, this.nowMs);
     }
-    this.#wills.restarted(this.#crashedAtMs, detachedAtMs, this.#restedAtMs);
+    this.#wills.restarted(this.#crashedAtMs, detachedAtMs, this.#restedAt);
   }
 
   /** What was routed by now is known; it is owed to whoever surely was subscribed. */
