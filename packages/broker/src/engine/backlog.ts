@@ -7,7 +7,7 @@ import { settledMessage } from "./message.ts";
 import type { Message } from "./message.ts";
 import type { Position, QueueEntry, QueuePage } from "./ports.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
-import type { QueueSummary } from "./records.ts";
+import type { RecoveredSession } from "./records.ts";
 import type { Session } from "./session.ts";
 import { messageFromStore } from "./stored-message.ts";
 
@@ -50,6 +50,11 @@ export interface BacklogRead {
 /** Messages that wait for a session, in memory or not. */
 export function waitingOf(session: Session): number {
   return (session.queue?.length ?? 0) + (session.backlog?.count ?? 0);
+}
+
+/** Of what waits for a session in the store, the first so many that may have been sent. */
+export function inFlightOf(session: Session): number {
+  return (session.outbound?.size ?? 0) + (session.backlog?.resendCount ?? 0);
 }
 
 /** Whether a new message goes to the store only: nobody is there to take it, or the window is full. */
@@ -226,19 +231,14 @@ function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: Qu
   take(session, backlog, 1, message.size);
 }
 
-/**
- * Puts a recovered session's queue behind it: it is read when its client is there.
- *
- * @param received  Sequences answered by PUBREC, with their Packet Identifiers: PUBREL is due.
- * @param inFlight  Entries, from the first on, that may have been sent; those in `received` too.
- */
+/** Puts a recovered session's queue behind it: it is read when its client is there. */
 export function restoreQueue(
-  _engine: Engine,
+  engine: Engine,
   session: Session,
-  summary: QueueSummary,
-  received: ReadonlyMap<number, number>,
-  inFlight: number,
+  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight">,
 ): void {
+  const { queue: summary, received } = recovered;
+  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -256,7 +256,7 @@ export function restoreQueue(
     first: summary.first,
     count,
     bytes: summary.bytes,
-    resendCount: Math.min(count, inFlight),
+    resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,
