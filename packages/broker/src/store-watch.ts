@@ -47,10 +47,11 @@ export class StoreWatch {
       this.#changes += 1;
       this.#tellState();
     };
-    store.onTrouble = (error) => {
-      onTrouble?.(error);
-      this.#takeTrouble(error);
-    };
+    if ("onTrouble" in store)
+      store.onTrouble = (error) => {
+        onTrouble?.(error);
+        this.#takeTrouble(error);
+      };
   }
 
   #tellState(): void {
