@@ -23,6 +23,7 @@ export type {
   PublishRequest,
 } from "./engine/hooks.ts";
 export type {
+  Admission,
   Authentication,
   Authenticator,
   Bus,
@@ -36,6 +37,7 @@ export type {
   Position,
   QueueEntry,
   QueuePage,
+  Rights,
   SessionKey,
   Store,
   StoredMessage,
