@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { connect } from "@sericite/client";
 import type { Client } from "@sericite/client";
@@ -168,3 +169,12 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     await again.disconnect();
     assert.equal((await second.command.stop()).code, 0);
   });
+
+test("the settings for a small box are right, and a broker starts with them", async () => {
+  const file = fileURLToPath(new URL("../../../../deploy/edge.yaml", import.meta.url));
+  const printed = await runCommand(["broker", "--config", file, "--print-config"]);
+  assert.equal(printed.code, 0, printed.stderr);
+  assert.match(printed.stdout.toString(), /segmentBytes: 8MiB +# .*edge\.yaml:\d+:\d+/);
+  const { command } = await start("edge", "--config", file);
+  assert.equal((await command.stop()).code, 0);
+});
