@@ -6,9 +6,17 @@ import type { Disk, DiskEntry, DiskFile, Step } from "../store/log/disk.ts";
 import { diskError } from "./disk-error.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 
+/**
+ * Reads that are under way at a time. The system has four threads for all that waits for a disk
+ * (libuv's pool): a crowd of reads in front of it would hold up each flush, and every
+ * acknowledgement with it.
+ */
+const READS = 2;
+
 /** A directory of the file system. */
 export class NodeDisk implements Disk {
   readonly name: string;
+  readonly #reads = new ReadLine();
   readonly #lock: DirectoryLock;
 
   /**
@@ -107,7 +115,7 @@ export class NodeDisk implements Disk {
   #open(name: string, flags: string): Step<DiskFile> {
     return (resolve, reject) => {
       fs.open(join(this.name, name), flags, 0o600, (error, fd) => {
-        if (error === null) resolve(new NodeDiskFile(name, fd));
+        if (error === null) resolve(new NodeDiskFile(name, fd, this.#reads));
         else reject(diskError(error, `open ${name}`));
       });
     };
@@ -133,13 +141,45 @@ async function flushDirectory(path: string): Promise<void> {
   }
 }
 
+/** Where reads stand until it is their turn. */
+class ReadLine {
+  readonly #waiting: (() => void)[] = [];
+  /** Of `#waiting`, those that had their turn. */
+  #begun = 0;
+  #running = 0;
+
+  /** @param read  Begins, now or later, and calls `leave` when it ends. */
+  enter(read: () => void): void {
+    if (this.#running < READS) {
+      this.#running += 1;
+      read();
+    } else this.#waiting.push(read);
+  }
+
+  leave(): void {
+    const next = this.#waiting[this.#begun];
+    if (next === undefined) {
+      this.#running -= 1;
+      return;
+    }
+    this.#begun += 1;
+    if (this.#begun === this.#waiting.length) {
+      this.#waiting.length = 0;
+      this.#begun = 0;
+    }
+    next();
+  }
+}
+
 class NodeDiskFile implements DiskFile {
   readonly name: string;
   readonly #fd: number;
+  readonly #reads: ReadLine;
 
-  constructor(name: string, fd: number) {
+  constructor(name: string, fd: number, reads: ReadLine) {
     this.name = name;
     this.#fd = fd;
+    this.#reads = reads;
   }
 
   write(offset: number, bytes: Uint8Array): Step<number> {
@@ -154,15 +194,22 @@ class NodeDiskFile implements DiskFile {
 
   read(offset: number, length: number): Step<Uint8Array> {
     return (resolve, reject) => {
-      const bytes = new Uint8Array(length);
-      const more = (done: number): void => {
-        fs.read(this.#fd, bytes, done, length - done, offset + done, (error, count) => {
-          if (error !== null) reject(diskError(error, `read ${this.name}`));
-          else if (count === 0 || done + count === length) resolve(bytes.subarray(0, done + count));
-          else more(done + count);
-        });
+      const read = (): void => {
+        const bytes = new Uint8Array(length);
+        const more = (done: number): void => {
+          fs.read(this.#fd, bytes, done, length - done, offset + done, (error, count) => {
+            if (error === null && count > 0 && done + count < length) {
+              more(done + count);
+              return;
+            }
+            this.#reads.leave();
+            if (error === null) resolve(bytes.subarray(0, done + count));
+            else reject(diskError(error, `read ${this.name}`));
+          });
+        };
+        more(0);
       };
-      more(0);
+      this.#reads.enter(read);
     };
   }
 
