@@ -3,13 +3,13 @@
  *
  *     node bench/dist/log-store.js [--messages N] [--sessions N] [--bytes N] [--ms N] [--directory DIR]
  *
- * First the rate of durable messages by batch size, one flush at a time. Then `messages` of `bytes`
+ * First the rate of durable messages by batch size, one flush at a time, and what is written for each. Then `messages` of `bytes`
  * are queued for `sessions` sessions, a process of its own opens that again, and both tell what
  * memory they take.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -83,6 +83,31 @@ function append(
   });
 }
 
+/** A disk that counts what is written to its files, checkpoints and indexes too. */
+class CountingDisk extends NodeDisk {
+  written = 0;
+
+  override create(name: string): ReturnType<NodeDiskClass["create"]> {
+    const create = super.create(name);
+    return (resolve, reject) =>
+      create((file) => {
+        const write = file.write.bind(file);
+        file.write = (offset, bytes) => {
+          this.written += bytes.length;
+          return write(offset, bytes);
+        };
+        resolve(file);
+      }, reject);
+  }
+}
+
+/** Pages that this process made the system write, by its own count. Bytes; `undefined` where it does not tell. */
+function pagesWritten(): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const count = /^write_bytes: (\d+)$/m.exec(readFileSync("/proc/self/io", "latin1"))?.[1];
+  return count === undefined ? undefined : Number(count);
+}
+
 function begin(session: number): StoreRecord {
   return {
     type: "session-begin",
@@ -109,13 +134,15 @@ function durable(store: LogStoreClass, position: number): Promise<void> {
 async function rate(batch: number, bytes: number): Promise<void> {
   const directory = mkdtempSync(join(flags.directory ?? tmpdir(), "sericite-bench-"));
   try {
-    const store = new LogStore(new NodeDisk(directory));
+    const disk = new CountingDisk(directory);
+    const store = new LogStore(disk);
     await store.open(nobody);
     store.append(begin(1));
     const payload = new Uint8Array(bytes).fill(7);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
     const cpu = process.cpuUsage();
+    const pages = pagesWritten();
     const started = performance.now();
     let number = 0;
     while (performance.now() - started < Number(flags.ms)) {
@@ -133,12 +160,16 @@ async function rate(batch: number, bytes: number): Promise<void> {
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     delay.disable();
+    const inPages =
+      pages === undefined
+        ? ""
+        : ` (${(((pagesWritten() ?? 0) - pages) / number).toFixed(0)} in pages)`;
     console.log(
       `${String(bytes).padStart(5)} B × ${String(batch).padStart(4)}: ` +
         `${Math.round(number / seconds).toLocaleString("en")} durable messages/s, ` +
         `${((user + system) / number).toFixed(1)} µs CPU each, ` +
-        `${(store.figures.appendedBytes / number - bytes).toFixed(0)} B beside the payload, ` +
-        `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`,
+        `${(disk.written / number).toFixed(0)} B written${inPages}, ` +
+        `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, most ${(delay.max / 1e6).toFixed(0)} ms`,
     );
     await store.close();
   } finally {
