@@ -12,12 +12,12 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Recovery, StoreRecord } from "@sericite/broker";
 import type { NodeDisk as NodeDiskClass } from "../../packages/broker/dist/disk/node-disk.js";
 import type { LogStore as LogStoreClass } from "../../packages/broker/dist/store/log/log-store.js";
+import { StallWatch } from "./stall-watch.ts";
 
 // The store has no door of its own yet: it is opened by its compiled file.
 const compiled = new URL("../../packages/broker/dist/", import.meta.url);
@@ -139,8 +139,7 @@ async function rate(batch: number, bytes: number): Promise<void> {
     await store.open(nobody);
     store.append(begin(1));
     const payload = new Uint8Array(bytes).fill(7);
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
+    const watch = new StallWatch();
     const cpu = process.cpuUsage();
     const pages = pagesWritten();
     const started = performance.now();
@@ -159,7 +158,7 @@ async function rate(batch: number, bytes: number): Promise<void> {
     }
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    delay.disable();
+    const stall = watch.end();
     const inPages =
       pages === undefined
         ? ""
@@ -169,7 +168,7 @@ async function rate(batch: number, bytes: number): Promise<void> {
         `${Math.round(number / seconds).toLocaleString("en")} durable messages/s, ` +
         `${((user + system) / number).toFixed(1)} µs CPU each, ` +
         `${(disk.written / number).toFixed(0)} B written${inPages}, ` +
-        `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, most ${(delay.max / 1e6).toFixed(0)} ms`,
+        stall,
     );
     await store.close();
   } finally {
@@ -185,8 +184,7 @@ async function fill(directory: string): Promise<void> {
   await store.open(nobody);
   for (let session = 1; session <= sessions; session += 1) store.append(begin(session));
   store.endTurn();
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  const watch = new StallWatch();
   const started = performance.now();
   for (let number = 0; number < messages;) {
     let position = 0;
@@ -196,12 +194,11 @@ async function fill(directory: string): Promise<void> {
     await durable(store, position);
   }
   const seconds = (performance.now() - started) / 1000;
-  delay.disable();
+  const stall = watch.end();
   console.log(
     `${messages.toLocaleString("en")} messages for ${sessions} sessions in ${seconds.toFixed(1)} s, ` +
       `${(store.figures.appendedBytes / MIB).toFixed(0)} MiB appended, ` +
-      `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
-      `most ${(delay.max / 1e6).toFixed(0)} ms; ${memory()}`,
+      `${stall}; ${memory()}`,
   );
 }
 
@@ -219,8 +216,7 @@ async function reopen(directory: string): Promise<void> {
   console.log(
     `opened in ${((opened - started) / 1000).toFixed(2)} s; before: ${before}; after: ${memory()}`,
   );
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  const watch = new StallWatch();
   let entries = 0;
   let position = 0;
   for (const { session } of sessions) {
@@ -235,11 +231,10 @@ async function reopen(directory: string): Promise<void> {
   }
   await durable(store, position);
   const read = performance.now();
-  delay.disable();
+  const stall = watch.end();
   console.log(
     `${entries.toLocaleString("en")} entries drained in ${((read - opened) / 1000).toFixed(1)} s, ` +
-      `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
-      `most ${(delay.max / 1e6).toFixed(0)} ms; ${memory()}`,
+      `${stall}; ${memory()}`,
   );
   for (let seconds = 0; seconds < 60 && store.figures.bytes > 100 * MIB; seconds += 1)
     await new Promise((resolve) => {
