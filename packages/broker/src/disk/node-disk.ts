@@ -5,13 +5,8 @@ import { crc32 } from "node:zlib";
 import type { Disk, DiskEntry, DiskFile, Step } from "../store/log/disk.ts";
 import { diskError } from "./disk-error.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-
-/**
- * Reads that are under way at a time. The system has four threads for all that waits for a disk
- * (libuv's pool): a crowd of reads in front of it would hold up each flush, and every
- * acknowledgement with it.
- */
-const READS = 2;
+import { ReadLine } from "./read-line.ts";
+import type { DiskReading } from "./read-line.ts";
 
 /** A directory of the file system. */
 export class NodeDisk implements Disk {
@@ -27,6 +22,11 @@ export class NodeDisk implements Disk {
   constructor(directory: string, options: { readonly lockSilentMs?: number } = {}) {
     this.name = directory;
     this.#lock = new DirectoryLock(directory, options.lockSilentMs);
+  }
+
+  /** How much was read since this was made, and where the last read was: tells how far a start is. */
+  get reading(): DiskReading {
+    return this.#reads;
   }
 
   lock(): Step<void> {
@@ -141,36 +141,6 @@ async function flushDirectory(path: string): Promise<void> {
   }
 }
 
-/** Where reads stand until it is their turn. */
-class ReadLine {
-  readonly #waiting: (() => void)[] = [];
-  /** Of `#waiting`, those that had their turn. */
-  #begun = 0;
-  #running = 0;
-
-  /** @param read  Begins, now or later, and calls `leave` when it ends. */
-  enter(read: () => void): void {
-    if (this.#running < READS) {
-      this.#running += 1;
-      read();
-    } else this.#waiting.push(read);
-  }
-
-  leave(): void {
-    const next = this.#waiting[this.#begun];
-    if (next === undefined) {
-      this.#running -= 1;
-      return;
-    }
-    this.#begun += 1;
-    if (this.#begun === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#begun = 0;
-    }
-    next();
-  }
-}
-
 class NodeDiskFile implements DiskFile {
   readonly name: string;
   readonly #fd: number;
@@ -196,8 +166,10 @@ class NodeDiskFile implements DiskFile {
     return (resolve, reject) => {
       const read = (): void => {
         const bytes = new Uint8Array(length);
+        this.#reads.file = this.name;
         const more = (done: number): void => {
           fs.read(this.#fd, bytes, done, length - done, offset + done, (error, count) => {
+            if (error === null) this.#reads.bytes += count;
             if (error === null && count > 0 && done + count < length) {
               more(done + count);
               return;
