@@ -141,7 +141,10 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     const subscriber = await resume(first.port, "subscriber");
     await subscriber.subscribe("a/#", () => undefined, { qos: 2 });
     await subscriber.disconnect();
-    const publisher = await connect(`mqtt://127.0.0.1:${first.port}`, { reconnect: false });
+    const publisher = await connect(`mqtt://127.0.0.1:${first.port}`, {
+      sessionExpiryInterval: 0,
+      reconnect: false,
+    });
     publisher.on("closed", () => undefined);
     for (const payload of ["1", "2", "3"])
       await publisher.publish("a/b", payload, { qos: payload === "2" ? 2 : 1 });
