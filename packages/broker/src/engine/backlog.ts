@@ -43,8 +43,6 @@ export interface Backlog {
 
 /** A page of a backlog on its way. */
 export interface BacklogRead {
-  /** So many of the first entries were given up meanwhile. */
-  trimmed: number;
   /** The queue went back to the store meanwhile: the page is of no use. */
   isStale: boolean;
 }
@@ -58,10 +56,14 @@ export function waitingOf(session: Session): number {
 export function goesToBacklog(engine: Engine, session: Session): boolean {
   if (session.backlog !== undefined || session.connection === undefined) return true;
   const queue = session.queue;
-  if (queue === undefined || queue.length < LOW) return false;
+  if (queue === undefined) return false;
   const { windowBytes } = engine.settings.session;
   const { windowsBytes } = engine.settings.limits;
-  return queue.length >= HIGH || queue.bytes >= windowBytes || engine.meter.bytes >= windowsBytes;
+  return (
+    queue.length >= HIGH ||
+    queue.bytes >= windowBytes ||
+    (engine.meter.bytes >= windowsBytes && queue.bytes >= SMALL_PAGE)
+  );
 }
 
 /** Notes that a message was recorded and is not kept in memory. */
@@ -91,12 +93,16 @@ function emptyBacklog(first: number): Backlog {
   };
 }
 
+/** Whether a page of the backlog is on its way: nothing of it may be given up until it is here. */
+export function isBeingRead(session: Session): boolean {
+  return session.reading !== undefined && !session.reading.isStale;
+}
+
 /** Gives up the oldest message of a backlog. @returns false where that may have been sent already. */
 export function trimBacklog(engine: Engine, session: Session, backlog: Backlog): boolean {
   // A QoS 2 message that was sent holds its Packet Identifier at the client too.
   if (backlog.resendCount > 0 || backlog.answered !== undefined) return false;
   engine.append({ type: "trim", session: session.key, from: backlog.first, count: 1 });
-  if (session.reading !== undefined) session.reading.trimmed++;
   take(session, backlog, 1, backlog.bytes / backlog.count);
   return true;
 }
@@ -156,14 +162,14 @@ export function pageIn(engine: Engine, session: Session): void {
     SMALL_PAGE,
     Math.min(PAGE, room, engine.settings.session.windowBytes - (queue?.bytes ?? 0)),
   );
-  const read: BacklogRead = { trimmed: 0, isStale: false };
+  const read: BacklogRead = { isStale: false };
   session.reading = read;
   engine.store.readQueue(session.key, backlog.first, bytes).then(
     (page) => {
       engine.enter();
       session.reading = undefined;
       if (session.isEnded) return;
-      if (!read.isStale) takePage(engine, session, page, read.trimmed);
+      if (!read.isStale) takePage(engine, session, page);
       if (session.connection !== undefined) engine.ready(session.connection);
     },
     (error: unknown) => {
@@ -182,17 +188,15 @@ export function pageIn(engine: Engine, session: Session): void {
   );
 }
 
-function takePage(engine: Engine, session: Session, page: QueuePage, trimmed: number): void {
+function takePage(engine: Engine, session: Session, page: QueuePage): void {
   const { backlog } = session;
   if (backlog === undefined) return;
   const { entries, unreadable } = page;
-  let given = trimmed;
   let last = -1;
   for (const entry of entries) {
     last = entry.sequence;
     if (backlog.answered?.has(entry.sequence) === true) continue;
-    if (given > 0) given--;
-    else takeEntry(engine, session, backlog, entry);
+    takeEntry(engine, session, backlog, entry);
   }
   if (unreadable.length > 0) {
     last = Math.max(last, unreadable[unreadable.length - 1]!);

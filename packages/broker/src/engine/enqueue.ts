@@ -1,5 +1,5 @@
 import { OutboundState } from "@sericite/protocol";
-import { addToBacklog, goesToBacklog, trimBacklog, waitingOf } from "./backlog.ts";
+import { addToBacklog, goesToBacklog, isBeingRead, trimBacklog, waitingOf } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
@@ -29,10 +29,14 @@ export function enqueue(
     return 0;
   }
   if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
+  const isForStore = session.isKept && goesToBacklog(engine, session);
+  if (isForStore && qos === 0 && engine.store.state === "refusing") {
+    engine.drop("store-refusing", session.clientId, message, qos);
+    return 0;
+  }
   const sequence = session.nextSequence++;
   let position = 0;
   if (session.isKept) {
-    const isForStore = goesToBacklog(engine, session);
     if (qos !== 0 || isForStore || engine.settings.session.queueQos0) {
       position = recordEnqueue(engine, session, message, sequence, meta, extras);
       meta |= META_KEPT;
@@ -84,6 +88,8 @@ function makeRoom(engine: Engine, session: Session, message: Message, qos: numbe
     if (queueFull === "oldest" || qos !== 0) dropped = queue?.dropQos0();
     if (dropped === undefined && queueFull === "oldest" && qos !== 0) {
       if (queue?.head() === undefined) {
+        // The bound is passed for as long as that takes.
+        if (isBeingRead(session)) return true;
         const { backlog } = session;
         if (backlog !== undefined && trimBacklog(engine, session, backlog)) {
           engine.drops["queue-full"]++;
