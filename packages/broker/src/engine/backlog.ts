@@ -7,7 +7,7 @@ import { settledMessage } from "./message.ts";
 import type { Message } from "./message.ts";
 import type { Position, QueueEntry, QueuePage } from "./ports.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
-import type { QueueSummary } from "./records.ts";
+import type { RecoveredSession } from "./records.ts";
 import type { Session } from "./session.ts";
 import { messageFromStore } from "./stored-message.ts";
 
@@ -16,8 +16,10 @@ const LOW = 64;
 /** Messages in the window above which everything new goes to the store only. */
 const HIGH = 4096;
 /** At most so much is asked for at a time, and at least the other. Bytes. */
-const PAGE = 256 * 1024;
+const PAGE = 32 * 1024;
 const SMALL_PAGE = 16 * 1024;
+/** Pages on their way at a time, of all sessions: what they bring is the work of one turn. */
+const PAGES = 4;
 /** Time after which a store that could not be read is asked again. Milliseconds. */
 const READ_AGAIN = 1000;
 
@@ -47,9 +49,20 @@ export interface BacklogRead {
   isStale: boolean;
 }
 
+/** Who reads a page now, and who would like to. */
+export class PageLine {
+  running = 0;
+  readonly waiting = new Set<Session>();
+}
+
 /** Messages that wait for a session, in memory or not. */
 export function waitingOf(session: Session): number {
   return (session.queue?.length ?? 0) + (session.backlog?.count ?? 0);
+}
+
+/** Of what waits for a session in the store, the first so many that may have been sent. */
+export function inFlightOf(session: Session): number {
+  return (session.outbound?.size ?? 0) + (session.backlog?.resendCount ?? 0);
 }
 
 /** Whether a new message goes to the store only: nobody is there to take it, or the window is full. */
@@ -162,18 +175,26 @@ export function pageIn(engine: Engine, session: Session): void {
     SMALL_PAGE,
     Math.min(PAGE, room, engine.settings.session.windowBytes - (queue?.bytes ?? 0)),
   );
+  const { pages } = engine;
+  if (pages.running >= PAGES) {
+    pages.waiting.add(session);
+    return;
+  }
+  pages.running++;
   const read: BacklogRead = { isStale: false };
   session.reading = read;
   engine.store.readQueue(session.key, backlog.first, bytes).then(
     (page) => {
       engine.enter();
       session.reading = undefined;
+      leaveLine(engine);
       if (session.isEnded) return;
       if (!read.isStale) takePage(engine, session, page);
       if (session.connection !== undefined) engine.ready(session.connection);
     },
     (error: unknown) => {
       engine.enter();
+      leaveLine(engine);
       engine.log.write("error", "store-read-failed", {
         clientId: session.clientId,
         error: error instanceof Error ? error.message : String(error),
@@ -186,6 +207,17 @@ export function pageIn(engine: Engine, session: Session): void {
       engine.wheel.schedule(timer, READ_AGAIN);
     },
   );
+}
+
+/** Whoever waits longest is next, if it still wants to: else it asks again when it does. */
+function leaveLine(engine: Engine): void {
+  const { pages } = engine;
+  pages.running--;
+  for (const session of pages.waiting) {
+    if (pages.running >= PAGES) return;
+    pages.waiting.delete(session);
+    if (!session.isEnded && session.connection !== undefined) pageIn(engine, session);
+  }
 }
 
 function takePage(engine: Engine, session: Session, page: QueuePage): void {
@@ -226,19 +258,14 @@ function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: Qu
   take(session, backlog, 1, message.size);
 }
 
-/**
- * Puts a recovered session's queue behind it: it is read when its client is there.
- *
- * @param received  Sequences answered by PUBREC, with their Packet Identifiers: PUBREL is due.
- * @param inFlight  Entries, from the first on, that may have been sent; those in `received` too.
- */
+/** Puts a recovered session's queue behind it: it is read when its client is there. */
 export function restoreQueue(
-  _engine: Engine,
+  engine: Engine,
   session: Session,
-  summary: QueueSummary,
-  received: ReadonlyMap<number, number>,
-  inFlight: number,
+  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight">,
 ): void {
+  const { queue: summary, received } = recovered;
+  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -256,7 +283,7 @@ export function restoreQueue(
     first: summary.first,
     count,
     bytes: summary.bytes,
-    resendCount: Math.min(count, inFlight),
+    resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,

@@ -8,6 +8,7 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import { PageLine } from "./backlog.ts";
 import { Connection } from "./connection.ts";
 import { DelayedMessages } from "./delayed.ts";
 import { createCounters } from "./counters.ts";
@@ -128,6 +129,8 @@ export class Engine {
   readonly waiting = new Set<Sender>();
   /** Of messages in memory that wait or are in flight. */
   readonly meter: Meter = { bytes: 0 };
+  /** Pages of queues that are read from the store. */
+  readonly pages = new PageLine();
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 

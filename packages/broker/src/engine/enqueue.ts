@@ -36,31 +36,18 @@ export function enqueue(
   }
   const sequence = session.nextSequence++;
   let position = 0;
-  if (session.isKept) {
-    if (qos !== 0 || isForStore || engine.settings.session.queueQos0) {
-      position = recordEnqueue(engine, session, message, sequence, meta, extras);
-      meta |= META_KEPT;
-    }
-    if (isForStore) addToBacklog(session, sequence, message, extras, position);
-    else pushOnto(engine, session, message, meta, extras, position, sequence);
-  } else pushOnto(engine, session, message, meta, extras, 0, sequence);
+  if (session.isKept && (qos !== 0 || isForStore || engine.settings.session.queueQos0)) {
+    position = recordEnqueue(engine, session, message, sequence, meta, extras);
+    meta |= META_KEPT;
+  }
+  if (isForStore) addToBacklog(session, sequence, message, extras, position);
+  else {
+    const queue = session.ensureQueue(engine.meter);
+    queue.push(message, meta, extras, qos === 2 ? position : 0, sequence);
+  }
   engine.counters.messagesQueued++;
   if (connection !== undefined && !connection.isReady) engine.ready(connection);
-  // Nobody was promised a QoS 0 message.
-  return qos === 0 ? 0 : position;
-}
-
-function pushOnto(
-  engine: Engine,
-  session: Session,
-  message: Message,
-  meta: number,
-  extras: Extras | undefined,
-  position: Position,
-  sequence: number,
-): void {
-  const queue = session.ensureQueue(engine.meter);
-  queue.push(message, meta, extras, (meta & META_QOS) === 2 ? position : 0, sequence);
+  return position;
 }
 
 function isFull(engine: Engine, session: Session, message: Message): boolean {

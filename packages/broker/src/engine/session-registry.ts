@@ -1,5 +1,5 @@
 import { TimerEntry } from "@sericite/protocol";
-import { takeEstate, unloadQueue } from "./backlog.ts";
+import { inFlightOf, takeEstate, unloadQueue } from "./backlog.ts";
 import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import { passOnEstate } from "./estate.ts";
@@ -100,15 +100,16 @@ export function detach(engine: Engine, session: Session): void {
   session.outbound?.rewind();
   decideWill(engine, session);
   if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended"); // [MQTT5-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
-  if (!engine.store.isVolatile) {
+  unloadQueue(engine, session);
+  if (session.isStored) {
     engine.append({
       type: "session-detach",
       session: session.key,
       sessionExpiryInterval: session.expiryInterval,
       detachedAt: engine.storeTime(),
+      inFlight: inFlightOf(session),
     });
   }
-  unloadQueue(engine, session);
   scheduleExpiry(engine, session, session.expiryInterval * 1000);
 }
 
