@@ -13,12 +13,11 @@ import { LocalOwnership, NullBus } from "./store/single-node.ts";
 import {
   Chance,
   EventScheduler,
-  FaultMedium,
   FaultStore,
   faultyLinkPair,
   seededRandom,
 } from "./testing/index.ts";
-import type { SimulatedProcess } from "./testing/index.ts";
+import type { FaultMedium, SimulatedProcess } from "./testing/index.ts";
 import { WireClient } from "./wire-client.test-support.ts";
 import type { ConnectOptions } from "./wire-client.test-support.ts";
 
