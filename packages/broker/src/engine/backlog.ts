@@ -1,5 +1,6 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
+import { recordSettled } from "./enqueue.ts";
 import type { Estate } from "./estate.ts";
 import type { Extras } from "./extras.ts";
 import { packDetail } from "./flight.ts";
@@ -35,6 +36,8 @@ export interface Backlog {
   bytes: number;
   /** So many of its first entries may have been sent already, before a crash. */
   resendCount: number;
+  /** QoS 0 below this sequence may have been sent already, before a crash, and is not sent again. */
+  stalePart: number;
   /** Newest position of its entries. */
   position: Position;
   /** Sequences among them that were answered by PUBREC: they are in flight, and not sent again. */
@@ -100,6 +103,7 @@ function emptyBacklog(first: number): Backlog {
     count: 0,
     bytes: 0,
     resendCount: 0,
+    stalePart: 0,
     position: 0,
     answered: undefined,
     hasShared: false,
@@ -242,6 +246,12 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
 }
 
 function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: QueueEntry): void {
+  if (entry.qos === 0 && entry.sequence < backlog.stalePart) {
+    engine.dropUnseen("offline-qos0", session.clientId, 1);
+    recordSettled(engine, session, entry.sequence, META_KEPT);
+    backlog.resendCount++;
+    return take(session, backlog, 1, entry.message.payload.length);
+  }
   const message = messageFromStore(engine, entry.message);
   const meta =
     entry.qos |
@@ -262,7 +272,7 @@ function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: Qu
 export function restoreQueue(
   engine: Engine,
   session: Session,
-  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight">,
+  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
   const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum;
@@ -284,6 +294,8 @@ export function restoreQueue(
     count,
     bytes: summary.bytes,
     resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
+    // Who detached in time was sent nothing that is not settled.
+    stalePart: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,

@@ -1,5 +1,5 @@
 import { parseTopicFilter } from "@sericite/protocol";
-import { restoreQueue } from "./backlog.ts";
+import { inFlightOf, restoreQueue } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import { passOnEstate } from "./estate.ts";
 import type { SessionKey } from "./ports.ts";
@@ -105,13 +105,7 @@ function restoreSession(engine: Engine, found: Recovered, recovered: RecoveredSe
     session.ensureInbound().begin(packetIdentifier, denied);
   for (const subscription of recovered.subscriptions)
     restoreSubscription(engine, session, subscription);
-  restoreQueue(
-    engine,
-    session,
-    recovered.queue,
-    recovered.received,
-    engine.settings.session.inflightMaximum,
-  );
+  restoreQueue(engine, session, recovered);
   found.sessions.push({
     session,
     detachedAt: recovered.detachedAt,
@@ -219,6 +213,7 @@ function resume(
       session: session.key,
       sessionExpiryInterval: session.expiryInterval,
       detachedAt,
+      inFlight: inFlightOf(session),
     });
   }
   const expiresAt =
@@ -257,6 +252,6 @@ function passOnLeft(engine: Engine, recovered: RecoveredSession): void {
     engine.append({ type: "will-clear", session });
     sendWill(engine, clientId, willFromStore(engine, will));
   }
-  const resendCount = engine.settings.session.inflightMaximum;
+  const resendCount = recovered.inFlight ?? engine.settings.session.inflightMaximum;
   passOnEstate(engine, { session, clientId, first: queue.first, resendCount });
 }
