@@ -36,8 +36,8 @@ export interface Backlog {
   bytes: number;
   /** So many of its first entries may have been sent already, before a crash. */
   resendCount: number;
-  /** QoS 0 below this sequence may have been sent already, before a crash, and is not sent again. */
-  stalePart: number;
+  /** QoS 0 below this sequence may have been sent before a crash, and is not sent again. */
+  freshFrom: number;
   /** Newest position of its entries. */
   position: Position;
   /** Sequences among them that were answered by PUBREC: they are in flight, and not sent again. */
@@ -103,7 +103,7 @@ function emptyBacklog(first: number): Backlog {
     count: 0,
     bytes: 0,
     resendCount: 0,
-    stalePart: 0,
+    freshFrom: 0,
     position: 0,
     answered: undefined,
     hasShared: false,
@@ -246,7 +246,7 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
 }
 
 function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: QueueEntry): void {
-  if (entry.qos === 0 && entry.sequence < backlog.stalePart) {
+  if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
     engine.dropUnseen("offline-qos0", session.clientId, 1);
     recordSettled(engine, session, entry.sequence, META_KEPT);
     backlog.resendCount++;
@@ -295,7 +295,7 @@ export function restoreQueue(
     bytes: summary.bytes,
     resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
     // Who detached in time was sent nothing that is not settled.
-    stalePart: recovered.detachedAt === undefined ? summary.next : 0,
+    freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,

@@ -81,6 +81,8 @@ function isRepeat(
 ): boolean {
   if (flight.message !== message || flight.qos !== packet.qos || flight.retain !== packet.retain)
     return false;
+  // PUBREC is kept before PUBREL is sent: what comes now is another delivery of the same message.
+  if (flight.wasReleased) return false;
   // Settled, and the broker may know: a new message of the same content is as likely.
   if ((flight.settledOn !== undefined || flight.isUncertain) && !packet.dup) return false;
   if (flight.settledOn === connection) return connection.mayHaveUnread;
@@ -104,8 +106,6 @@ function resend(
   ) {
     connection.complain(`${what} sent again after PUBREC [MQTT5-4.3.3-6]`);
   }
-  if (flight.wasReleased && !flight.isUncertain)
-    connection.complain(`${what} sent again after PUBREL [MQTT5-4.3.3-6]`);
   if (flight.settledOn !== undefined && flight.settledOn.wasReadToEnd)
     connection.complain(`${what} sent again after it was settled`);
   if (flight.sentOn === connection) {
