@@ -252,6 +252,6 @@ function passOnLeft(engine: Engine, recovered: RecoveredSession): void {
     engine.append({ type: "will-clear", session });
     sendWill(engine, clientId, willFromStore(engine, will));
   }
-  const resendCount = recovered.inFlight ?? engine.settings.session.inflightMaximum;
-  passOnEstate(engine, { session, clientId, first: queue.first, resendCount });
+  // What was in flight was settled when it left.
+  passOnEstate(engine, { session, clientId, first: queue.first, resendCount: 0 });
 }
