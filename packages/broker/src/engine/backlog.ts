@@ -1,6 +1,5 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
-import { recordSettled } from "./enqueue.ts";
 import type { Estate } from "./estate.ts";
 import type { Extras } from "./extras.ts";
 import { packDetail } from "./flight.ts";
@@ -248,7 +247,7 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
 function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: QueueEntry): void {
   if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
     engine.dropUnseen("offline-qos0", session.clientId, 1);
-    recordSettled(engine, session, entry.sequence, META_KEPT);
+    engine.append({ type: "settled", session: session.key, sequence: entry.sequence });
     backlog.resendCount++;
     return take(session, backlog, 1, entry.message.payload.length);
   }
