@@ -26,6 +26,8 @@ export interface CrashRunOptions {
   readonly lifeMs: readonly [number, number];
   /** A lie of the disk, to see that the ledger finds it: the last batch is lost at each kill. */
   readonly losesLastBatch: boolean;
+  /** Do all but kill: whatever is found then is no crash's fault. */
+  readonly spares: boolean;
   /** Leave the data directory there though nothing is wrong. */
   readonly keep: boolean;
   /** Called after each kill and each settling, with a line for people. */
@@ -98,8 +100,11 @@ class CrashRun {
       while (this.#kills < this.#options.kills && !this.#isFaulty) {
         await world.pause(world.chance.integer(...this.#options.lifeMs));
         if (this.#isFaulty) break;
-        await this.#kill();
-        await this.#restart();
+        if (this.#options.spares) this.#spare();
+        else {
+          await this.#kill();
+          await this.#restart();
+        }
         if (this.#kills % this.#options.settleEvery === 0) await this.#settle();
       }
       if (this.#kills % this.#options.settleEvery !== 0) await this.#settle();
@@ -142,6 +147,11 @@ class CrashRun {
     await this.#broker.kill();
     this.#kills += 1;
     if (this.#options.losesLastBatch) cutLastBatch(this.#dataDirectory);
+    this.#progress();
+  }
+
+  #spare(): void {
+    this.#kills += 1;
     this.#progress();
   }
 

@@ -1,13 +1,14 @@
 /**
  * Kills the broker again and again under load, and checks what its clients were promised.
  *
- *     npm run crash -- [--kills N] [--seed N] [--durability LEVEL] [--settle-every N] [--lie] [--keep]
+ *     npm run crash -- [--kills N] [--seed N] [--durability LEVEL] [--settle-every N] [--lie] [--spare] [--keep]
  *
  *     --kills N          how often (200)
  *     --seed N           what is drawn by chance (by the clock); the kernel has its own chance
  *     --durability L     strict, relaxed or memory (strict)
  *     --settle-every N   kills between two moments at which nothing may be owed (25)
  *     --lie              lose the last batch at each kill: the run must find out
+ *     --spare            do all but kill
  *     --keep             leave the data directory there
  *
  * The exit code is 0 if the broker kept its promises. If not, the data directory stays.
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     durability: { type: "string", default: "strict" },
     "settle-every": { type: "string", default: "25" },
     lie: { type: "boolean", default: false },
+    spare: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
@@ -39,6 +41,7 @@ const report = await crashRun({
   settleEvery: Number(flags["settle-every"]),
   lifeMs: [30, 900],
   losesLastBatch: flags.lie,
+  spares: flags.spare,
   keep: flags.keep,
   progress: (line) => {
     if (isTerminal) process.stdout.write(`\r\u001b[K${line}`);

@@ -34,8 +34,8 @@ export interface Figures {
   sessionsDiscarded: number;
   subscriptionsProbed: number;
   retainedRead: number;
-  willsDue: number;
-  delayedPublished: number;
+  wills: number;
+  delayed: number;
 }
 
 /** What all scenarios share: the broker's lives, the time, and what went wrong. */
@@ -51,8 +51,8 @@ export class World {
     sessionsDiscarded: 0,
     subscriptionsProbed: 0,
     retainedRead: 0,
-    willsDue: 0,
-    delayedPublished: 0,
+    wills: 0,
+    delayed: 0,
   };
   readonly chance: Chance;
   /** What the broker did wrong, in words. */

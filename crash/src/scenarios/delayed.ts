@@ -30,7 +30,7 @@ export class DelayedMessages implements Scenario {
 
   constructor(world: World) {
     this.#world = world;
-    this.#book = new EventBook(world);
+    this.#book = new EventBook(world, "delayed");
     this.#observer = new Subscriber(
       world,
       {

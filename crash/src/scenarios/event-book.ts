@@ -28,11 +28,14 @@ const TOLERANCE_MS = 100;
 /** Messages that the broker publishes by itself: each comes in time, and not twice. */
 export class EventBook implements Receiver {
   readonly #world: World;
+  readonly #figure: "wills" | "delayed";
   #entries = new Map<string, Entry>();
   #forgotten = new Set<string>();
 
-  constructor(world: World) {
+  /** @param figure  Counts those that came. */
+  constructor(world: World, figure: "wills" | "delayed") {
     this.#world = world;
+    this.#figure = figure;
   }
 
   expect(expected: Expected): void {
@@ -46,7 +49,6 @@ export class EventBook implements Receiver {
   receive({ payload, qos, dup }: Publish): void {
     const id = payload.toString();
     const now = this.#world.now();
-    this.#world.figures.received += 1;
     const entry = this.#entries.get(id);
     if (entry === undefined) {
       if (!this.#forgotten.has(id)) throw new Fault(`"${id}" came, which nobody sent`);
@@ -59,6 +61,7 @@ export class EventBook implements Receiver {
     const early = expected.earliest() - now.at;
     if (early > TOLERANCE_MS) throw new Fault(`"${id}" came ${Math.round(early)} ms too early`);
     if (entry.hasCome && qos === 2) throw new Fault(`"${id}" came again at QoS 2`);
+    if (!entry.hasCome) this.#world.figures[this.#figure] += 1;
     entry.hasCome = true;
     if (dup) return;
     // At QoS 1 a delivery may precede its flush: after a crash it is the first one again.

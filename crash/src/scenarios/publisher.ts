@@ -80,7 +80,8 @@ export class Publisher {
   readonly #world: World;
   readonly #options: PublisherOptions;
   readonly #inFlight = new Map<number, InFlight>();
-  #hasSession = false;
+  /** `undefined`: a CONNECT left and no CONNACK came. */
+  #hasSession: boolean | undefined = false;
   readonly #toRelease: (() => void)[] = [];
   #wake: () => void = () => undefined;
 
@@ -111,14 +112,21 @@ export class Publisher {
 
   async #connect(): Promise<WireClient> {
     const { clientId, version } = this.#options;
-    const client = await this.#world.connect("publisher", {
-      clientId,
-      version,
-      cleanStart: !this.#hasSession,
-      sessionExpiryInterval: 3600,
-    });
-    if (client.sessionPresent !== this.#hasSession)
-      throw new Fault(`Session Present ${client.sessionPresent}, expected ${this.#hasSession}`);
+    const known = this.#hasSession;
+    const client = await this.#world.connect(
+      "publisher",
+      // On 3.1.1 a session with Clean Session 1 would end with its connection.
+      {
+        clientId,
+        version,
+        cleanStart: version === 5 && known !== true,
+        sessionExpiryInterval: 3600,
+      },
+      () => (this.#hasSession = known === true ? true : undefined),
+    );
+    const expected = version === 5 ? known === true : known;
+    if (client.sessionPresent !== (expected ?? client.sessionPresent))
+      throw new Fault(`Session Present ${client.sessionPresent}, expected ${expected}`);
     this.#hasSession = true;
     return client;
   }

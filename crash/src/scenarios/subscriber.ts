@@ -32,7 +32,7 @@ export interface SubscriberOptions {
   readonly holdMs: number;
   /** How often the connection is cut at each step of a QoS 2 handshake. 0…1. */
   readonly cuts: number;
-  /** How often it begins anew with Clean Start when it comes back. 0…1. */
+  /** How often it begins anew with Clean Start when it comes back; 5.0 only. 0…1. */
   readonly renews: number;
 }
 
@@ -107,7 +107,8 @@ export class Subscriber {
     const client = await this.#world.connect("subscriber", {
       clientId,
       version,
-      cleanStart: isNew,
+      // On 3.1.1 a session with Clean Session 1 would end with its connection.
+      cleanStart: isNew && version === 5,
       sessionExpiryInterval: 3600,
       ...(receiveMaximum === undefined ? {} : { receiveMaximum }),
     });

@@ -9,18 +9,18 @@ import { Fault } from "../wire/wire-client.ts";
 import type { WireClient } from "../wire/wire-client.ts";
 import type { Scenario, World } from "../world.ts";
 
-/** Each Topic Filter, and a Topic Name that only it matches. */
+/** Topic Filters, and for each a Topic Name that only it matches; all below a client's own level. */
 const FILTERS: readonly (readonly [topicFilter: string, topicName: string])[] = [
-  ["f/0", "f/0"],
-  ["f/1", "f/1"],
-  ["f/2/+", "f/2/x"],
-  ["f/3/#", "f/3/x/y"],
-  ["f/+/4", "f/x/4"],
-  ["f/5/+/z", "f/5/y/z"],
-  ["$share/g/f/6", "f/6"],
-  ["$share/h/f/7/#", "f/7/x"],
-  ["f/8", "f/8"],
-  ["f/9", "f/9"],
+  ["%/0", "%/0"],
+  ["%/1", "%/1"],
+  ["%/2/+", "%/2/x"],
+  ["%/3/#", "%/3/x/y"],
+  ["%/+/4", "%/x/4"],
+  ["%/5/+/z", "%/5/y/z"],
+  ["$share/g/%/6", "%/6"],
+  ["$share/h/%/7/#", "%/7/x"],
+  ["%/8", "%/8"],
+  ["%/9", "%/9"],
 ];
 
 /** A subscription, or none: granted QoS and Subscription Identifier. */
@@ -35,6 +35,7 @@ export class Subscriptions implements Scenario {
   readonly name = "subscriptions";
   readonly #world: World;
   readonly #clientId: string;
+  readonly #filters: typeof FILTERS;
   /** For each filter what may be. */
   readonly #possible: Set<Subscription>[] = FILTERS.map(() => new Set<Subscription>(["none"]));
   #hasSession = false;
@@ -45,6 +46,8 @@ export class Subscriptions implements Scenario {
   constructor(world: World, clientId: string) {
     this.#world = world;
     this.#clientId = clientId;
+    const own = (text: string): string => text.replace("%", `f/${clientId}`);
+    this.#filters = FILTERS.map(([topicFilter, topicName]) => [own(topicFilter), own(topicName)]);
   }
 
   prepare(): Promise<void> {
@@ -92,8 +95,8 @@ export class Subscriptions implements Scenario {
 
   async #change(client: WireClient): Promise<void> {
     const { chance } = this.#world;
-    const index = chance.integer(0, FILTERS.length - 1);
-    const [topicFilter] = FILTERS[index]!;
+    const index = chance.integer(0, this.#filters.length - 1);
+    const [topicFilter] = this.#filters[index]!;
     const possible = this.#possible[index]!;
     const packetIdentifier = this.#nextIdentifier();
     const answer = client.waitFor(
@@ -135,7 +138,7 @@ export class Subscriptions implements Scenario {
         `QoS ${packet.qos}, Subscription Identifier ${packet.subscriptionIdentifiers[0] ?? 0}`,
       );
     });
-    for (const [index, [topicFilter, topicName]] of FILTERS.entries()) {
+    for (const [index, [topicFilter, topicName]] of this.#filters.entries()) {
       const packetIdentifier = this.#nextIdentifier();
       const puback = client.waitFor(
         `PUBACK for ${topicName}`,
@@ -161,8 +164,8 @@ export class Subscriptions implements Scenario {
       this.#compare(index, topicFilter, isThere ? found.get(topicName) : "none");
       this.#world.figures.subscriptionsProbed += 1;
     }
-    for (const [, topicName] of FILTERS)
-      if (found.has(topicName) && this.#possible[indexOf(topicName)]!.has("none"))
+    for (const [, topicName] of this.#filters)
+      if (found.has(topicName) && this.#possible[this.#indexOf(topicName)]!.has("none"))
         throw new Fault(`a message came through ${topicName}, which has no subscription`);
   }
 
@@ -184,8 +187,8 @@ export class Subscriptions implements Scenario {
     this.#packetIdentifier = 1 + (this.#packetIdentifier % 60_000);
     return this.#packetIdentifier;
   }
-}
 
-function indexOf(topicName: string): number {
-  return FILTERS.findIndex(([, name]) => name === topicName);
+  #indexOf(topicName: string): number {
+    return this.#filters.findIndex(([, name]) => name === topicName);
+  }
 }

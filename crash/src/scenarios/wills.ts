@@ -45,7 +45,7 @@ export class Wills implements Scenario {
 
   constructor(world: World) {
     this.#world = world;
-    this.#book = new EventBook(world);
+    this.#book = new EventBook(world, "wills");
     this.#observer = new Subscriber(
       world,
       {
@@ -173,7 +173,6 @@ export class Wills implements Scenario {
       if (answered.at < ended.at + delay * 1000 - 100) will.isResumed = true;
       else if (sent!.at > counted + delay * 1000 + SLACK_MS) will.isUncertain = false;
     }
-    this.#world.figures.willsDue += will.isResumed ? 0 : 1;
     await client.disconnect(0);
   }
 
