@@ -6,6 +6,7 @@ import type { StoreErrorCode } from "./error-codes.ts";
 import { LogState } from "./log-state.ts";
 import { NOWHERE } from "./message-table.ts";
 import { messageOf, readBodies } from "./reading.ts";
+import type { WantedBody } from "./reading.ts";
 import { recover } from "./recover.ts";
 import { framesBehind, scanFrames } from "./scan.ts";
 import type { FoundFrame } from "./scan.ts";
@@ -187,8 +188,7 @@ class Survey {
 
   /** Reads every message that is wanted. @returns those that cannot be read. */
   *#readBodies(save: ((record: StoreRecord) => void) | undefined): Task<MessageNumber[]> {
-    const wanted: { number: MessageNumber; segment: Segment; offset: number; length: number }[] =
-      [];
+    const wanted: WantedBody[] = [];
     const lost: MessageNumber[] = [];
     const { messages, segments } = this.#state;
     messages.forEach((number, slot, offset, length) => {
@@ -203,18 +203,22 @@ class Survey {
         found.add(number);
         give(messageOf(bytes));
       };
+      const fail = (body: WantedBody, error: Error): void => {
+        lost.push(body.number);
+        this.#note(body.segment.file?.name ?? "", body.offset, error.message);
+      };
       try {
-        yield* wait(readBodies(this.#disk, this.#salt ?? 0, slice, take));
+        const damage = yield* wait(readBodies(this.#disk, this.#salt ?? 0, slice, take));
+        for (const { body, error } of damage) fail(body, error);
       } catch {
-        // One of them is damaged: which one shows when each is read by itself.
+        // The disk does not give some of them: which ones shows when each is read by itself.
         for (const body of slice) {
           if (found.has(body.number)) continue;
           try {
-            yield* wait(readBodies(this.#disk, this.#salt ?? 0, [body], take));
+            const damage = yield* wait(readBodies(this.#disk, this.#salt ?? 0, [body], take));
+            for (const { error } of damage) fail(body, error);
           } catch (error) {
-            lost.push(body.number);
-            const { file } = body.segment;
-            this.#note(file?.name ?? "", body.offset, (error as Error).message);
+            fail(body, error as Error);
           }
         }
       }

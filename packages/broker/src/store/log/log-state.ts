@@ -8,7 +8,7 @@ import type {
 } from "../../engine/records.ts";
 import { MessageTable, NOWHERE } from "./message-table.ts";
 import { QueueIndex } from "./queue-index.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { KeptRecord, LogRecord } from "./record-table.ts";
 import { SegmentSet } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 
@@ -25,12 +25,15 @@ export interface LogSession {
   epoch: number;
   sessionExpiryInterval: number;
   detachedAt: number | undefined;
+  inFlight: number | undefined;
   subscriptions: Map<string, RecordOf<"subscribe">> | undefined;
   /** Packet Identifier -> refused. */
   inbound: Map<number, boolean> | undefined;
   /** Sequence -> Packet Identifier. */
   received: Map<number, number> | undefined;
   readonly queue: QueueIndex;
+  /** Only its queue counts. */
+  hasLeft: boolean;
 }
 
 /**
@@ -73,10 +76,12 @@ export class LogState {
           epoch: record.epoch,
           sessionExpiryInterval: record.sessionExpiryInterval,
           detachedAt: undefined,
+          inFlight: undefined,
           subscriptions: undefined,
           inbound: undefined,
           received: undefined,
           queue: new QueueIndex(),
+          hasLeft: false,
         });
         return;
       case "session-attach": {
@@ -85,6 +90,7 @@ export class LogState {
         session.epoch = record.epoch;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = undefined;
+        session.inFlight = undefined;
         return;
       }
       case "session-detach": {
@@ -92,6 +98,16 @@ export class LogState {
         if (session === undefined) return;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = record.detachedAt;
+        session.inFlight = record.inFlight;
+        return;
+      }
+      case "session-leave": {
+        const session = this.sessions.get(record.session);
+        if (session === undefined) return;
+        session.hasLeft = true;
+        session.subscriptions = undefined;
+        session.inbound = undefined;
+        session.received = undefined;
         return;
       }
       case "session-end":
@@ -124,9 +140,23 @@ export class LogState {
       case "settled": {
         const session = this.sessions.get(record.session);
         if (session === undefined) return;
-        const message = session.queue.settle(record.sequence);
-        if (message !== undefined) this.#release(message);
-        session.received?.delete(record.sequence);
+        this.#settle(session, record.sequence);
+        return;
+      }
+      case "trim": {
+        const session = this.sessions.get(record.session);
+        if (session === undefined) return;
+        const { from, to } = record;
+        const given: number[] = [];
+        session.queue.forEachFrom(from, ({ sequence }) => {
+          if (sequence >= to) return false;
+          given.push(sequence);
+          return true;
+        });
+        for (const sequence of given) this.#settle(session, sequence);
+        // Applied again, there may be some whose entries are gone already.
+        for (const sequence of session.received?.keys() ?? [])
+          if (sequence >= from && sequence < to) session.received?.delete(sequence);
         return;
       }
       case "received": {
@@ -206,6 +236,14 @@ export class LogState {
     }
   }
 
+  /** A record as it is kept. */
+  kept(record: StoreRecord): KeptRecord {
+    if (record.type !== "trim") return record;
+    const { session, from, count } = record;
+    const to = this.sessions.get(session)?.queue.endOf(from, count) ?? from;
+    return { type: "trim", session, from, to };
+  }
+
   /** A new message, and where its body is. */
   addMessage(number: MessageNumber, segment: Segment, offset: number, length: number): void {
     this.highestMessage = Math.max(this.highestMessage, number);
@@ -268,6 +306,12 @@ export class LogState {
     if (session === undefined) return;
     this.sessions.delete(key);
     if (session.queue.count > 0) this.#ended.push(session.queue);
+  }
+
+  #settle(session: LogSession, sequence: number): void {
+    const message = session.queue.settle(sequence);
+    if (message !== undefined) this.#release(message);
+    session.received?.delete(sequence);
   }
 
   #release(message: MessageNumber): void {

@@ -100,24 +100,35 @@ test("what little is wanted of a segment is copied forward, and the segment goes
 
 test("copying forward waits for each step: it never fills the memory or the disk's queue", () => {
   const world = new LogWorld();
-  const { store } = world.open({
+  const { store, disk } = world.open({
     segmentBytes: 4_000_000,
     checkpointBytes: 4_000_000,
     compactBelow: 0.5,
   });
+  let flushMs = 0;
+  let most = 0;
+  const create = disk.create.bind(disk);
+  disk.create = (name) => (resolve, reject) =>
+    create(name)((file) => {
+      const flush = file.flush.bind(file);
+      file.flush = () => (flushed, failed) =>
+        void disk.later(flushMs, () => {
+          if (flushMs > 0) most = Math.max(most, store.figures.unflushedBytes);
+          flush()(flushed, failed);
+        });
+      resolve(file);
+    }, reject);
   turn(store, begin(1));
   for (let number = 1; number <= 500; number += 1)
     turn(store, ...publish(number, 10_000, { 1: number }));
   world.events.settle();
   const { appendedBytes } = store.figures;
+  // Reading is fast, flushing is not: whoever does not wait is far ahead soon.
+  flushMs = 100;
   for (let number = 1; number <= 400; number += 1)
     if (number % 3 > 0) store.append(settled(1, number));
   store.endTurn();
-  let most = 0;
-  while (!world.events.isSettled) {
-    world.events.run(1);
-    most = Math.max(most, store.figures.unflushedBytes);
-  }
+  world.events.advance(60_000);
   assert.ok(store.figures.appendedBytes - appendedBytes > 1_000_000, "much was copied");
   assert.ok(most < 300_000, `${most} bytes were unflushed at once`);
 });
@@ -369,18 +380,50 @@ test("closing on a failing disk says so and lets the directory go", () => {
   assert.ok(world.open().state.sessions.length >= 1);
 });
 
-test("a body that is damaged fails its reader and names the segment, and the rest is read", () => {
+test("a body that is damaged is told with its segment, and the rest of the queue is read", () => {
   const world = new LogWorld();
   const { store, trouble } = world.open();
-  turn(store, begin(1), ...publish(1, 100, { 1: 1 }), begin(2), ...publish(2, 40_000, { 2: 1 }));
+  turn(
+    store,
+    begin(1),
+    ...publish(1, 100, { 1: 1 }),
+    begin(2),
+    ...publish(2, 40_000, { 1: 2, 2: 1 }),
+  );
   world.events.settle();
   const bytes = world.medium.read("00000001.log");
   bytes[100] = (bytes[100] as number) ^ 1;
   world.medium.files.get("00000001.log")?.seen.write(0, bytes);
-  assert.throws(() => world.settle(store.readQueue(1, 0, 1000)), {
+  const page = world.settle(store.readQueue(1, 0, 1000));
+  assert.deepEqual(page, { entries: [], unreadable: [1], next: 2 });
+  const whole = world.settle(store.readQueue(1, 0, 100_000));
+  assert.deepEqual(whole.unreadable, [1]);
+  assert.deepEqual(
+    whole.entries.map(({ message }) => message),
+    [messageOf(2, 40_000)],
+  );
+  const told = {
     code: "ERR_STORE_DAMAGED",
     message: /^00000001\.log is damaged at byte \d+: message 1 /,
-  });
-  assert.equal(trouble.length, 1);
+  };
+  assert.throws(() => world.settle(store.readMessage(1)), told);
+  assert.equal(trouble.length, 3);
+  for (const error of trouble)
+    assert.throws(() => {
+      throw error;
+    }, told);
   assert.equal(world.settle(store.readMessage(2)).payload.length, 40_000);
+});
+
+test("a disk that cannot read fails the reader, and says nothing of damage", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open();
+  turn(store, begin(1), ...publish(1, 100, { 1: 1 }));
+  world.events.settle();
+  disk.faults = { ...NO_DISK_FAULTS, readFailure: 1 };
+  assert.throws(() => world.settle(store.readQueue(1, 0, 1000)), { code: "ERR_STORE_DISK" });
+  disk.faults = NO_DISK_FAULTS;
+  const page = world.settle(store.readQueue(1, 0, 1000));
+  assert.deepEqual(page.unreadable, []);
+  assert.equal(page.entries.length, 1);
 });
