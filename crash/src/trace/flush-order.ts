@@ -11,7 +11,7 @@ export interface FlushOrder {
 }
 
 /** What an acknowledgement stands for. */
-interface Promise_ {
+interface Pledge {
   readonly what: string;
   /** When the request had been read. */
   readonly asked: number;
@@ -24,7 +24,7 @@ interface Conversation {
   readonly incoming: PacketReader;
   readonly outgoing: PacketReader;
   /** What was asked, by what answers it. */
-  readonly asked: Map<string, Promise_>;
+  readonly asked: Map<string, Pledge>;
 }
 
 /**
@@ -37,11 +37,13 @@ interface Conversation {
 export function flushOrder(calls: readonly SystemCall[]): FlushOrder {
   const writes = calls.filter(({ name, target }) => isSegment(target) && /write/.test(name));
   const flushes = calls.filter(
-    ({ name, target, result }) => isSegment(target) && /sync$/.test(name) && result === 0,
+    ({ name, target, result }) => isSegment(target) && name.endsWith("sync") && result === 0,
   );
   const conversations = new Map<string, Conversation>();
   const covered: Record<string, number> = {};
   const early: string[] = [];
+  /** Sessions that were begun: one that is resumed is recorded without its Client Identifier. */
+  const begun = new Set<string>();
   for (const call of inOrderOfEffect(calls)) {
     if (!call.target.startsWith("socket:") || call.bytes.length === 0) continue;
     let one = conversations.get(call.target);
@@ -49,16 +51,16 @@ export function flushOrder(calls: readonly SystemCall[]): FlushOrder {
       one = { incoming: new PacketReader(5), outgoing: new PacketReader(5), asked: new Map() };
       conversations.set(call.target, one);
     }
-    if (/^read/.test(call.name)) {
-      for (const packet of one.incoming.read(call.bytes)) hear(one, packet, call.ended);
+    if (call.name.startsWith("read")) {
+      for (const packet of one.incoming.read(call.bytes)) hear(one, packet, call.ended, begun);
       continue;
     }
     for (const packet of one.outgoing.read(call.bytes)) {
-      const promise = one.asked.get(answerKey(packet));
-      if (promise === undefined) continue;
-      if (isCovered(promise, call.begun, writes, flushes))
+      const pledge = one.asked.get(answerKey(packet));
+      if (pledge === undefined) continue;
+      if (isCovered(pledge, call.begun, writes, flushes))
         covered[packet.type] = (covered[packet.type] ?? 0) + 1;
-      else early.push(`${packet.type} for ${promise.what}`);
+      else early.push(`${packet.type} for ${pledge.what}`);
     }
   }
   return { covered, early };
@@ -66,13 +68,12 @@ export function flushOrder(calls: readonly SystemCall[]): FlushOrder {
 
 /** A read has its effect when it ends, a write when it begins. */
 function inOrderOfEffect(calls: readonly SystemCall[]): SystemCall[] {
-  const at = (call: SystemCall): number =>
-    /^read/.test(call.name) ? call.ended : call.begun;
+  const at = (call: SystemCall): number => (call.name.startsWith("read") ? call.ended : call.begun);
   return calls.toSorted((a, b) => at(a) - at(b));
 }
 
 /** Notes what a packet of the client asks for. */
-function hear(one: Conversation, packet: Packet, asked: number): void {
+function hear(one: Conversation, packet: Packet, asked: number, begun: Set<string>): void {
   const note = (answer: string, what: string, marker?: string | Buffer): void => {
     const bytes = typeof marker === "string" ? Buffer.from(marker) : marker;
     one.asked.set(answer, { what, asked, marker: bytes });
@@ -80,8 +81,8 @@ function hear(one: Conversation, packet: Packet, asked: number): void {
   switch (packet.type) {
     case "connect":
       one.outgoing.version = one.incoming.version;
-      // A session that is resumed is recorded without its Client Identifier.
-      note("connack", packet.clientId, packet.clientId.includes("again") ? undefined : packet.clientId);
+      note("connack", packet.clientId, begun.has(packet.clientId) ? undefined : packet.clientId);
+      begun.add(packet.clientId);
       return;
     case "publish":
       if (packet.qos === 0) return;
@@ -112,7 +113,7 @@ function answerKey(packet: Packet): string {
 }
 
 function isCovered(
-  { asked, marker }: Promise_,
+  { asked, marker }: Pledge,
   leaves: number,
   writes: readonly SystemCall[],
   flushes: readonly SystemCall[],
@@ -120,7 +121,9 @@ function isCovered(
   return writes.some(
     (write) =>
       write.ended < leaves &&
-      (marker === undefined ? write.begun > asked : write.begun > asked && write.bytes.includes(marker)) &&
+      (marker === undefined
+        ? write.begun > asked
+        : write.begun > asked && write.bytes.includes(marker)) &&
       flushes.some(
         (flush) =>
           flush.target === write.target && flush.begun > write.ended && flush.ended < leaves,

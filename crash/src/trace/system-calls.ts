@@ -10,11 +10,16 @@ export interface SystemCall {
   readonly result: number;
 }
 
-/** Flags for `strace` that give what `readSystemCalls` reads. @param file  Where the trace goes. */
+/**
+ * Flags for `strace` that give what `readSystemCalls` reads. The traced program is the process that
+ * is spawned, and the tracer stands beside it.
+ *
+ * @param file  Where the trace goes.
+ */
 export function straceFlags(file: string): string[] {
   const calls = "read,readv,write,writev,pwrite64,pwritev";
   return [
-    ...["-f", "-qq", "-y", "-xx", "-s", "1000000", "-o", file],
+    ...["-D", "-f", "-q", "-y", "-xx", "-s", "1000000", "-o", file],
     ...["-e", `trace=${calls},fdatasync,fsync`, "-e", "signal=none"],
   ];
 }
