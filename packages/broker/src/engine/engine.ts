@@ -348,9 +348,6 @@ export class Engine {
 
   #onStoreState(): void {
     this.enter();
-    this.log.write(this.store.state === "ok" ? "info" : "warn", "store-state", {
-      state: this.store.state,
-    });
     if (this.store.state === "slow") return;
     for (const { connection, ticket, timer } of this.#held) {
       this.wheel.cancel(timer);
