@@ -215,6 +215,7 @@ export class Publisher {
   }
 
   #guard(client: WireClient, packet: Packet): void {
+    if (this.#world.isOver) return;
     try {
       this.#handle(client, packet);
     } catch (error) {

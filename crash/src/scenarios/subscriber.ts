@@ -142,7 +142,7 @@ export class Subscriber {
   }
 
   #guard(client: WireClient, packet: Packet): void {
-    if (!client.isOpen) return;
+    if (!client.isOpen || this.#world.isOver) return;
     try {
       this.#handle(client, packet);
     } catch (error) {

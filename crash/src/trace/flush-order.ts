@@ -28,8 +28,8 @@ interface Conversation {
 }
 
 /**
- * Holds each PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, CONNACK and PUBREL that the broker sent to
- * the flush that covers it: the write of its record had ended, then an `fdatasync` of that file
+ * Holds each PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, CONNACK, PUBREL and PUBLISH of QoS 2 that the
+ * broker sent to the flush that covers it: the write of its record had ended, then an `fdatasync` of that file
  * began, and that had ended before the acknowledgement left.
  *
  * Every one of them must be about something durable.
@@ -56,7 +56,7 @@ export function flushOrder(calls: readonly SystemCall[]): FlushOrder {
       continue;
     }
     for (const packet of one.outgoing.read(call.bytes)) {
-      const pledge = one.asked.get(answerKey(packet));
+      const pledge = pledgeOf(one, packet);
       if (pledge === undefined) continue;
       if (isCovered(pledge, call.begun, writes, flushes))
         covered[packet.type] = (covered[packet.type] ?? 0) + 1;
@@ -106,6 +106,14 @@ function hear(one: Conversation, packet: Packet, asked: number, begun: Set<strin
       return;
     default:
   }
+}
+
+/** What a packet of the broker stands for; `undefined`: nothing that must be durable. */
+function pledgeOf(one: Conversation, packet: Packet): Pledge | undefined {
+  if (packet.type !== "publish") return one.asked.get(answerKey(packet));
+  // At QoS 1 the delivery does not wait.
+  if (packet.qos !== 2) return undefined;
+  return { what: `"${packet.payload.toString()}"`, asked: 0, marker: Buffer.from(packet.payload) };
 }
 
 function answerKey(packet: Packet): string {

@@ -21,7 +21,7 @@ import { readSystemCalls, straceFlags } from "./system-calls.ts";
 import { tracedLoad } from "./traced-load.ts";
 
 /** All that must have been seen. */
-const TYPES = ["connack", "suback", "puback", "pubrec", "pubrel", "pubcomp", "unsuback"];
+const TYPES = ["connack", "suback", "puback", "pubrec", "pubrel", "pubcomp", "unsuback", "publish"];
 /** Time that the tracer may take to write the rest. Milliseconds. */
 const TRACE_MS = 10_000;
 
