@@ -24,6 +24,8 @@ export interface CrashRunOptions {
   readonly settleEvery: number;
   /** Shortest and longest time under load between a start and the kill. Milliseconds. */
   readonly lifeMs: readonly [number, number];
+  /** Longest Will Delay Interval, and longest delay of a message. Seconds, at least 1. */
+  readonly longestDelay: number;
   /** A lie of the disk, to see that the ledger finds it: the last batch is lost at each kill. */
   readonly losesLastBatch: boolean;
   /** Do all but kill: whatever is found then is no crash's fault. */
@@ -77,7 +79,7 @@ class CrashRun {
 
   constructor(options: CrashRunOptions) {
     this.#options = options;
-    const world = new World(options.seed);
+    const world = new World(options.seed, options.longestDelay);
     this.#world = world;
     this.#scenarios = [
       new Delivery(world),

@@ -40,6 +40,7 @@ const report = await crashRun({
   durability: flags.durability as Durability,
   settleEvery: Number(flags["settle-every"]),
   lifeMs: [30, 900],
+  longestDelay: 2,
   losesLastBatch: flags.lie,
   spares: flags.spare,
   keep: flags.keep,

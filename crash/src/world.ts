@@ -72,8 +72,12 @@ export class World {
   #waiting: (() => void)[] = [];
   readonly #timers = new Set<{ timer: NodeJS.Timeout; done: () => void }>();
 
-  constructor(seed: number) {
+  /** Longest Will Delay Interval, and longest delay of a message. Seconds, at least 1. */
+  readonly longestDelay: number;
+
+  constructor(seed: number, longestDelay: number) {
     this.chance = Chance.ofSeed(seed);
+    this.longestDelay = longestDelay;
   }
 
   /** The broker listens. */

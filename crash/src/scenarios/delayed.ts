@@ -81,7 +81,7 @@ export class DelayedMessages implements Scenario {
       return one.cancel;
     }
     const qos = chance.pick([1, 2] as const);
-    const delay = chance.integer(1, 2);
+    const delay = chance.integer(1, this.#world.longestDelay);
     const topicName = `x/${(this.#number += 1)}`;
     const id = `${topicName} QoS ${qos} after ${delay} s`;
     const message = publication(`$delayed/${delay}/${topicName}`, Buffer.from(id), qos);

@@ -8,6 +8,8 @@ import type { Publication } from "./publisher.ts";
 const TOPICS = 12;
 /** Time after the last expected packet in which nothing else may come. Milliseconds. */
 const QUIET_MS = 30;
+/** Time without any packet after which what is missing does not come. Milliseconds. */
+const MISSING_MS = 300;
 
 /**
  * Retained messages, set and cleared. A reader looks at all of them before the publisher repeats
@@ -94,8 +96,10 @@ export class Retained implements Scenario {
     try {
       const found = new Map<number, Publish>();
       let isEnd = false;
+      let latest = Infinity;
       client.receive((packet) => {
         if (packet.type !== "publish") return;
+        latest = performance.now();
         if (packet.topicName === "r/end") isEnd = true;
         else found.set(indexOf(packet.topicName), packet);
       });
@@ -112,11 +116,10 @@ export class Retained implements Scenario {
           packetIdentifier: 0,
         }),
       );
-      const deadline = performance.now() + 10_000;
+      const isQuiet = (): boolean => isEnd && performance.now() - latest > MISSING_MS;
       const isComplete = (): boolean =>
         isEnd && this.#writes.every((writes, index) => found.has(index) || writes.some(isClear));
-      while (client.isOpen && !isComplete() && performance.now() < deadline)
-        await this.#world.stay(client, 5);
+      while (client.isOpen && !isComplete() && !isQuiet()) await this.#world.stay(client, 5);
       await this.#world.stay(client, QUIET_MS);
       if (!client.isOpen) return;
       for (const [index, writes] of this.#writes.entries())

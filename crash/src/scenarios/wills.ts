@@ -91,7 +91,7 @@ export class Wills implements Scenario {
     const clientId = `will-${(this.#number += 1)}`;
     const will: Will = {
       id: `${clientId} QoS ${qos} ${way}`,
-      delay: isDelayed ? chance.integer(1, 2) : 0,
+      delay: isDelayed ? chance.integer(1, this.#world.longestDelay) : 0,
       hasSession: isDelayed || chance.happens(0.5),
       armed: undefined,
       ended: undefined,

@@ -21,6 +21,7 @@ export async function realDirectory(seed: number, kills: number): Promise<string
     durability: "strict",
     settleEvery: kills + 1,
     lifeMs: [300, 700],
+    longestDelay: 2,
     losesLastBatch: false,
     spares: false,
     keep: true,
