@@ -26,6 +26,7 @@ const SUITES = [
   { name: "tools", budget: 10, pattern: /^tools\// },
   { name: "interop", budget: 20, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
+  { name: "crash", budget: 8, pattern: /^crash\// },
   { name: "simulation", budget: 20, pattern: /simulat|planted|faults|ledger/ },
   { name: "contract", budget: 3, pattern: /contract/ },
   { name: "property", budget: 8, pattern: /propert(y|ies)\.test|fuzz/ },
@@ -75,7 +76,7 @@ function findSuites() {
   for (const name of readdirSync(join(ROOT, "packages"))) {
     files.push(...compiledTests(`packages/${name}`));
   }
-  files.push(...compiledTests("conformance"), ...compiledTests("bench"));
+  files.push(...compiledTests("conformance"), ...compiledTests("bench"), ...compiledTests("crash"));
   for (const name of readdirSync(join(ROOT, "tools"))) {
     if (name.endsWith(".test.mjs")) files.push(`tools/${name}`);
   }
