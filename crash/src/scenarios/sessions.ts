@@ -71,7 +71,10 @@ export class Sessions implements Scenario {
         client.cut();
         this.#leaving ??= { begun: this.#world.now(), noticed: undefined, asked, interval: asked };
       }
-      await this.#world.pause(chance.integer(0, chance.happens(0.2) ? 4000 : 300));
+      // Half of those that can expire are given the time to.
+      const expires = asked > 0 && asked < 10 && chance.happens(0.5);
+      const shortest = expires ? asked * 1000 + SLACK_MS : 0;
+      await this.#world.pause(shortest + chance.integer(0, expires ? 1500 : 300));
     });
   }
 
