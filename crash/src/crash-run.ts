@@ -20,7 +20,7 @@ export interface CrashRunOptions {
   readonly kills: number;
   readonly seed: number;
   readonly durability: Durability;
-  /** After so many kills, and at the end, everything must be settled before the load goes on. */
+  /** After so many kills, and at the end, everything must be settled before the load goes on. 0: never. */
   readonly settleEvery: number;
   /** Shortest and longest time under load between a start and the kill. Milliseconds. */
   readonly lifeMs: readonly [number, number];
@@ -94,6 +94,7 @@ class CrashRun {
 
   async run(): Promise<CrashReport> {
     const world = this.#world;
+    const { settleEvery } = this.#options;
     await this.#start();
     let running: Promise<unknown> = Promise.resolve();
     try {
@@ -107,9 +108,9 @@ class CrashRun {
           await this.#kill();
           await this.#restart();
         }
-        if (this.#kills % this.#options.settleEvery === 0) await this.#settle();
+        if (this.#kills % settleEvery === 0) await this.#settle();
       }
-      if (this.#kills % this.#options.settleEvery !== 0) await this.#settle();
+      if (settleEvery > 0 && this.#kills % settleEvery !== 0) await this.#settle();
     } catch (error) {
       world.fault("broker", error);
     }

@@ -19,7 +19,8 @@ export async function realDirectory(seed: number, kills: number): Promise<string
     kills,
     seed,
     durability: "strict",
-    settleEvery: kills + 1,
+    // So that much still waits.
+    settleEvery: 0,
     lifeMs: [300, 700],
     longestDelay: 2,
     losesLastBatch: false,
