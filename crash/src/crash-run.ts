@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BrokerProcess } from "./broker-process.ts";
 import type { Durability } from "./broker-process.ts";
 
+import { freePort } from "./free-port.ts";
 import { Delivery } from "./scenarios/delivery.ts";
 import { DelayedMessages } from "./scenarios/delayed.ts";
 import { Retained } from "./scenarios/retained.ts";
@@ -95,6 +96,7 @@ class CrashRun {
   async run(): Promise<CrashReport> {
     const world = this.#world;
     const { settleEvery } = this.#options;
+    this.#port = await freePort();
     await this.#start();
     let running: Promise<unknown> = Promise.resolve();
     try {
@@ -130,7 +132,7 @@ class CrashRun {
   async #start(): Promise<void> {
     const spawned = performance.now();
     this.#spawn();
-    this.#port = await this.#broker.listening();
+    await this.#broker.listening();
     this.#starts.push(performance.now() - spawned);
     this.#world.begin(this.#port);
   }
