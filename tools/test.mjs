@@ -24,9 +24,9 @@ import { writeResults } from "./test-results.mjs";
  */
 const SUITES = [
   { name: "tools", budget: 10, pattern: /^tools\// },
-  { name: "interop", budget: 20, pattern: /^conformance\/.*interop/ },
+  { name: "interop", budget: 15, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
-  { name: "crash", budget: 8, pattern: /^crash\// },
+  { name: "crash", budget: 5, pattern: /^crash\// },
   { name: "simulation", budget: 20, pattern: /simulat|planted|faults|ledger/ },
   { name: "contract", budget: 3, pattern: /contract/ },
   { name: "property", budget: 8, pattern: /propert(y|ies)\.test|fuzz/ },
