@@ -26,13 +26,9 @@ const SUITES = [
   { name: "tools", budget: 10, pattern: /^tools\// },
   { name: "interop", budget: 15, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
-<<<<<<< HEAD
   { name: "crash", budget: 5, pattern: /^crash\// },
-  { name: "simulation", budget: 20, pattern: /simulat|planted|faults|ledger/ },
-=======
   { name: "store", budget: 12, pattern: /^packages\/broker\/dist\/(store|disk)\// },
   { name: "simulation", budget: 12, pattern: /simulat|planted|faults|ledger/ },
->>>>>>> main
   { name: "contract", budget: 3, pattern: /contract/ },
   { name: "property", budget: 7, pattern: /propert(y|ies)\.test|fuzz/ },
   {
