@@ -10,6 +10,7 @@ import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { RecoveredSession } from "./records.ts";
 import type { Session } from "./session.ts";
 import { messageFromStore } from "./stored-message.ts";
+import { UNFLUSHED_SETTLES } from "./unflushed-settles.ts";
 
 /** Messages in the window below which the next page is asked for. */
 const LOW = 64;
@@ -274,7 +275,8 @@ export function restoreQueue(
   recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
-  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum;
+  const inFlight =
+    recovered.inFlight ?? engine.settings.session.inflightMaximum + UNFLUSHED_SETTLES;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -293,7 +295,7 @@ export function restoreQueue(
     count,
     bytes: summary.bytes,
     resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
-    // Who detached in time was sent nothing that is not settled.
+    // Who detached before the crash was sent nothing that is not settled.
     freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),

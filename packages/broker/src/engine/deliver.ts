@@ -15,6 +15,7 @@ import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
 import type { Session } from "./session.ts";
+import { UNFLUSHED_SETTLES } from "./unflushed-settles.ts";
 
 /** Fills the connection's output. @returns whether there is more to send that only the turn's bound kept back. */
 export function pump(connection: Connection, session: Session): boolean {
@@ -69,6 +70,15 @@ function sendNext(connection: Connection, session: Session): boolean {
   const engine = connection.engine;
   const meta = queue.headMeta;
   const qos = meta & META_QOS;
+  const { unflushedSettles } = session;
+  if (
+    unflushedSettles !== undefined &&
+    (meta & META_KEPT) !== 0 &&
+    unflushedSettles.count(engine.store.durable) >= UNFLUSHED_SETTLES
+  ) {
+    engine.waitingSessions.add(session); // After a crash DUP must be on all that was sent.
+    return false;
+  }
   // What may have been sent has to be sent to the end: its Packet Identifier is taken at the client.
   if (message.expiresAt !== 0 && message.expiresAt <= engine.now && (meta & META_DUP) === 0) {
     engine.drop("expired", session.clientId, message, qos); // [MQTT5-3.3.2-5]

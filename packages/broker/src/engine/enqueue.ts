@@ -134,7 +134,9 @@ export function recordSettled(
   sequence: number,
   meta: number,
 ): void {
-  if ((meta & META_KEPT) !== 0) engine.append({ type: "settled", session: session.key, sequence });
+  if ((meta & META_KEPT) === 0) return;
+  const position = engine.append({ type: "settled", session: session.key, sequence });
+  session.ensureUnflushedSettles().add(position);
 }
 
 /** A message is in flight no more: its bytes are not needed again. */

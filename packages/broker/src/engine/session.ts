@@ -10,6 +10,7 @@ import type { Meter } from "./queue.ts";
 import type { RetainedReplay } from "./retained.ts";
 import type { SharedGroup } from "./shared.ts";
 import type { ArmedWill } from "./will.ts";
+import { UnflushedSettles } from "./unflushed-settles.ts";
 
 /** Session Expiry Interval of a session that never expires. */
 export const NEVER_EXPIRES = 0xffff_ffff;
@@ -51,6 +52,8 @@ export class Session {
   /** Head of the queue that the delivery hook allowed, after a promise. */
   deliveryAllowed: Message | undefined;
   outbound: Outbound<Message> | undefined;
+  /** What of it is settled, and not durably. */
+  unflushedSettles: UnflushedSettles | undefined;
   /** Of what is in flight, by Packet Identifier. */
   flightExtras: Map<number, Extras> | undefined;
   inbound: Inbound | undefined;
@@ -85,6 +88,10 @@ export class Session {
 
   ensureOutbound(): Outbound<Message> {
     return (this.outbound ??= new Outbound<Message>());
+  }
+
+  ensureUnflushedSettles(): UnflushedSettles {
+    return (this.unflushedSettles ??= new UnflushedSettles());
   }
 
   ensureInbound(): Inbound {
