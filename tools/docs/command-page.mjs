@@ -11,6 +11,7 @@ import {
   subscribeOptions,
 } from "../../packages/sericite/dist/client/subscribe-command.js";
 import { exitCodeTexts } from "../../packages/sericite/dist/exit-code.js";
+import { passwdHelp, passwdOptions } from "../../packages/sericite/dist/passwd/passwd-command.js";
 import { groupOptions, optionSyntax } from "../../packages/sericite/dist/options/help.js";
 import { code, generated, plain, table } from "./markdown.mjs";
 
@@ -49,6 +50,8 @@ export function commandPage() {
         Object.keys(rows).map(code).join(", "),
       ]),
     ),
+    ...commandSection("passwd", passwdHelp, passwdOptions),
+    "See [Authentication](AUTHENTICATION.md) for what the broker does with the file.",
     mosquittoText,
     "## Exit codes",
     table(

@@ -25,6 +25,11 @@ export const commands: readonly Command[] = [
     text: "Subscribe and print messages, with the options of mosquitto_sub.",
     load: () => import("./client/subscribe-command.ts"),
   },
+  {
+    name: "passwd",
+    text: "Keep the users of a password file.",
+    load: () => import("./passwd/passwd-command.ts"),
+  },
 ];
 
 /**

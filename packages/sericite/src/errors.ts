@@ -18,7 +18,8 @@ export const commandErrorCodes = {
   ERR_FILE_LIMIT: "The process has no file descriptor left.",
   ERR_DRAIN: "The broker was asked to stop and did not within its time.",
   ERR_OUTPUT: "What was received could not be written to the output.",
-  ERR_INPUT: "What was to be published could not be read.",
+  ERR_INPUT: "What was to be published, or a password, could not be read.",
+  ERR_PASSWORD_FILE: "A password file cannot be read or written, or lacks the user.",
 } as const;
 
 /** A code of the command. */
