@@ -357,7 +357,7 @@ export class Broker implements AsyncDisposable {
         (row.live ? changed : needRestart).push(`${section}.${key}`);
       }
     }
-    const reloadEntry = await this.#entry.prepare(next);
+    const reloadEntry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
     if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
       changed.push("tls.certificate");
@@ -434,7 +434,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     version,
   });
   const entry = new Entry(options, settings, engine.counters, engine.log);
-  engine.authenticator = (await entry.prepare(settings))();
+  engine.authenticator = entry.prepare(settings)();
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   return new Broker(engine, settings, entry, recovered);

@@ -62,7 +62,7 @@ export class Entry {
    * @returns what puts it in force: call it, and it gives the authenticator; `undefined` lets everybody in.
    * @throws UsageError ERR_PASSWORD_FILE.
    */
-  async prepare(settings: Settings): Promise<() => Authenticator | undefined> {
+  prepare(settings: Settings): () => Authenticator | undefined {
     const { authenticator, authenticators } = this.#given;
     if (authenticator !== undefined) {
       const alone = typeof authenticator === "function" ? asked(authenticator) : authenticator;
@@ -70,7 +70,7 @@ export class Entry {
     }
     if (authenticators === undefined && !namesAuthentication(settings)) return () => undefined;
     const { auth } = settings;
-    const users = auth.passwordFile === "" ? undefined : await readPasswordFile(auth.passwordFile);
+    const users = auth.passwordFile === "" ? undefined : readPasswordFile(auth.passwordFile);
     return () => {
       this.#queue.bounds = boundsOf(settings);
       const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>

@@ -76,7 +76,7 @@ test("files of mosquitto_passwd are read as they are", async (t) => {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return t.skip("mosquitto_passwd is not installed");
   }
-  const users = await readPasswordFile(file);
+  const users = readPasswordFile(file);
   assert.match(users.get("new")!.hash.text, /^\$7\$/);
   assert.match(users.get("old")!.hash.text, /^\$6\$/);
   for (const name of ["new", "old"]) {
@@ -162,4 +162,4 @@ test("a new file is its owner's only; one that is replaced keeps its permissions
 });
 
 test("a file that is not there is told with its name", () =>
-  assert.rejects(readPasswordFile(join(folder, "none")), /none cannot be read: ENOENT/));
+  assert.throws(() => readPasswordFile(join(folder, "none")), /none cannot be read: ENOENT/));

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { chmod, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
+import { chmod, open, rename, unlink } from "node:fs/promises";
 import { UsageError } from "@sericite/protocol";
 import { parsePasswordHash } from "./password-hash.ts";
 import type { PasswordHash } from "./password-hash.ts";
@@ -26,15 +27,15 @@ const LARGEST = 64 * 1024 * 1024;
  *
  * @throws UsageError ERR_PASSWORD_FILE names file and line, never a hash.
  */
-export async function readPasswordFile(path: string): Promise<PasswordUsers> {
-  return parsePasswordFile(await readPasswordText(path), path);
+export function readPasswordFile(path: string): PasswordUsers {
+  return parsePasswordFile(readPasswordText(path), path);
 }
 
 /** The text of the file, as `readPasswordFile` would read it. @throws UsageError ERR_PASSWORD_FILE. */
-export async function readPasswordText(path: string): Promise<string> {
+export function readPasswordText(path: string): string {
   try {
-    if ((await stat(path)).size > LARGEST) throw fileError(`${path} is above 64 MiB`);
-    return await readFile(path, "utf8");
+    if (statSync(path).size > LARGEST) throw fileError(`${path} is above 64 MiB`);
+    return readFileSync(path, "utf8");
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
     throw fileError(`${path} cannot be read: ${(cause as Error).message}`, cause);
@@ -102,7 +103,7 @@ export function withoutUser(text: string, name: string): string {
 export async function writePasswordText(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.new`;
   try {
-    const mode = await modeOf(path);
+    const mode = modeOf(path);
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(text);
@@ -118,9 +119,9 @@ export async function writePasswordText(path: string, text: string): Promise<voi
   }
 }
 
-async function modeOf(path: string): Promise<number> {
+function modeOf(path: string): number {
   try {
-    return (await stat(path)).mode & 0o777;
+    return statSync(path).mode & 0o777;
   } catch (error) {
     ignoreMissing(error);
     return 0o600;
@@ -135,7 +136,6 @@ function ignoreMissing(error: unknown): void {
 export function usernameFault(name: string): string | undefined {
   if (name === "") return "the name is empty";
   if (name.includes(":")) return "a name cannot have a colon";
-  // oxlint-disable-next-line no-control-regex -- They would break the line, or hide in it.
   if (/[\u0000-\u001f\u007f]/.test(name)) return "a name cannot have control characters";
   if (name.startsWith("#")) return "a name cannot begin with #, as comments do";
   if (Buffer.byteLength(name) > 65_535) return "a name cannot have more than 65535 bytes";

@@ -113,7 +113,7 @@ async function add(path: string, name: string, line: CommandLine): Promise<numbe
   if (iterations < 4096 || iterations > 10_000_000)
     throw usageError("ERR_OPTION_VALUE", `--iterations: expected 4096…10000000, got ${iterations}`);
   // A file that cannot be read is told before anybody types a password.
-  const before = existsSync(path) ? await readPasswordText(path) : "";
+  const before = existsSync(path) ? readPasswordText(path) : "";
   parsePasswordFile(before, path);
   const password = await newPassword(name);
   const hashes = [await hashPassword(password, cost)];
@@ -128,7 +128,7 @@ async function add(path: string, name: string, line: CommandLine): Promise<numbe
 }
 
 async function remove(path: string, name: string): Promise<number> {
-  const before = await readPasswordText(path);
+  const before = readPasswordText(path);
   if (!parsePasswordFile(before, path).has(name)) throw unknownUser(path, name);
   await writePasswordText(path, withoutUser(before, name));
   printText(`removed ${name}\n`);
@@ -136,7 +136,7 @@ async function remove(path: string, name: string): Promise<number> {
 }
 
 async function check(path: string, name: string): Promise<number> {
-  const user = parsePasswordFile(await readPasswordText(path), path).get(name);
+  const user = parsePasswordFile(readPasswordText(path), path).get(name);
   if (user === undefined) throw unknownUser(path, name);
   const [password] = await passwords([`Password of ${name}: `]);
   const isRight = await user.hash.verify(password!);
@@ -144,8 +144,8 @@ async function check(path: string, name: string): Promise<number> {
   return isRight ? ExitCode.ok : ExitCode.badUserNameOrPassword;
 }
 
-async function list(path: string): Promise<number> {
-  const users = parsePasswordFile(await readPasswordText(path), path);
+function list(path: string): number {
+  const users = parsePasswordFile(readPasswordText(path), path);
   for (const { name, hash, scram } of users.values()) {
     const more = [...scram.keys()].map((digest) => `scram-${digest.replace("sha", "sha-")}`);
     const methods = more.includes(hash.method) ? more : [hash.method, ...more];
