@@ -129,7 +129,8 @@ function claim(connection: Connection, packet: ConnectPacket): void {
     (granted) => {
       if (granted === undefined)
         return connection.refuse(ReasonCode.serverUnavailable, "the session could not be claimed");
-      open(connection, packet, granted);
+      if (engine.cluster === undefined) open(connection, packet, granted);
+      else engine.cluster.moves.fetch(connection, granted, () => open(connection, packet, granted));
     },
   );
 }
@@ -202,6 +203,7 @@ function attach(
   session.expiryInterval = expiryInterval;
   connection.session = session;
   connection.epoch = granted.epoch;
+  engine.cluster?.attachmentChanged(session);
   if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
   if (isResumed) {
     engine.counters.sessionsResumed++;
