@@ -18,7 +18,7 @@ export interface CommandBroker {
 const COMMAND = join(import.meta.dirname, "../../../packages/sericite/bin/sericite.js");
 
 /**
- * Starts `sericite broker --port 0` as a user would, and waits until it listens on loopback.
+ * Starts `sericite broker --port 0` as a user would, without a directory of its own, and waits until it listens on loopback.
  *
  * With `SERICITE_INTEROP_PORT` the broker that listens there already is used instead: so the same
  * tests can be run against any other broker.
@@ -32,7 +32,11 @@ export async function startCommandBroker(...flags: string[]): Promise<CommandBro
 
   const child = spawn(
     process.execPath,
-    [COMMAND, "broker", "--port", "0", "--log-format", "json", ...flags],
+    [
+      COMMAND,
+      ...["broker", "--port", "0", "--log-format", "json", "--durability", "memory"],
+      ...flags,
+    ],
     {
       stdio: ["ignore", "pipe", "pipe"],
     },

@@ -7,6 +7,7 @@ export type {
   Reconfiguration,
 } from "./broker.ts";
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
+export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
@@ -77,6 +78,16 @@ export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
 export { brokerSettings, createSettings, settingFault } from "./settings.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
+export type { Recovered } from "./store-opening.ts";
+export { durabilityTexts } from "./store/settings.ts";
+export type { Durability } from "./store/settings.ts";
+export type { Disk, DiskEntry, DiskFile, Step } from "./store/log/disk.ts";
+export { storeErrorCodes } from "./store/log/error-codes.ts";
+export type { StoreErrorCode } from "./store/log/error-codes.ts";
+export { DEFAULT_LOG_STORE_OPTIONS } from "./store/log/log-store-options.ts";
+export type { LogStoreOptions } from "./store/log/log-store-options.ts";
+export { LogStore } from "./store/log/log-store.ts";
+export type { LogStoreFigures } from "./store/log/log-store.ts";
 export type { Message, MessageHandler, TopicFilters } from "@sericite/client";
 export { ReasonCode, UsageError, ConnectionError } from "@sericite/protocol";
 export type {

@@ -9,6 +9,7 @@ import { DirectoryLock } from "./directory-lock.ts";
 /** A directory of the file system. */
 export class NodeDisk implements Disk {
   readonly name: string;
+  readonly #reading = { file: "", bytes: 0 };
   readonly #lock: DirectoryLock;
 
   /**
@@ -19,6 +20,11 @@ export class NodeDisk implements Disk {
   constructor(directory: string, options: { readonly lockSilentMs?: number } = {}) {
     this.name = directory;
     this.#lock = new DirectoryLock(directory, options.lockSilentMs);
+  }
+
+  /** How much was read since this was made, and where the last read was: tells how far a start is. */
+  get reading(): DiskReading {
+    return this.#reading;
   }
 
   lock(): Step<void> {
@@ -107,7 +113,7 @@ export class NodeDisk implements Disk {
   #open(name: string, flags: string): Step<DiskFile> {
     return (resolve, reject) => {
       fs.open(join(this.name, name), flags, 0o600, (error, fd) => {
-        if (error === null) resolve(new NodeDiskFile(name, fd));
+        if (error === null) resolve(new NodeDiskFile(name, fd, this.#reading));
         else reject(diskError(error, `open ${name}`));
       });
     };
@@ -120,6 +126,13 @@ export class NodeDisk implements Disk {
       );
     };
   }
+}
+
+/** What a disk has read. */
+export interface DiskReading {
+  /** Name of the file that was read last; empty where none was. */
+  readonly file: string;
+  readonly bytes: number;
 }
 
 async function flushDirectory(path: string): Promise<void> {
@@ -136,10 +149,12 @@ async function flushDirectory(path: string): Promise<void> {
 class NodeDiskFile implements DiskFile {
   readonly name: string;
   readonly #fd: number;
+  readonly #reading: { file: string; bytes: number };
 
-  constructor(name: string, fd: number) {
+  constructor(name: string, fd: number, reading: { file: string; bytes: number }) {
     this.name = name;
     this.#fd = fd;
+    this.#reading = reading;
   }
 
   write(offset: number, bytes: Uint8Array): Step<number> {
@@ -155,8 +170,10 @@ class NodeDiskFile implements DiskFile {
   read(offset: number, length: number): Step<Uint8Array> {
     return (resolve, reject) => {
       const bytes = new Uint8Array(length);
+      this.#reading.file = this.name;
       const more = (done: number): void => {
         fs.read(this.#fd, bytes, done, length - done, offset + done, (error, count) => {
+          this.#reading.bytes += count;
           if (error !== null) reject(diskError(error, `read ${this.name}`));
           else if (count === 0 || done + count === length) resolve(bytes.subarray(0, done + count));
           else more(done + count);

@@ -28,8 +28,10 @@ export function pump(connection: Connection, session: Session): boolean {
   }
   for (;;) {
     if (session.replays !== undefined) refill(engine, session);
-    if (connection.sender.output.size >= bound)
+    if (connection.sender.output.size >= bound) {
+      if (session.backlog !== undefined) pageIn(engine, session);
       return session.queue !== undefined && session.queue.length > 0;
+    }
     if (!sendNext(connection, session)) break;
   }
   if (session.backlog !== undefined) pageIn(engine, session);

@@ -10,6 +10,7 @@ import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/prot
 import { Arena } from "./arena.ts";
 import { Cluster } from "./cluster.ts";
 import type { ClusterOptions } from "./cluster.ts";
+import { PageLine } from "./backlog.ts";
 import { Connection } from "./connection.ts";
 import { DelayedMessages } from "./delayed.ts";
 import { createCounters } from "./counters.ts";
@@ -128,6 +129,8 @@ export class Engine {
   readonly waiting = new Set<Sender>();
   /** Of messages in memory that wait or are in flight. */
   readonly meter: Meter = { bytes: 0 };
+  /** Pages of queues that are read from the store. */
+  readonly pages = new PageLine();
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
@@ -357,9 +360,6 @@ export class Engine {
 
   #onStoreState(): void {
     this.enter();
-    this.log.write(this.store.state === "ok" ? "info" : "warn", "store-state", {
-      state: this.store.state,
-    });
     if (this.store.state === "slow") return;
     for (const { connection, ticket, timer } of this.#held) {
       this.wheel.cancel(timer);

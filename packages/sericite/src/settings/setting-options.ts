@@ -67,7 +67,9 @@ function placeholderOf(row: SettingRow): string {
 function defaultText(row: SettingRow): string {
   const range = rangeOf(row);
   const value =
-    row.type === "string" && row.default === "" ? "none" : formatSettingValue(row, row.default);
+    row.type === "string" && row.default === ""
+      ? (row.emptyMeans ?? "none")
+      : formatSettingValue(row, row.default);
   return range === ""
     ? `Default ${value}.`
     : `${range[0]!.toUpperCase()}${range.slice(1)}; default ${value}.`;
