@@ -124,7 +124,7 @@ function claim(connection: Connection, packet: ConnectPacket): void {
   ask<Claim | undefined>(
     connection,
     "claim",
-    () => engine.ownership.claim(connection.clientId),
+    () => (engine.cluster?.moves ?? engine.ownership).claim(connection.clientId),
     undefined,
     (granted) => {
       if (granted === undefined)

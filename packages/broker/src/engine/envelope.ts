@@ -53,7 +53,7 @@ export type MoveEvent = {
   /** It is not here; `isRefused`: it is, and stays. */
   | { readonly type: "session-none"; readonly isRefused: boolean }
   | { readonly type: "session-state"; readonly snapshot: SessionSnapshot }
-  /** `owner` wants to know when you have heard this. */
+  /** `owner` wants to know that you have heard this: what you sent it before comes before. */
   | { readonly type: "session-sync"; readonly owner: string }
   | { readonly type: "session-synced" }
   | { readonly type: "session-page"; readonly entries: readonly MovingEntry[] }

@@ -4,6 +4,7 @@ import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { landed } from "./enqueue.ts";
 import type { MoveEvent } from "./envelope.ts";
+import { isPromise } from "./hooks.ts";
 import type { Claim } from "./ports.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
@@ -43,6 +44,10 @@ interface Arrival {
   /** `undefined` where one is here already: the other is added to it. */
   session: Session | undefined;
   readonly entries: MovingEntry[];
+  /** Up to which number of each node the owner before heard it, once it has said so. */
+  heard: ReadonlyMap<string, number> | undefined;
+  /** Nodes of which something may still come that the owner before has, too. */
+  readonly behind: Set<string>;
   /** What waits for it here. */
   readonly waiting: ((isHere: boolean) => void)[];
   /** Nodes that claimed it meanwhile. */
@@ -59,11 +64,14 @@ interface Arrival {
  *     session-sync ─────────────────► ─────────────────────────────► session-synced (to the old owner)
  *                                     all know the new owner: what
  *                                     came only here is in the queue
- *     takes it in ◄────────────────── session-page …, session-last
+ *     waits ◄──────────────────────── session-page …, session-last
+ *     session-sync ────────────────────────────────────────────────► session-synced (to the new owner)
+ *     takes it in
  *     session-taken ────────────────► ends its copy
  *
  * `session-last` says up to where the old owner heard each node. What was staged up to there is in
- * the queue that came, or was delivered before; what was staged above comes behind it.
+ * the queue that came, or was delivered before; what was staged above comes behind it. Once every
+ * other node has answered again, all that it sent up to there has come here, too.
  */
 export class SessionMoves {
   readonly #engine: Engine;
@@ -79,11 +87,25 @@ export class SessionMoves {
 
   // --- to here ---
 
+  /**
+   * Claims a session and asks for it where another node has it: whether anybody still waits for the
+   * answer or not, since it is this node's from now on.
+   */
+  claim(clientId: string): Claim | Promise<Claim> {
+    const answer = this.#engine.ownership.claim(clientId);
+    if (!isPromise(answer)) return this.#granted(clientId, answer);
+    return answer.then((claim) => this.#granted(clientId, claim));
+  }
+
+  #granted(clientId: string, claim: Claim): Claim {
+    if (claim.from !== undefined) this.#ask(clientId, claim.epoch, claim.from);
+    return claim;
+  }
+
   /** Lets a CONNECT go on when the session that it claimed is here. */
   fetch(connection: Connection, granted: Claim, proceed: () => void): void {
     const engine = this.#engine;
     const { clientId } = connection;
-    if (granted.from !== undefined) this.#ask(clientId, granted.epoch, granted.from);
     const arrival = this.#arrivals.get(clientId)?.at(-1);
     if (arrival === undefined) {
       this.#keep(clientId);
@@ -116,12 +138,15 @@ export class SessionMoves {
   }
 
   #ask(clientId: string, epoch: number, from: string): void {
+    if (this.#arrival(from, clientId, epoch) !== undefined) return;
     const arrival: Arrival = {
       from,
       epoch,
       snapshot: undefined,
       session: undefined,
       entries: [],
+      heard: undefined,
+      behind: new Set(this.#cluster.others),
       waiting: [],
       asks: [],
     };
@@ -131,13 +156,17 @@ export class SessionMoves {
     this.#cluster.tell(from, { type: "session-ask", clientId, epoch });
   }
 
-  /** @returns the arrival that is over, `undefined` where nobody waits for it. */
-  #arrived(clientId: string, epoch: number): Arrival | undefined {
-    const arrivals = this.#arrivals.get(clientId);
-    const index = arrivals?.findIndex((one) => one.epoch === epoch) ?? -1;
-    if (index < 0) return undefined;
-    if (arrivals!.length === 1) this.#arrivals.delete(clientId);
-    return arrivals!.splice(index, 1)[0];
+  #arrival(from: string, clientId: string, epoch: number): Arrival | undefined {
+    return this.#arrivals.get(clientId)?.find((one) => one.epoch === epoch && one.from === from);
+  }
+
+  /** It is here, or will not come: goes on with what waited for that. */
+  #settle(clientId: string, arrival: Arrival, isHere: boolean): void {
+    const arrivals = this.#arrivals.get(clientId)!;
+    arrivals.splice(arrivals.indexOf(arrival), 1);
+    if (arrivals.length === 0) this.#arrivals.delete(clientId);
+    for (const goOn of arrival.waiting) goOn(isHere);
+    for (const { node, epoch } of arrival.asks) this.#handleAsk(node, clientId, epoch);
   }
 
   // --- what the others tell ---
@@ -145,7 +174,7 @@ export class SessionMoves {
   /** Takes what another node tells of a session that moves. */
   handle(node: string, event: MoveEvent): void {
     const { clientId, epoch } = event;
-    const arrival = this.#arrivals.get(clientId)?.find((one) => one.epoch === epoch);
+    const arrival = this.#arrival(node, clientId, epoch);
     const departure = this.#departures.get(clientId);
     switch (event.type) {
       case "session-ask":
@@ -153,16 +182,31 @@ export class SessionMoves {
       case "session-state":
         return this.#handleState(clientId, arrival!, event.snapshot);
       case "session-sync":
-        if (event.owner === this.#cluster.node) return this.#handleSynced(node, departure, epoch);
-        return this.#cluster.tell(event.owner, { type: "session-synced", clientId, epoch });
-      case "session-synced":
-        return this.#handleSynced(node, departure, epoch);
+        if (event.owner !== this.#cluster.node)
+          return this.#cluster.tell(event.owner, { type: "session-synced", clientId, epoch });
+        if (departure?.epoch === epoch) this.#handleSynced(node, departure);
+        return;
+      case "session-synced": {
+        if (departure?.epoch === epoch) return this.#handleSynced(node, departure);
+        const awaited = this.#arrivals.get(clientId)?.find((one) => one.epoch === epoch);
+        if (awaited !== undefined) this.#handleCaughtUp(clientId, node, awaited);
+        return;
+      }
       case "session-page":
         return void arrival!.entries.push(...event.entries);
       case "session-last":
-        return this.#handleLast(clientId, epoch, event.heard);
+        arrival!.heard = event.heard;
+        this.#cluster.tellAll({
+          type: "session-sync",
+          clientId,
+          epoch,
+          owner: this.#cluster.node,
+        });
+        // Of the one before, all has come in its order.
+        return this.#handleCaughtUp(clientId, node, arrival!);
       case "session-none":
-        return this.#handleNone(clientId, epoch, event.isRefused);
+        if (arrival !== undefined) this.#handleNone(clientId, arrival, event.isRefused);
+        return;
       case "session-taken":
         if (departure?.epoch === epoch) this.#end(departure);
         return;
@@ -177,33 +221,32 @@ export class SessionMoves {
     this.#cluster.tellAll({ type: "session-sync", clientId, epoch, owner: from });
   }
 
-  #handleLast(clientId: string, epoch: number, heard: ReadonlyMap<string, number>): void {
+  #handleCaughtUp(clientId: string, node: string, arrival: Arrival): void {
+    if (!arrival.behind.delete(node) || arrival.behind.size > 0) return;
     const engine = this.#engine;
-    const arrival = this.#arrivals.get(clientId)!.find((one) => one.epoch === epoch)!;
-    const { session, entries, from } = arrival;
+    const { session, entries, from, epoch } = arrival;
     const snapshot = arrival.snapshot!;
+    const heard = arrival.heard!;
+    const here = engine.sessions.get(clientId);
     if (session !== undefined) importSession(engine, session, snapshot, entries, heard);
-    else mergeQueue(engine, engine.sessions.get(clientId)!, snapshot, entries);
+    else if (here !== undefined) mergeQueue(engine, here, snapshot, entries);
+    else {
+      const staged = stageSession(engine, clientId, { epoch }, snapshot);
+      importSession(engine, staged, snapshot, entries, heard);
+    }
     engine.whenDurable(engine.newestPosition, 0, () => {
-      this.#arrived(clientId, epoch);
       this.#cluster.tell(from, { type: "session-taken", clientId, epoch });
       this.#settle(clientId, arrival, true);
     });
   }
 
-  #handleNone(clientId: string, epoch: number, isRefused: boolean): void {
-    const arrival = this.#arrived(clientId, epoch);
-    if (arrival === undefined) return;
-    if (arrival.session !== undefined) {
-      for (const { message } of arrival.session.staged ?? []) message.release();
-      endSession(this.#engine, arrival.session, "it stays where it was");
+  #handleNone(clientId: string, arrival: Arrival, isRefused: boolean): void {
+    const { session } = arrival;
+    if (session !== undefined) {
+      for (const { message } of session.staged ?? []) message.release();
+      endSession(this.#engine, session, "it stays where it was");
     }
     this.#settle(clientId, arrival, !isRefused);
-  }
-
-  #settle(clientId: string, { waiting, asks }: Arrival, isHere: boolean): void {
-    for (const goOn of waiting) goOn(isHere);
-    for (const { node, epoch } of asks) this.#handleAsk(node, clientId, epoch);
   }
 
   // --- from here ---
@@ -241,8 +284,7 @@ export class SessionMoves {
   }
 
   /** What a node sent before it said this came before. Once all have said it, the queue is whole. */
-  #handleSynced(node: string, departure: Departure | undefined, epoch: number): void {
-    if (departure?.epoch !== epoch) return;
+  #handleSynced(node: string, departure: Departure): void {
     departure.unaware.delete(node);
     if (departure.unaware.size > 0) return;
     const engine = this.#engine;

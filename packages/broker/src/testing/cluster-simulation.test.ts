@@ -40,10 +40,14 @@ class ClusterSimulation {
     for (const client of this.#subscribers) this.#world.subscribe(client, "t/#");
     for (const client of this.#members) this.#world.subscribe(client, "$share/g/g/+");
     this.#world.rest();
+    this.#world.begun.length = 0;
   }
 
   run(): void {
-    for (let step = 0; step < STEPS; step += 1) this.#step();
+    for (let step = 0; step < STEPS; step += 1) {
+      this.#step();
+      this.#beginAnew();
+    }
     const { network, events } = this.#world;
     network.heal();
     this.#world.rest();
@@ -71,12 +75,7 @@ class ClusterSimulation {
       case "time":
         return events.advance(chance.integer(0, 100));
       case "move":
-        this.#world.connect(subscriber, node);
-        if (!network.isSplit) return;
-        this.#torn.add(subscriber);
-        events.advance(1000);
-        this.#world.subscribe(subscriber, "t/#");
-        return events.advance(1000);
+        return this.#world.connect(subscriber, node);
       case "leave":
         return subscriber.link?.cut(true);
       case "hold":
@@ -95,6 +94,17 @@ class ClusterSimulation {
         if (network.isSplit) network.heal();
         else network.split([`node-${node}`]);
         return;
+    }
+  }
+
+  /** Who was told that there is no session subscribes again, before anything else is published. */
+  #beginAnew(): void {
+    for (const clientId of this.#world.begun.splice(0)) {
+      const client = this.#subscribers.find((one) => one.clientId === clientId);
+      if (client === undefined) continue;
+      this.#torn.add(client);
+      this.#world.subscribe(client, "t/#");
+      this.#world.events.advance(1000);
     }
   }
 

@@ -20,6 +20,8 @@ export class ClusterWorld {
   readonly nodes: readonly SimulatedBroker[];
   /** Reason Codes of connections that ended: "client-id 0x8e". */
   readonly ends: string[] = [];
+  /** Clients that were told that there is no session of theirs. */
+  readonly begun: string[] = [];
   readonly #process;
 
   constructor(seed: number, nodes: number, isStored: boolean) {
@@ -42,6 +44,9 @@ export class ClusterWorld {
     this.network = cluster.network;
     this.nodes = cluster.nodes;
     for (const { engine } of this.nodes) {
+      engine.events.on("clientConnected", ({ clientId, sessionPresent }) => {
+        if (!sessionPresent) this.begun.push(clientId);
+      });
       engine.events.on("clientDisconnected", ({ clientId, reasonCode }) =>
         this.ends.push(`${clientId} 0x${reasonCode.toString(16)}`),
       );

@@ -118,8 +118,9 @@ export class SimulatedBus implements Bus {
         // The connection broke and was made anew: it begins with what it does not know to be taken.
         if (this.#chance.happens(0.02)) route.next = 0;
         const carried = route.waiting[route.next];
+        if (carried === undefined) return; // Taken meanwhile.
         route.next += 1;
-        if (carried !== undefined) this.#deliver(route, carried);
+        this.#deliver(route, carried);
         this.#run(route);
       },
       this.#chance.integer(0, this.#delayMaximumMs),
