@@ -13,6 +13,7 @@ import {
   exportSession,
   importSession,
   mergeQueue,
+  mergeSubscriptions,
   stageSession,
   storedEntryOf,
 } from "./session-snapshot.ts";
@@ -77,7 +78,7 @@ export class SessionMoves {
   readonly #engine: Engine;
   readonly #cluster: Cluster;
   readonly #departures = new Map<string, Departure>();
-  /** Oldest first: a session may go and be claimed back while it is still on its way. */
+  /** The first is under way: a session may go and be claimed back while it is still to come. */
   readonly #arrivals = new Map<string, Arrival[]>();
 
   constructor(engine: Engine, cluster: Cluster) {
@@ -151,8 +152,8 @@ export class SessionMoves {
       asks: [],
     };
     const arrivals = this.#arrivals.get(clientId);
-    if (arrivals === undefined) this.#arrivals.set(clientId, [arrival]);
-    else arrivals.push(arrival);
+    if (arrivals !== undefined) return void arrivals.push(arrival);
+    this.#arrivals.set(clientId, [arrival]);
     this.#cluster.tell(from, { type: "session-ask", clientId, epoch });
   }
 
@@ -167,6 +168,9 @@ export class SessionMoves {
     if (arrivals.length === 0) this.#arrivals.delete(clientId);
     for (const goOn of arrival.waiting) goOn(isHere);
     for (const { node, epoch } of arrival.asks) this.#handleAsk(node, clientId, epoch);
+    const next = arrivals[0];
+    if (next === undefined) return;
+    this.#cluster.tell(next.from, { type: "session-ask", clientId, epoch: next.epoch });
   }
 
   // --- what the others tell ---
@@ -188,8 +192,9 @@ export class SessionMoves {
         return;
       case "session-synced": {
         if (departure?.epoch === epoch) return this.#handleSynced(node, departure);
-        const awaited = this.#arrivals.get(clientId)?.find((one) => one.epoch === epoch);
-        if (awaited !== undefined) this.#handleCaughtUp(clientId, node, awaited);
+        const awaited = this.#arrivals.get(clientId)?.[0];
+        if (awaited?.epoch === epoch && awaited.heard !== undefined)
+          this.#handleCaughtUp(clientId, node, awaited);
         return;
       }
       case "session-page":
@@ -216,8 +221,10 @@ export class SessionMoves {
   #handleState(clientId: string, arrival: Arrival, snapshot: SessionSnapshot): void {
     const { epoch, from } = arrival;
     arrival.snapshot = snapshot;
-    if (this.#engine.sessions.get(clientId) === undefined)
+    const here = this.#engine.sessions.get(clientId);
+    if (here === undefined)
       arrival.session = stageSession(this.#engine, clientId, { epoch }, snapshot);
+    else mergeSubscriptions(this.#engine, here, snapshot);
     this.#cluster.tellAll({ type: "session-sync", clientId, epoch, owner: from });
   }
 

@@ -155,12 +155,44 @@ export function stageSession(
   engine.counters.sessionsStarted++;
   session.expiryInterval = snapshot.expiryInterval;
   session.staged = [];
-  for (const { topicFilter, options, identifier } of snapshot.subscriptions) {
-    if (parseTopicFilter(topicFilter).shareName !== undefined) continue;
-    engine.topicTree.add(topicFilter, session.subscriber, options, identifier);
-    engine.cluster!.filterAdded(topicFilter);
-  }
+  for (const subscription of snapshot.subscriptions)
+    if (!isShared(subscription)) subscribe(engine, session, subscription);
   return session;
+}
+
+function isShared({ topicFilter }: MovingSubscription): boolean {
+  return parseTopicFilter(topicFilter).shareName !== undefined;
+}
+
+function subscribe(
+  engine: Engine,
+  session: Session,
+  { topicFilter, options, identifier }: MovingSubscription,
+): void {
+  engine.topicTree.add(topicFilter, session.subscriber, options, identifier);
+  engine.cluster!.filterAdded(topicFilter);
+}
+
+/**
+ * Adds the subscriptions that the session had on the other side of a partition and has not here:
+ * its client may know of them.
+ */
+export function mergeSubscriptions(
+  engine: Engine,
+  session: Session,
+  { subscriptions }: SessionSnapshot,
+): void {
+  for (const subscription of subscriptions) {
+    const { topicFilter } = subscription;
+    if (isShared(subscription)) {
+      if (session.shares?.has(topicFilter) === true) continue;
+      join(engine, session, subscription);
+    } else {
+      if (engine.topicTree.find(topicFilter, session.subscriber) >= 0) continue;
+      subscribe(engine, session, subscription);
+    }
+    if (session.isKept) recordSubscription(engine, session, subscription);
+  }
 }
 
 /**
@@ -189,7 +221,12 @@ export function importSession(
   if (session.isStored) recordSession(engine, session, snapshot, sent);
   for (const { packetIdentifier, denied } of snapshot.inbound)
     session.ensureInbound().begin(packetIdentifier, denied);
-  for (const subscription of snapshot.subscriptions) joinOrReplay(engine, session, subscription);
+  for (const subscription of snapshot.subscriptions) {
+    const { topicFilter, options, identifier, isRetainedOwed } = subscription;
+    // Its other subscriptions were made when it was staged.
+    if (isShared(subscription)) join(engine, session, subscription);
+    else if (isRetainedOwed) engine.retained.replay(session, topicFilter, options, identifier);
+  }
   if (session.isStored) storeInFlight(engine, session, snapshot.received, inFlight);
   else restoreInFlight(engine, session, snapshot.received, inFlight);
   for (const entry of entries) if (entry.packetIdentifier === 0) takeEntry(engine, session, entry);
@@ -208,7 +245,7 @@ export function importSession(
 
 /**
  * Adds what waited in a copy of the session on the other side of a partition. The client began
- * anew here and knows nothing of what was in flight there: it gets all of it as new messages.
+ * anew here and may know nothing of what was in flight there: it gets all of it as new messages.
  */
 export function mergeQueue(
   engine: Engine,
@@ -243,33 +280,37 @@ function recordSession(
     detachedAt: engine.storeTime() - snapshot.detachedFor,
     inFlight,
   });
-  for (const { topicFilter, options, identifier, isRetainedOwed } of snapshot.subscriptions) {
-    if ((options & OPTION_MUTE) !== 0) continue;
-    engine.append({
-      type: "subscribe",
-      session: key,
-      topicFilter,
-      qos: (options & OPTION_QOS) as QoS,
-      noLocal: (options & OPTION_NO_LOCAL) !== 0,
-      retainAsPublished: (options & OPTION_RETAIN_AS_PUBLISHED) !== 0,
-      subscriptionIdentifier: identifier,
-      retainedOwed: isRetainedOwed,
-    });
-  }
+  for (const subscription of snapshot.subscriptions)
+    recordSubscription(engine, session, subscription);
   for (const { packetIdentifier, denied } of snapshot.inbound)
     engine.append({ type: "inbound-begin", session: key, packetIdentifier, denied });
 }
 
-/** Its other subscriptions were made when it was staged. */
-function joinOrReplay(
+function recordSubscription(
   engine: Engine,
   session: Session,
   { topicFilter, options, identifier, isRetainedOwed }: MovingSubscription,
 ): void {
+  if ((options & OPTION_MUTE) !== 0) return;
+  engine.append({
+    type: "subscribe",
+    session: session.key,
+    topicFilter,
+    qos: (options & OPTION_QOS) as QoS,
+    noLocal: (options & OPTION_NO_LOCAL) !== 0,
+    retainAsPublished: (options & OPTION_RETAIN_AS_PUBLISHED) !== 0,
+    subscriptionIdentifier: identifier,
+    retainedOwed: isRetainedOwed,
+  });
+}
+
+function join(
+  engine: Engine,
+  session: Session,
+  { topicFilter, options, identifier }: MovingSubscription,
+): void {
   const parsed = parseTopicFilter(topicFilter);
-  if (parsed.shareName !== undefined)
-    engine.shared.join(session, topicFilter, parsed, options, identifier);
-  else if (isRetainedOwed) engine.retained.replay(session, topicFilter, options, identifier);
+  engine.shared.join(session, topicFilter, parsed, options, identifier);
 }
 
 /** Puts what was in flight where a crash would leave it: first in the store, and maybe sent. */

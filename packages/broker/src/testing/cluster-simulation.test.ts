@@ -75,6 +75,8 @@ class ClusterSimulation {
       case "time":
         return events.advance(chance.integer(0, 100));
       case "move":
+        // One that still hears the other part would not know which of two sessions it goes on with.
+        if (this.#maySplit) subscriber.link?.cut(true);
         return this.#world.connect(subscriber, node);
       case "leave":
         return subscriber.link?.cut(true);
