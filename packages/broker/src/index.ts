@@ -24,6 +24,7 @@ export type {
   PublishRequest,
 } from "./engine/hooks.ts";
 export type {
+  Admission,
   Authentication,
   Authenticator,
   Bus,
@@ -37,6 +38,7 @@ export type {
   Position,
   QueueEntry,
   QueuePage,
+  Rights,
   SessionKey,
   Store,
   StoredMessage,

@@ -15,7 +15,7 @@ export interface WatchedStore extends Store {
 
 const stateTexts: Readonly<Record<StoreState, string>> = {
   ok: "the store takes messages again",
-  slow: "the disk of the store does not keep up: publishers of durable messages are held",
+  slow: "the disk of the store does not keep up: publishers are held",
   refusing: "the store refuses durable messages; all else goes on",
 };
 
@@ -47,10 +47,11 @@ export class StoreWatch {
       this.#changes += 1;
       this.#tellState();
     };
-    store.onTrouble = (error) => {
-      onTrouble?.(error);
-      this.#takeTrouble(error);
-    };
+    if ("onTrouble" in store)
+      store.onTrouble = (error) => {
+        onTrouble?.(error);
+        this.#takeTrouble(error);
+      };
   }
 
   #tellState(): void {

@@ -19,7 +19,7 @@ import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { dataDirectory } from "./durable-settings.ts";
 import { letsAnonymousIn, openPorts } from "./exposure.ts";
-import { fileLimitWarning, openFileLimit } from "./file-limit.ts";
+import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
 import { closeTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
 
 type Resolved = ResolvedSettings<typeof brokerCommandSettings>;
@@ -166,7 +166,11 @@ function announce(
 
 /** What works, and could be better. */
 function warn(log: LogWriter, { settings, origins, ignored }: Resolved): void {
-  const lowLimit = fileLimitWarning(openFileLimit(), settings.limits.connections);
+  const lowLimit = fileLimitWarning(
+    openFileLimit(),
+    settings.limits.connections,
+    storeFiles(settings.store),
+  );
   if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });
   const { durability } = settings.store;
   if (durability === "memory" && origins.get("store.dataDir") !== "default") {

@@ -186,6 +186,7 @@ test("on a full disk it refuses, keeps all that it took, and goes on when there 
   assert.equal(store.state, "refusing");
   assert.ok(store.durable < position);
   assert.equal((trouble[0] as { code?: string }).code, "ERR_STORE_DISK_FULL");
+  assert.equal(store.trouble, trouble.at(-1));
   // What was taken can be read all the same.
   assert.equal(world.settle(store.readQueue(1, 0, 1e6)).entries.length, 5);
   world.events.advance(60_000);
@@ -196,6 +197,7 @@ test("on a full disk it refuses, keeps all that it took, and goes on when there 
   assert.equal(store.state, "ok");
   assert.equal(store.durable, position);
   assert.deepEqual(told, ["refusing", "ok"]);
+  assert.equal(store.trouble, undefined);
   world.crash(opened);
   assert.equal(world.settle(world.open().store.readQueue(1, 0, 1e6)).entries.length, 5);
 });
@@ -205,6 +207,11 @@ test("it refuses while less is free than must stay free, and still writes what i
   world.medium.capacity = 100_000;
   const { store } = world.open({ minimumFreeBytes: 200_000, retryMs: 1000 });
   assert.equal(store.state, "refusing");
+  assert.equal((store.trouble as { code?: string }).code, "ERR_STORE_DISK_FULL");
+  assert.match(
+    store.trouble?.message ?? "",
+    /0\.1 MiB are free .* less than minimumFreeBytes, 0\.2/,
+  );
   const position = turn(store, begin(1));
   world.events.settle();
   assert.equal(store.durable, position);
@@ -226,6 +233,7 @@ test("it refuses above its bound, and not below it", () => {
     turn(store, ...publish(number, 1000, { 1: number }));
   world.events.settle();
   assert.equal(store.state, "refusing");
+  assert.equal((store.trouble as { code?: string }).code, "ERR_STORE_FULL");
   for (let number = 1; number <= 60; number += 1) turn(store, settled(1, number));
   world.events.advance(1000);
   assert.equal(store.state, "ok");

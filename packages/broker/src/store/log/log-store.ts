@@ -103,6 +103,12 @@ export class LogStore implements Store {
     return this.#health.state;
   }
 
+  /** What makes `state` "refusing": a failure of the disk, or a bound that was reached. */
+  get trouble(): Error | undefined {
+    if (this.#phase !== "open" || this.state !== "refusing") return undefined;
+    return this.#writer.failure ?? this.#health.crossedBound;
+  }
+
   get figures(): LogStoreFigures {
     this.#requireOpen("figures");
     const { segments, messages, sessions } = this.#state;
