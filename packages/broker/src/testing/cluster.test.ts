@@ -123,6 +123,23 @@ test("a QoS 2 message is no new one at the node where its publisher comes back",
   assert.deepEqual(subscriber.received, ["2 a/b once"]);
 });
 
+test("the answer to a repeated QoS 2 message waits for the other node as the first would have", () => {
+  const world = new ClusterWorld(9, 2, false);
+  world.subscribe(world.client("sub", 1), "a/#");
+  const publisher = world.client("pub", 0);
+  world.rest();
+  world.network.split(["node-1"]);
+  publish(publisher, "a/b", "cut off", 2);
+  world.rest();
+  world.connect(publisher, 0);
+  world.rest();
+  assert.ok(publisher.isConnected);
+  assert.equal([...publisher.outgoing.values()][0]?.state, "publish", "there was a PUBREC");
+  world.network.heal();
+  world.rest();
+  assert.equal(publisher.outgoing.size, 0);
+});
+
 test("a Will Message goes out once, and not where its client came back at another node", () => {
   const world = new ClusterWorld(6, 2, false);
   const watcher = world.client("watcher", 0);
@@ -166,6 +183,26 @@ test("one member of a Shared Subscription gets a message, connected ones first, 
   assert.deepEqual(
     members.map(({ received }) => received.length),
     [0, 10, 10],
+  );
+});
+
+test("what waits for a member whose session ends goes to a member at another node", () => {
+  const world = new ClusterWorld(10, 2, false);
+  const leaving = world.client("leaving", 1);
+  world.subscribe(leaving, "$share/g/t/#");
+  const publisher = world.client("pub", 1);
+  world.rest();
+  leaving.isWithholding = true;
+  for (let i = 0; i < 10; i += 1) publish(publisher, "t/x", `m${i}`, 1);
+  world.rest();
+  const staying = world.client("staying", 0);
+  world.subscribe(staying, "$share/g/t/#");
+  world.rest();
+  world.connect(leaving, 1, true);
+  world.rest();
+  assert.deepEqual(
+    new Set(staying.received),
+    new Set(Array.from({ length: 10 }, (_, i) => `1 t/x m${i}`)),
   );
 });
 

@@ -68,13 +68,17 @@ busContract("lagging", () => {
   return { bus: new LaggingBus(events.process("broker"), chance, 100), until };
 });
 
-busContract("simulated", () => {
-  const { chance, events, until } = world(5);
-  const [buses, network] = [new Map<string, SimulatedBus>(), new SimulatedNetwork()];
-  const bus = (node: string): SimulatedBus =>
-    new SimulatedBus(node, buses, network, events.process("network"), chance, 100);
-  return { bus: bus("here"), there: bus("there"), until };
-});
+busContract(
+  "simulated",
+  () => {
+    const { chance, events, until } = world(5);
+    const [buses, network] = [new Map<string, SimulatedBus>(), new SimulatedNetwork()];
+    const bus = (node: string): SimulatedBus =>
+      new SimulatedBus(node, buses, network, events.process("network"), chance, 100);
+    return { bus: bus("here"), there: bus("there"), until };
+  },
+  true,
+);
 
 ownershipContract("simulated", () => {
   const { chance, events, quiet } = world(6);
