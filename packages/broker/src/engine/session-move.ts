@@ -41,6 +41,7 @@ interface Departure {
 interface Arrival {
   readonly from: string;
   readonly epoch: number;
+  isAsked: boolean;
   snapshot: SessionSnapshot | undefined;
   /** `undefined` where one is here already: the other is added to it. */
   session: Session | undefined;
@@ -143,6 +144,7 @@ export class SessionMoves {
     const arrival: Arrival = {
       from,
       epoch,
+      isAsked: false,
       snapshot: undefined,
       session: undefined,
       entries: [],
@@ -154,7 +156,15 @@ export class SessionMoves {
     const arrivals = this.#arrivals.get(clientId);
     if (arrivals !== undefined) return void arrivals.push(arrival);
     this.#arrivals.set(clientId, [arrival]);
-    this.#cluster.tell(from, { type: "session-ask", clientId, epoch });
+    this.#askNext(clientId);
+  }
+
+  /** Asks for the first that was not asked for. What leaves here has to be gone before. */
+  #askNext(clientId: string): void {
+    const next = this.#arrivals.get(clientId)?.[0];
+    if (next === undefined || next.isAsked || this.#departures.has(clientId)) return;
+    next.isAsked = true;
+    this.#cluster.tell(next.from, { type: "session-ask", clientId, epoch: next.epoch });
   }
 
   #arrival(from: string, clientId: string, epoch: number): Arrival | undefined {
@@ -168,9 +178,7 @@ export class SessionMoves {
     if (arrivals.length === 0) this.#arrivals.delete(clientId);
     for (const goOn of arrival.waiting) goOn(isHere);
     for (const { node, epoch } of arrival.asks) this.#handleAsk(node, clientId, epoch);
-    const next = arrivals[0];
-    if (next === undefined) return;
-    this.#cluster.tell(next.from, { type: "session-ask", clientId, epoch: next.epoch });
+    this.#askNext(clientId);
   }
 
   // --- what the others tell ---
@@ -390,6 +398,7 @@ export class SessionMoves {
     this.#departures.delete(session.clientId);
     dropWill(this.#engine, session);
     endSession(this.#engine, session, `moved to node ${to}`);
+    this.#askNext(session.clientId);
   }
 }
 

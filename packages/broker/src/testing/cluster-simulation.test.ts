@@ -163,9 +163,10 @@ class ClusterSimulation {
     const texts = new Set(wanted.map(({ text }) => text));
     for (const text of received) assert.ok(texts.has(text), this.#say(`${clientId} got ${text}`));
     if (this.#torn.has(client)) {
-      // It is the same session by its name only: what waited on both sides may come twice.
+      // Two sessions by one name: what waited on both sides may come twice, and a client that goes
+      // to and fro between them may take a QoS 2 message of one for a repeat of the other's.
       for (const { qos, text } of wanted)
-        assert.ok(qos === 0 || received.includes(text), this.#say(`${clientId} never got ${text}`));
+        assert.ok(qos !== 1 || received.includes(text), this.#say(`${clientId} never got ${text}`));
       return;
     }
     for (const sent of wanted) this.#checkCount(sent, received, false, clientId);
