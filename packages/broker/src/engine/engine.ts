@@ -24,7 +24,8 @@ import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
-import type { StoreRecord } from "./records.ts";
+import type { StoreRecord, StoredBan, TimeMark } from "./records.ts";
+import type { Recovered } from "./recovery.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
@@ -33,11 +34,14 @@ import type { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import type { EngineSettings } from "./settings.ts";
 import { Slabs } from "./slab.ts";
+import { StoreTime } from "./store-time.ts";
+import { messageToStore } from "./stored-message.ts";
 import { SysTopics } from "./sys-topics.ts";
 import { deliverShared, SharedGroups } from "./shared.ts";
 import type { SharedGroup } from "./shared.ts";
 import { findReceivers } from "./targets.ts";
 import type { Receivers } from "./targets.ts";
+import { TimeMarks } from "./time-marks.ts";
 
 /** Memory that reads are copied into, at a time. Bytes. */
 const SLAB = 256 * 1024;
@@ -102,6 +106,11 @@ export class Engine {
   readonly retainedSweep = new RetainedSweep(this);
   readonly shared = new SharedGroups(this);
   readonly delayed = new DelayedMessages(this);
+  readonly timeMarks = new TimeMarks(this);
+  /** Bans that the store gave back. */
+  readonly bans: StoredBan[] = [];
+  /** What the store gave back and `finishRecovery` has still to deal with. */
+  recovered: Recovered | undefined;
   readonly sys: SysTopics;
   /** `undefined` where there is one node. */
   readonly cluster: Cluster | undefined;
@@ -134,6 +143,7 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
+  #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
   #readySpare: Connection[] = [];
@@ -142,6 +152,7 @@ export class Engine {
   #isSweeping = false;
   /** Waits for the last connection to be gone. */
   #onEmpty: (() => void) | undefined;
+  /** Highest that were given out. */
   #messageNumber = 0;
   #sessionKey = 0;
   /** Callbacks that wait for positions, of the embedding program. */
@@ -159,6 +170,7 @@ export class Engine {
     this.hooks = options.hooks ?? {};
     this.log = options.log;
     this.now = this.clock.now();
+    this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
       this.counters.listenerErrors++;
       this.log.write("error", "listener-failed", { listener: name, error: messageOf(error) });
@@ -296,6 +308,7 @@ export class Engine {
     this.records++;
     const position = this.store.append(record);
     if (position > this.newestPosition) this.newestPosition = position;
+    if (this.now >= this.timeMarks.dueAt) this.timeMarks.write();
     return position;
   }
 
@@ -303,28 +316,19 @@ export class Engine {
   recordMessage(message: Message): void {
     if (message.isStored) return;
     message.isStored = true;
-    this.append({
-      type: "message",
-      message: {
-        number: message.number,
-        topicName: message.topicName,
-        payload: message.payload().slice(),
-        qos: message.qos,
-        retain: message.retain,
-        properties: message.properties().slice(),
-        publisher: message.publisher,
-        expiresAt:
-          message.expiresAt === 0 ? Infinity : this.storeTime() + message.expiresAt - this.now,
-      },
-    });
+    this.append({ type: "message", message: messageToStore(this, message) });
   }
 
   /** Store time, milliseconds: a clock that goes on across restarts. */
   storeTime(): number {
-    return this.now + this.storeTimeOffset;
+    return this.#storeTime.at(this.now);
   }
-  /** Store time at engine time 0. */
-  storeTimeOffset = 0;
+
+  /** Goes on counting store time from where a store was left. */
+  continueTime(mark: TimeMark): void {
+    this.now = this.clock.now();
+    this.#storeTime = new StoreTime(mark, this.now, this.clock.wallTime());
+  }
 
   /** Calls `done` once everything up to these positions is durable. */
   whenDurable(store: Position, bus: Position, done: () => void): void {
@@ -376,11 +380,15 @@ export class Engine {
     this.#sessionKey = Math.max(this.#sessionKey, sessionKey);
   }
 
-  /** @param packetIdentifier  The one that the message was sent under, by another node; 0: none. */
+  /**
+   * Numbers begin at 1.
+   *
+   * @param packetIdentifier  The one that the message was sent under by another node; 0: none.
+   */
   nextMessageNumber(packetIdentifier = 0): number {
-    if (packetIdentifier !== 0)
-      this.#messageNumber = numberOf(packetIdentifier, this.#messageNumber);
-    return this.#messageNumber++;
+    const next = this.#messageNumber + 1;
+    this.#messageNumber = packetIdentifier === 0 ? next : numberOf(packetIdentifier, next);
+    return this.#messageNumber;
   }
 
   nextSessionKey(): number {

@@ -13,12 +13,12 @@ import { settledMessage } from "./message.ts";
 import type { Message } from "./message.ts";
 import type { Claim, QueueEntry } from "./ports.ts";
 import { META_QOS, META_RETAIN } from "./queue.ts";
+import type { StoredWill } from "./records.ts";
 import { OPTION_MUTE, OPTION_NO_LOCAL, OPTION_QOS, OPTION_RETAIN_AS_PUBLISHED } from "./session.ts";
 import type { Session } from "./session.ts";
 import { scheduleExpiry } from "./session-registry.ts";
 import { messageFromStore } from "./stored-message.ts";
-import type { ArmedWill } from "./will.ts";
-import { scheduleWill } from "./will.ts";
+import { recordWill, scheduleWill, willFromStore, willToStore } from "./will.ts";
 
 /** A message of a session's queue that moves. */
 export interface MovingEntry {
@@ -57,7 +57,7 @@ export interface SessionSnapshot {
   readonly received: readonly number[];
   /** In the order in which it is to be sent again. */
   readonly inFlight: readonly MovingEntry[];
-  readonly will: (Omit<ArmedWill, "topic"> & { readonly topicName: string }) | undefined;
+  readonly will: StoredWill | undefined;
 }
 
 /** A message for a session whose queue is still on its way here. */
@@ -91,7 +91,7 @@ export function exportSession(engine: Engine, session: Session): SessionSnapshot
     })),
     received,
     inFlight,
-    will: will === undefined ? undefined : { ...will, topicName: will.topic.name },
+    will: will === undefined ? undefined : willToStore(will, session.clientId),
   };
 }
 
@@ -235,9 +235,10 @@ export function importSession(
     message.release();
   }
   if (snapshot.will !== undefined) {
-    const { topicName, ...will } = snapshot.will;
-    session.will = { ...will, topic: engine.topicNames.intern(topicName) };
-    scheduleWill(engine, session);
+    session.will = willFromStore(engine, snapshot.will);
+    recordWill(engine, session);
+    const rest = snapshot.will.delayInterval * 1000 - snapshot.detachedFor;
+    scheduleWill(engine, session, Math.max(0, rest));
   }
   const rest = snapshot.expiryInterval * 1000 - snapshot.detachedFor;
   scheduleExpiry(engine, session, Math.max(0, rest));

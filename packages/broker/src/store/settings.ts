@@ -17,6 +17,7 @@ export const storeSettings = {
       default: "",
       live: false,
       flag: "data-dir",
+      placeholder: "DIR",
       text: "Directory of the store, unless durability is memory. It is made where it is missing. One process has it at a time.",
     },
     maximumBytes: {

@@ -60,7 +60,7 @@ function placeholderOf(row: SettingRow): string {
     case "integer":
       return "N";
     case "string":
-      return "TEXT";
+      return row.placeholder ?? "TEXT";
   }
 }
 

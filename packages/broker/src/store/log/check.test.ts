@@ -10,7 +10,7 @@ import { begin, LogWorld, publish, turn } from "./log-world.test-support.ts";
 import { RecordMaker } from "./record-maker.test-support.ts";
 import { stepOf } from "./task.ts";
 
-const SEGMENTED = { segmentBytes: 2000, checkpointBytes: 4000, compactBelow: 0.4 };
+const SEGMENTED = { segmentBytes: 2000, checkpointBytes: 4000, compactBelow: 0.4, compactSlack: 0 };
 
 /** Checks what is on the world's disk. */
 function check(world: LogWorld): { report: StoreReport; saved: StoreRecord[]; parts: number } {

@@ -288,6 +288,9 @@ export class LogStore implements Store {
       get isRefusing() {
         return store.#writer.failure !== undefined;
       },
+      get isShort() {
+        return store.#health.state === "refusing";
+      },
       get isSettled() {
         return store.#phase === "open" && store.#writer.flushed >= store.#startedAt;
       },
