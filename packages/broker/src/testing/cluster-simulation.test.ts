@@ -4,7 +4,7 @@ import type { QoS } from "@sericite/protocol";
 import { ClusterWorld } from "./cluster-world.test-support.ts";
 import type { RawClient } from "./raw-client.ts";
 
-const SEEDS = 300;
+const SEEDS = 200;
 const STEPS = 60;
 
 interface Sent {
