@@ -79,6 +79,7 @@ function append(
     qos: 1,
     retain: false,
     subscriptionIdentifiers: [],
+    share: "",
   });
 }
 

@@ -243,6 +243,8 @@ function setWill(engine: Engine, session: Session, connection: Connection): void
     clientId: session.clientId,
     will: {
       delayInterval: will.delayInterval,
+      expiryInterval: will.expiryInterval,
+      delayedBy: will.delayedBy,
       message: {
         number: 0,
         topicName: will.topic.name,

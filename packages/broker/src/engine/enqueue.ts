@@ -84,6 +84,7 @@ function recordEnqueue(
     qos: (meta & META_QOS) as 0 | 1 | 2,
     retain: (meta & META_RETAIN) !== 0,
     subscriptionIdentifiers: extras?.identifiers ?? [],
+    share: "",
   });
 }
 

@@ -36,11 +36,15 @@ export interface QueueEntry {
   readonly qos: QoS;
   readonly retain: boolean;
   readonly subscriptionIdentifiers: readonly number[];
+  /** The Shared Subscription that chose this session, with its prefix; empty where none did. */
+  readonly share: string;
 }
 
 /** A part of a queue, in order. */
 export interface QueuePage {
   readonly entries: readonly QueueEntry[];
+  /** Sequences in this part whose messages are damaged: nobody can read them any more. */
+  readonly unreadable: readonly number[];
   /** Sequence to read on from, or `undefined` at the end. */
   readonly next: number | undefined;
 }
@@ -55,7 +59,8 @@ export interface Store {
   /** Gives back what was kept, then takes records. Once, first. */
   open(recovery: Recovery): Promise<void>;
   /**
-   * Takes one record into this turn's batch.
+   * Takes one record into this turn's batch. The bytes of a message are the caller's again when
+   * this returns.
    *
    * @returns the batch's number, or 0 where this store has nothing to wait for. Never waits, never
    * throws for trouble with the medium: `state` and `durable` tell.
@@ -70,7 +75,10 @@ export interface Store {
   readonly state: StoreState;
   /** Called after `state` changed. */
   onState: (() => void) | undefined;
-  /** A page in order, from the unwritten batches too. One call at a time and session. */
+  /**
+   * A page in order, from the unwritten batches too. One call at a time and session. Rejects where
+   * the medium cannot be read at present; what is damaged for good is told in the page.
+   */
   readQueue(session: SessionKey, from: number, maximumBytes: number): Promise<QueuePage>;
   /** @throws where the store holds no such message. */
   readMessage(message: MessageNumber): Promise<StoredMessage>;
@@ -87,6 +95,8 @@ export interface Claim {
 /** Who owns which session. On one node every claim is granted at once; in a cluster with a promise. */
 export interface Ownership {
   claim(clientId: string): Claim | Promise<Claim>;
+  /** A store gave this session back: it is owned here. Later claims of it have higher epochs. */
+  restore(clientId: string, epoch: number): Claim;
   /** The session ended here. */
   release(clientId: string, claim: Claim): void;
 }

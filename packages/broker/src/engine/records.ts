@@ -6,6 +6,10 @@ export interface StoredWill {
   readonly message: StoredMessage;
   /** Seconds. */
   readonly delayInterval: number;
+  /** Seconds that the message lives once it is published; -1: it does not expire. */
+  readonly expiryInterval: number;
+  /** Seconds that `$delayed/<seconds>/…` asked for, from when the Will is published; 0: none. */
+  readonly delayedBy: number;
 }
 
 /** What a ban is about. */
@@ -63,6 +67,12 @@ export type StoreRecord =
       readonly sessionExpiryInterval: number;
       readonly detachedAt: number;
     }
+  /**
+   * The session is no more: its Client Identifier may be another's, its subscriptions and what was
+   * received are gone. What waits in its queue stays until `session-end`, for other members of its
+   * Shared Subscriptions.
+   */
+  | { readonly type: "session-leave"; readonly session: SessionKey }
   | { readonly type: "session-end"; readonly session: SessionKey }
   | {
       readonly type: "subscribe";
@@ -89,6 +99,15 @@ export type StoreRecord =
       readonly qos: QoS;
       readonly retain: boolean;
       readonly subscriptionIdentifiers: readonly number[];
+      /** The Shared Subscription that chose this session, with its prefix; empty where none did. */
+      readonly share: string;
+    }
+  /** Of what waits at or above `from`, the first `count` are given up; fewer where there are fewer. */
+  | {
+      readonly type: "trim";
+      readonly session: SessionKey;
+      readonly from: number;
+      readonly count: number;
     }
   /** Only of a sequence that was enqueued before. */
   | { readonly type: "settled"; readonly session: SessionKey; readonly sequence: number }
@@ -154,6 +173,8 @@ export interface RecoveredSession {
   /** Sequences in the queue for which PUBREC was recorded, with their Packet Identifier. */
   readonly received: ReadonlyMap<number, number>;
   readonly will: StoredWill | undefined;
+  /** `session-leave` was recorded: only its queue counts. */
+  readonly hasLeft: boolean;
 }
 
 /** What takes in the state that a store gives back at start. */
@@ -161,8 +182,8 @@ export interface Recovery {
   session(session: RecoveredSession): void;
   retained(message: StoredMessage): void;
   /** A Will without a session of its own: its connection was open when the process ended. */
-  will(clientId: string, will: StoredWill): void;
-  delayed(delayed: StoredDelayed): void;
+  will(session: SessionKey, clientId: string, will: StoredWill): void;
+  delayed(delayed: StoredDelayed, message: StoredMessage): void;
   ban(ban: StoredBan): void;
   /** The newest mark of both clocks, where there is one. Comes first. */
   time(mark: TimeMark): void;

@@ -207,6 +207,7 @@ test("an ownership that cannot grant refuses with 0x88", () => {
             Answer.after(process, 5, (): never => {
               throw new Error("no cluster");
             })),
+        restore: (_clientId, epoch) => ({ epoch }),
         release: () => undefined,
       }),
     });

@@ -35,7 +35,7 @@ export class MemoryStore implements Store {
   }
 
   readQueue(_session: SessionKey, _from: number, _maximumBytes: number): Promise<QueuePage> {
-    return Promise.resolve({ entries: [], next: undefined });
+    return Promise.resolve({ entries: [], unreadable: [], next: undefined });
   }
 
   readMessage(message: MessageNumber): Promise<StoredMessage> {

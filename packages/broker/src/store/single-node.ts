@@ -15,6 +15,11 @@ export class LocalOwnership implements Ownership {
     return { epoch: this.#epoch };
   }
 
+  restore(_clientId: string, epoch: number): Claim {
+    this.#epoch = Math.max(this.#epoch, epoch);
+    return { epoch };
+  }
+
   release(_clientId: string, _claim: Claim): void {
     // Nobody else waits for it.
   }

@@ -38,6 +38,11 @@ export class FaultOwnership implements Ownership {
     );
   }
 
+  restore(_clientId: string, epoch: number): Claim {
+    this.#epoch = Math.max(this.#epoch, epoch);
+    return { epoch };
+  }
+
   release(_clientId: string, _claim: Claim): void {
     // Nobody else waits for it.
   }

@@ -119,10 +119,10 @@ export class FaultStore implements Store {
     if (!this.#isOpen)
       throw new UsageError("ERR_USAGE", `record ${record.type} before the store was opened`);
     if (this.#batch.length === 0) this.#position += 1;
-    const kept: KeptRecord = { position: this.#position, record };
+    const kept: KeptRecord = { position: this.#position, record: ownRecord(record) };
     this.#batch.push(kept);
     this.records.push(kept);
-    this.#now.apply(record);
+    this.#now.apply(kept.record);
     return this.#position;
   }
 
@@ -232,8 +232,18 @@ function pageOf(queue: readonly QueueEntry[], from: number, maximumBytes: number
     if (entry.sequence < from) continue;
     const { topicName, payload, properties } = entry.message;
     bytes += topicName.length + payload.length + properties.length;
-    if (entries.length > 0 && bytes > maximumBytes) return { entries, next: entry.sequence };
+    if (entries.length > 0 && bytes > maximumBytes)
+      return { entries, unreadable: [], next: entry.sequence };
     entries.push(entry);
   }
-  return { entries, next: undefined };
+  return { entries, unreadable: [], next: undefined };
+}
+
+/** A record whose bytes are its own: those of a message are the caller's again. */
+function ownRecord(record: StoreRecord): StoreRecord {
+  if (record.type !== "message") return record;
+  const { message } = record;
+  const payload = message.payload.slice();
+  const properties = message.properties.slice();
+  return { type: "message", message: { ...message, payload, properties } };
 }

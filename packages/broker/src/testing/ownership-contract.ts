@@ -50,6 +50,14 @@ export function ownershipContract(
     assert.ok((await claim(under, "other")).epoch > other.epoch);
   });
 
+  test(`${kind} ownership: what a store gave back is owned, and claimed above its epoch`, async () => {
+    const under = await harness();
+    assert.deepEqual(under.ownership.restore("sensor", 500), { epoch: 500 });
+    assert.deepEqual(under.ownership.restore("other", 20), { epoch: 20 });
+    assert.ok((await claim(under, "sensor")).epoch > 500);
+    assert.ok((await claim(under, "other")).epoch > 20);
+  });
+
   test(`${kind} ownership: a release with an old claim changes nothing`, async () => {
     const under = await harness();
     const old = await claim(under, "sensor");

@@ -50,6 +50,7 @@ export const enqueueRecord = (
   qos: ((number % 2) + 1) as 1 | 2,
   retain: number % 3 === 0,
   subscriptionIdentifiers: number % 2 === 0 ? [1, 268_435_455] : [],
+  share: number % 3 === 0 ? "$share/group/#" : "",
 });
 /** A session subscribes. */
 export const subscribeRecord = (session: SessionKey, topicFilter: string): StoreRecord => ({
@@ -65,6 +66,8 @@ export const subscribeRecord = (session: SessionKey, topicFilter: string): Store
 const will = (number: number): StoredWill => ({
   message: sampleMessage(number),
   delayInterval: 30,
+  expiryInterval: number % 2 === 0 ? -1 : 3600,
+  delayedBy: number % 3,
 });
 
 /**
@@ -82,6 +85,19 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
     beginRecord(A),
     { type: "session-detach", session: A, sessionExpiryInterval: 55, detachedAt: 5000 },
   ],
+  "session-leave": [
+    beginRecord(A),
+    subscribeRecord(A, "a/#"),
+    { type: "inbound-begin", session: A, packetIdentifier: 4, denied: false },
+    messageRecord(3),
+    enqueueRecord(A, 1, 3),
+    { type: "received", session: A, sequence: 1, packetIdentifier: 2 },
+    { type: "will-set", session: A, clientId: "client-11", will: will(1) },
+    { type: "session-leave", session: A },
+    // Its Client Identifier is another's now.
+    { ...beginRecord(B), clientId: "client-11" } as StoreRecord,
+    subscribeRecord(B, "b"),
+  ],
   "session-end": [
     beginRecord(A),
     beginRecord(B),
@@ -90,6 +106,9 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
     enqueueRecord(A, 1, 1),
     enqueueRecord(B, 1, 1),
     { type: "session-end", session: A },
+    beginRecord(A + 10),
+    { type: "session-leave", session: A + 10 },
+    { type: "session-end", session: A + 10 },
   ],
   subscribe: [
     beginRecord(A),
@@ -118,6 +137,23 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
     enqueueRecord(B, 1, 1),
     messageRecord(2),
     enqueueRecord(A, 2, 2),
+  ],
+  trim: [
+    beginRecord(A),
+    beginRecord(B),
+    ...[1, 2, 3, 4, 5, 6].flatMap((number) => [
+      messageRecord(number),
+      // Not every sequence is used.
+      enqueueRecord(A, 2 * number, number),
+      enqueueRecord(B, number, number),
+    ]),
+    { type: "settled", session: A, sequence: 8 },
+    { type: "received", session: A, sequence: 4, packetIdentifier: 2 },
+    { type: "received", session: A, sequence: 10, packetIdentifier: 2 },
+    { type: "trim", session: A, from: 5, count: 2 },
+    { type: "trim", session: A, from: 99, count: 2 },
+    { type: "trim", session: B, from: 4, count: 99 },
+    { type: "trim", session: B, from: 0, count: 0 },
   ],
   settled: [
     beginRecord(A),
@@ -229,7 +265,12 @@ export class RecordMaker {
     const topicFilter = `f/${chance.integer(1, 3)}`;
     const packetIdentifier = chance.integer(1, 5);
     const sequence = chance.integer(0, this.#sessions.get(session) ?? 0);
-    switch (chance.integer(0, 11)) {
+    switch (chance.integer(0, 12)) {
+      case 12:
+        if (chance.happens(0.8))
+          return [{ type: "trim", session, from: sequence, count: chance.integer(0, 3) }];
+        this.#sessions.delete(session);
+        return [{ type: "session-leave", session }];
       case 0:
         return [subscribeRecord(session, topicFilter)];
       case 1:

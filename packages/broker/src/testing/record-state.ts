@@ -27,6 +27,7 @@ interface SessionState {
   /** Above every sequence so far. */
   next: number;
   readonly received: Map<number, number>;
+  hasLeft: boolean;
 }
 
 /**
@@ -63,6 +64,7 @@ export class RecordState {
           queue: new Map(),
           next: 0,
           received: new Map(),
+          hasLeft: false,
         });
         return;
       case "session-attach": {
@@ -78,6 +80,15 @@ export class RecordState {
         if (session === undefined) return;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = record.detachedAt;
+        return;
+      }
+      case "session-leave": {
+        const session = this.#sessions.get(record.session);
+        if (session === undefined) return;
+        session.hasLeft = true;
+        session.subscriptions.clear();
+        session.inbound.clear();
+        session.received.clear();
         return;
       }
       case "session-end":
@@ -112,6 +123,17 @@ export class RecordState {
         const session = this.#sessions.get(record.session);
         session?.queue.delete(record.sequence);
         session?.received.delete(record.sequence);
+        return;
+      }
+      case "trim": {
+        const session = this.#sessions.get(record.session);
+        if (session === undefined) return;
+        const waiting = [...session.queue.keys()].sort((a, b) => a - b);
+        const given = waiting.filter((sequence) => sequence >= record.from).slice(0, record.count);
+        const last = given.at(-1) ?? -1;
+        for (const sequence of given) session.queue.delete(sequence);
+        for (const sequence of session.received.keys())
+          if (sequence >= record.from && sequence <= last) session.received.delete(sequence);
         return;
       }
       case "received":
@@ -182,9 +204,13 @@ export class RecordState {
       recovery.retained(message);
     }
     for (const [session, { clientId, will }] of this.#wills) {
-      if (!this.#sessions.has(session)) recovery.will(clientId, will);
+      if (!this.#sessions.has(session)) recovery.will(session, clientId, will);
     }
-    for (const delayed of this.#delayed.values()) recovery.delayed(delayed);
+    for (const delayed of this.#delayed.values()) {
+      const message = this.#messages.get(delayed.message);
+      if (message === undefined) throw new Error(`delayed message ${delayed.message} has no body`);
+      recovery.delayed(delayed, message);
+    }
     for (const ban of this.#bans.values()) recovery.ban(ban);
   }
 
@@ -204,6 +230,7 @@ export class RecordState {
       queue: this.#summary(session),
       received: new Map(session.received),
       will: this.#wills.get(session.session)?.will,
+      hasLeft: session.hasLeft,
     };
   }
 
@@ -218,11 +245,12 @@ export class RecordState {
 
   #entries(session: SessionState): QueueEntry[] {
     const entries = [...session.queue.values()].sort((a, b) => a.sequence - b.sequence);
-    return entries.map(({ sequence, message: number, qos, retain, subscriptionIdentifiers }) => {
+    return entries.map((entry) => {
+      const { sequence, message: number, qos, retain, subscriptionIdentifiers, share } = entry;
       const message = this.#messages.get(number);
       if (message === undefined)
         throw new Error(`queued message ${number} of session ${session.session} has no body`);
-      return { sequence, message, qos, retain, subscriptionIdentifiers };
+      return { sequence, message, qos, retain, subscriptionIdentifiers, share };
     });
   }
 }
@@ -234,8 +262,15 @@ export interface RecoveredState {
     readonly queue: Omit<QueueSummary, "bytes">;
   })[];
   readonly retained: readonly StoredMessage[];
-  readonly wills: readonly { readonly clientId: string; readonly will: StoredWill }[];
-  readonly delayed: readonly StoredDelayed[];
+  readonly wills: readonly {
+    readonly session: SessionKey;
+    readonly clientId: string;
+    readonly will: StoredWill;
+  }[];
+  readonly delayed: readonly {
+    readonly delayed: StoredDelayed;
+    readonly message: StoredMessage;
+  }[];
   readonly bans: readonly StoredBan[];
   readonly time: TimeMark | undefined;
   readonly message: MessageNumber;
@@ -246,16 +281,16 @@ export interface RecoveredState {
 export function collectRecovery(): Recovery & { state(): RecoveredState } {
   const sessions: RecoveredSession[] = [];
   const retained: StoredMessage[] = [];
-  const wills: { clientId: string; will: StoredWill }[] = [];
-  const delayed: StoredDelayed[] = [];
+  const wills: { session: SessionKey; clientId: string; will: StoredWill }[] = [];
+  const delayed: { delayed: StoredDelayed; message: StoredMessage }[] = [];
   const bans: StoredBan[] = [];
   let time: TimeMark | undefined;
   let numbers = [0, 0] as [MessageNumber, SessionKey];
   return {
     session: (session) => void sessions.push(session),
     retained: (message) => void retained.push(message),
-    will: (clientId, will) => void wills.push({ clientId, will }),
-    delayed: (one) => void delayed.push(one),
+    will: (session, clientId, will) => void wills.push({ session, clientId, will }),
+    delayed: (one, message) => void delayed.push({ delayed: one, message }),
     ban: (ban) => void bans.push(ban),
     time: (mark) => {
       time = mark;
@@ -280,8 +315,8 @@ export function collectRecovery(): Recovery & { state(): RecoveredState } {
         }))
         .sort((a, b) => a.session - b.session),
       retained: [...retained].sort((a, b) => compare(a.topicName, b.topicName)),
-      wills: [...wills].sort((a, b) => compare(a.clientId, b.clientId)),
-      delayed: [...delayed].sort((a, b) => a.delayedId - b.delayedId),
+      wills: [...wills].sort((a, b) => a.session - b.session),
+      delayed: [...delayed].sort((a, b) => a.delayed.delayedId - b.delayed.delayedId),
       bans: [...bans].sort((a, b) => compare(`${a.kind} ${a.value}`, `${b.kind} ${b.value}`)),
       time,
       message: numbers[0],

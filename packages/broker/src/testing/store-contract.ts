@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Position, QueueEntry, SessionKey, Store, StoredMessage } from "../engine/ports.ts";
+import type { Position, QueueEntry, SessionKey, Store } from "../engine/ports.ts";
 import type { RecoveredSession, StoreRecord } from "../engine/records.ts";
 import { Chance } from "./random.ts";
 import {
@@ -32,8 +32,6 @@ export interface StoreHarness {
 interface Content extends RecoveredState {
   /** In the order of `sessions`. */
   readonly queues: readonly (readonly QueueEntry[])[];
-  /** In the order of `delayed`. */
-  readonly delayedMessages: readonly StoredMessage[];
 }
 
 /** Opens the next process's store. @returns it, with what it gave back. */
@@ -45,10 +43,9 @@ async function open(harness: StoreHarness): Promise<{ store: Store; state: Conte
   const queues: QueueEntry[][] = [];
   for (const { session } of state.sessions)
     queues.push(await readAll(harness, store, session, 100_000));
-  const delayedMessages: StoredMessage[] = [];
-  for (const { message } of state.delayed)
-    delayedMessages.push(await settle(harness, store.readMessage(message)));
-  return { store, state: { ...state, queues, delayedMessages } };
+  for (const { delayed, message } of state.delayed)
+    assert.deepEqual(await settle(harness, store.readMessage(delayed.message)), message);
+  return { store, state: { ...state, queues } };
 }
 
 /** What the model gives for these records. */
@@ -61,7 +58,6 @@ function expected(records: readonly StoreRecord[]): Content {
   return {
     ...state,
     queues: state.sessions.map(({ session }) => model.queue(session)),
-    delayedMessages: state.delayed.map(({ message }) => model.message(message) as StoredMessage),
   };
 }
 
@@ -99,6 +95,7 @@ async function readAll(
       harness,
       store.readQueue(session, from, maximumBytes),
     );
+    assert.deepEqual(page.unreadable, []);
     assert.ok(page.entries.length > 0 || page.next === undefined, "an empty page in the middle");
     entries.push(...page.entries);
     assert.ok(page.next === undefined || page.next > from, "reading does not go on");
@@ -335,6 +332,24 @@ export function storeContract(
       await assert.rejects(settle(under, store.readMessage(6)));
     },
   );
+
+  on("the bytes of a message are the caller's again after append", async (under, isVolatile) => {
+    const { store } = await open(under);
+    const message = sampleMessage(4);
+    store.append(beginRecord(A));
+    store.append({ type: "message", message });
+    message.payload.fill(0);
+    message.properties.fill(0);
+    store.append(enqueueRecord(A, 1, 4));
+    message.payload.fill(1);
+    store.endTurn();
+    message.payload.fill(2);
+    const entries = await readAll(under, store, A, 1000);
+    assert.deepEqual(
+      entries.map((entry) => entry.message),
+      isVolatile ? [] : [sampleMessage(4)],
+    );
+  });
 
   on("a queue is given back with about the bytes of its messages", async (under, isVolatile) => {
     if (isVolatile) return;

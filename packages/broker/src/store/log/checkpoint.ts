@@ -43,9 +43,9 @@ export function* recordsOf(state: LogState): Generator<LogRecord> {
   yield { type: "numbers", message: state.highestMessage, session: state.highestSession };
 }
 
-function sessionRecords(session: LogSession): StoreRecord[] {
+function sessionRecords(session: LogSession): LogRecord[] {
   const { session: key, sessionExpiryInterval } = session;
-  const records: StoreRecord[] = [
+  const records: LogRecord[] = [
     {
       type: "session-begin",
       session: key,
@@ -62,6 +62,7 @@ function sessionRecords(session: LogSession): StoreRecord[] {
       sessionExpiryInterval,
       detachedAt: session.detachedAt,
     });
+  if (session.hasLeft) records.push({ type: "session-leave", session: key });
   if (session.subscriptions !== undefined) records.push(...session.subscriptions.values());
   for (const [packetIdentifier, denied] of session.inbound ?? [])
     records.push({ type: "inbound-begin", session: key, packetIdentifier, denied });

@@ -51,9 +51,11 @@ export function* compactSegment(disk: Disk, log: CompactLog, segment: Segment): 
     }
     if (wanted.length === 0) continue;
     const found: { body: WantedBody; bytes: Uint8Array }[] = [];
-    yield* wait(
+    const [damage] = yield* wait(
       readBodies(disk, log.salt, wanted, (body, bytes) => void found.push({ body, bytes })),
     );
+    // The segment stays as it is, for whoever wants to save what can be saved.
+    if (damage !== undefined) throw damage.error;
     let last = 0;
     for (const { body, bytes } of found)
       if (isHere(body.number, body.offset)) last = log.appendMoved(body.number, bytes);

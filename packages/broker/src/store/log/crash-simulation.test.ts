@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import type { StoredMessage } from "../../engine/ports.ts";
 import type { StoreRecord } from "../../engine/records.ts";
 import { EventScheduler } from "../../testing/event-scheduler.ts";
 import type { SimulatedProcess } from "../../testing/event-scheduler.ts";
@@ -191,9 +190,15 @@ class CrashRun {
       assert.ok(isRead, "a reading never ended");
     };
     for (const { session } of state.sessions)
-      read(store.readQueue(session, 0, 1e9), { entries: model.queue(session), next: undefined });
-    for (const { message } of state.delayed)
-      read(store.readMessage(message), model.message(message) as StoredMessage);
+      read(store.readQueue(session, 0, 1e9), {
+        entries: model.queue(session),
+        unreadable: [],
+        next: undefined,
+      });
+    for (const { delayed, message } of state.delayed) {
+      assert.deepEqual(message, model.message(delayed.message));
+      read(store.readMessage(delayed.message), message);
+    }
   }
 
   #model(count: number): RecordState {

@@ -10,12 +10,18 @@ import type { LogState } from "./log-state.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { IndexEntry } from "./queue-index.ts";
 import { messageOf, readBodies } from "./reading.ts";
-import type { WantedBody } from "./reading.ts";
+import type { DamagedBody, WantedBody } from "./reading.ts";
 import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
 /** Entries in one page, at most. */
 const PAGE_ENTRIES = 4096;
+
+/** Messages that were asked for, and those that nobody can read any more. */
+export interface ReadMessages {
+  readonly found: ReadonlyMap<MessageNumber, StoredMessage>;
+  readonly damage: readonly DamagedBody[];
+}
 
 /** Reads queues and messages: from the segments, and from memory what is not flushed. */
 export class LogReader {
@@ -31,39 +37,46 @@ export class LogReader {
     this.#salt = salt;
   }
 
-  /** A part of a session's queue. @throws ConnectionError ERR_STORE_DAMAGED, or what the disk says. */
-  *page(session: SessionKey, from: number, maximumBytes: number): Task<QueuePage> {
+  /**
+   * A part of a session's queue.
+   *
+   * @param damaged  Is told of each message that nobody can read any more.
+   * @throws ConnectionError as the disk says.
+   */
+  *page(
+    session: SessionKey,
+    from: number,
+    maximumBytes: number,
+    damaged: (error: Error) => void,
+  ): Task<QueuePage> {
     const { messages, sessions } = this.#state;
-    const entries: IndexEntry[] = [];
+    const waiting: IndexEntry[] = [];
     let next: number | undefined;
     let bytes = 0;
     sessions.get(session)?.queue.forEachFrom(from, (entry) => {
       messages.find(entry.message);
       bytes += messages.length;
-      if (entries.length > 0 && (bytes > maximumBytes || entries.length >= PAGE_ENTRIES)) {
+      if (waiting.length > 0 && (bytes > maximumBytes || waiting.length >= PAGE_ENTRIES)) {
         next = entry.sequence;
         return false;
       }
-      entries.push(entry);
+      waiting.push(entry);
       return true;
     });
-    const found = yield* wait(this.messages(entries.map(({ message }) => message)));
-    return {
-      entries: entries.map(
-        ({ sequence, message, qos, retain, subscriptionIdentifiers }): QueueEntry => ({
-          sequence,
-          message: found.get(message) as StoredMessage,
-          qos,
-          retain,
-          subscriptionIdentifiers,
-        }),
-      ),
-      next,
-    };
+    const { found, damage } = yield* wait(this.messages(waiting.map(({ message }) => message)));
+    for (const { error } of damage) damaged(error);
+    const entries: QueueEntry[] = [];
+    const unreadable: number[] = [];
+    for (const { sequence, message, qos, retain, subscriptionIdentifiers, share } of waiting) {
+      const stored = found.get(message);
+      if (stored === undefined) unreadable.push(sequence);
+      else entries.push({ sequence, message: stored, qos, retain, subscriptionIdentifiers, share });
+    }
+    return { entries, unreadable, next };
   }
 
   /** Messages by their numbers, which the table must have. */
-  messages(numbers: readonly MessageNumber[]): Step<Map<MessageNumber, StoredMessage>> {
+  messages(numbers: readonly MessageNumber[]): Step<ReadMessages> {
     return (resolve, reject) => {
       const { messages, segments } = this.#state;
       const found = new Map<MessageNumber, StoredMessage>();
@@ -77,13 +90,14 @@ export class LogReader {
         else found.set(number, messageOf(body));
       }
       if (wanted.length === 0) {
-        this.#disk.later(0, () => resolve(found));
+        this.#disk.later(0, () => resolve({ found, damage: [] }));
         return;
       }
       const take = ({ number }: WantedBody, bytes: Uint8Array): void => {
         found.set(number, messageOf(bytes));
       };
-      readBodies(this.#disk, this.#salt, wanted, take)(() => resolve(found), reject);
+      const read = readBodies(this.#disk, this.#salt, wanted, take);
+      read((damage) => resolve({ found, damage }), reject);
     };
   }
 }

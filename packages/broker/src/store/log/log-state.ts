@@ -8,7 +8,7 @@ import type {
 } from "../../engine/records.ts";
 import { MessageTable, NOWHERE } from "./message-table.ts";
 import { QueueIndex } from "./queue-index.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { KeptRecord, LogRecord } from "./record-table.ts";
 import { SegmentSet } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 
@@ -31,6 +31,8 @@ export interface LogSession {
   /** Sequence -> Packet Identifier. */
   received: Map<number, number> | undefined;
   readonly queue: QueueIndex;
+  /** Only its queue counts. */
+  hasLeft: boolean;
 }
 
 /**
@@ -77,6 +79,7 @@ export class LogState {
           inbound: undefined,
           received: undefined,
           queue: new QueueIndex(),
+          hasLeft: false,
         });
         return;
       case "session-attach": {
@@ -92,6 +95,15 @@ export class LogState {
         if (session === undefined) return;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = record.detachedAt;
+        return;
+      }
+      case "session-leave": {
+        const session = this.sessions.get(record.session);
+        if (session === undefined) return;
+        session.hasLeft = true;
+        session.subscriptions = undefined;
+        session.inbound = undefined;
+        session.received = undefined;
         return;
       }
       case "session-end":
@@ -124,9 +136,23 @@ export class LogState {
       case "settled": {
         const session = this.sessions.get(record.session);
         if (session === undefined) return;
-        const message = session.queue.settle(record.sequence);
-        if (message !== undefined) this.#release(message);
-        session.received?.delete(record.sequence);
+        this.#settle(session, record.sequence);
+        return;
+      }
+      case "trim": {
+        const session = this.sessions.get(record.session);
+        if (session === undefined) return;
+        const { from, to } = record;
+        const given: number[] = [];
+        session.queue.forEachFrom(from, ({ sequence }) => {
+          if (sequence >= to) return false;
+          given.push(sequence);
+          return true;
+        });
+        for (const sequence of given) this.#settle(session, sequence);
+        // Applied again, there may be some whose entries are gone already.
+        for (const sequence of session.received?.keys() ?? [])
+          if (sequence >= from && sequence < to) session.received?.delete(sequence);
         return;
       }
       case "received": {
@@ -206,6 +232,14 @@ export class LogState {
     }
   }
 
+  /** A record as it is kept. */
+  kept(record: StoreRecord): KeptRecord {
+    if (record.type !== "trim") return record;
+    const { session, from, count } = record;
+    const to = this.sessions.get(session)?.queue.endOf(from, count) ?? from;
+    return { type: "trim", session, from, to };
+  }
+
   /** A new message, and where its body is. */
   addMessage(number: MessageNumber, segment: Segment, offset: number, length: number): void {
     this.highestMessage = Math.max(this.highestMessage, number);
@@ -268,6 +302,12 @@ export class LogState {
     if (session === undefined) return;
     this.sessions.delete(key);
     if (session.queue.count > 0) this.#ended.push(session.queue);
+  }
+
+  #settle(session: LogSession, sequence: number): void {
+    const message = session.queue.settle(sequence);
+    if (message !== undefined) this.#release(message);
+    session.received?.delete(sequence);
   }
 
   #release(message: MessageNumber): void {

@@ -369,18 +369,50 @@ test("closing on a failing disk says so and lets the directory go", () => {
   assert.ok(world.open().state.sessions.length >= 1);
 });
 
-test("a body that is damaged fails its reader and names the segment, and the rest is read", () => {
+test("a body that is damaged is told with its segment, and the rest of the queue is read", () => {
   const world = new LogWorld();
   const { store, trouble } = world.open();
-  turn(store, begin(1), ...publish(1, 100, { 1: 1 }), begin(2), ...publish(2, 40_000, { 2: 1 }));
+  turn(
+    store,
+    begin(1),
+    ...publish(1, 100, { 1: 1 }),
+    begin(2),
+    ...publish(2, 40_000, { 1: 2, 2: 1 }),
+  );
   world.events.settle();
   const bytes = world.medium.read("00000001.log");
   bytes[100] = (bytes[100] as number) ^ 1;
   world.medium.files.get("00000001.log")?.seen.write(0, bytes);
-  assert.throws(() => world.settle(store.readQueue(1, 0, 1000)), {
+  const page = world.settle(store.readQueue(1, 0, 1000));
+  assert.deepEqual(page, { entries: [], unreadable: [1], next: 2 });
+  const whole = world.settle(store.readQueue(1, 0, 100_000));
+  assert.deepEqual(whole.unreadable, [1]);
+  assert.deepEqual(
+    whole.entries.map(({ message }) => message),
+    [messageOf(2, 40_000)],
+  );
+  const told = {
     code: "ERR_STORE_DAMAGED",
     message: /^00000001\.log is damaged at byte \d+: message 1 /,
-  });
-  assert.equal(trouble.length, 1);
+  };
+  assert.throws(() => world.settle(store.readMessage(1)), told);
+  assert.equal(trouble.length, 3);
+  for (const error of trouble)
+    assert.throws(() => {
+      throw error;
+    }, told);
   assert.equal(world.settle(store.readMessage(2)).payload.length, 40_000);
+});
+
+test("a disk that cannot read fails the reader, and says nothing of damage", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open();
+  turn(store, begin(1), ...publish(1, 100, { 1: 1 }));
+  world.events.settle();
+  disk.faults = { ...NO_DISK_FAULTS, readFailure: 1 };
+  assert.throws(() => world.settle(store.readQueue(1, 0, 1000)), { code: "ERR_STORE_DISK" });
+  disk.faults = NO_DISK_FAULTS;
+  const page = world.settle(store.readQueue(1, 0, 1000));
+  assert.deepEqual(page.unreadable, []);
+  assert.equal(page.entries.length, 1);
 });

@@ -155,7 +155,8 @@ export class LogStore implements Store {
       throw new UsageError("ERR_USAGE", `session ${session} is being read already`);
     this.#reading.add(session);
     return this.#disk.promise((resolve, reject) => {
-      stepOf(this.#reader.page(session, from, maximumBytes))(
+      const damaged = (error: Error): void => this.onTrouble?.(error);
+      stepOf(this.#reader.page(session, from, maximumBytes, damaged))(
         (page) => {
           this.#reading.delete(session);
           resolve(page);
@@ -177,14 +178,15 @@ export class LogStore implements Store {
         reject(new UsageError("ERR_USAGE", `the store holds no message ${message}`));
         return;
       }
+      const fail = (error: Error): void => {
+        this.onTrouble?.(error);
+        reject(error);
+      };
       const read = this.#reader.messages([message]);
-      read(
-        (found) => resolve(found.get(message) as StoredMessage),
-        (error) => {
-          this.onTrouble?.(error);
-          reject(error);
-        },
-      );
+      read(({ found, damage: [damage] }) => {
+        if (damage === undefined) resolve(found.get(message) as StoredMessage);
+        else fail(damage.error);
+      }, fail);
     });
   }
 
@@ -321,8 +323,9 @@ export class LogStore implements Store {
   #add(record: StoreRecord, position: Position): void {
     const { builder } = this.#writer;
     if (record.type !== "message") {
-      builder.add(record);
-      this.#state.apply(record);
+      const kept = this.#state.kept(record);
+      builder.add(kept);
+      this.#state.apply(kept);
       return;
     }
     const { number } = record.message;

@@ -115,6 +115,7 @@ export function publish(
       qos: 1,
       retain: false,
       subscriptionIdentifiers: [],
+      share: "",
     })),
   ];
 }

@@ -91,12 +91,14 @@ test("a queue index holds what a sorted list would", () => {
           subscriptionIdentifiers: fc.array(fc.integer({ min: 1, max: 268_435_455 }), {
             maxLength: 2,
           }),
+          share: fc.constantFrom("", "", "$share/a/b", "$share/a b/c"),
           settle: fc.array(fc.nat(30), { maxLength: 2 }),
         }),
         { maxLength: 700, size: "max" },
       ),
       fc.nat(100),
-      (steps, from) => {
+      fc.nat(100),
+      (steps, from, count) => {
         const index = new QueueIndex();
         let model: { sequence: number }[] = [];
         let next = 0;
@@ -124,6 +126,13 @@ test("a queue index holds what a sorted list would", () => {
           seen,
           model.filter(({ sequence }) => sequence >= start),
         );
+        assert.equal(
+          index.endOf(start, count),
+          (model
+            .filter(({ sequence }) => sequence >= start)
+            .slice(0, count)
+            .at(-1)?.sequence ?? start - 1) + 1,
+        );
         const released: number[] = [];
         while (index.drain(10, (message) => released.push(message)));
         assert.deepEqual(
@@ -136,7 +145,7 @@ test("a queue index holds what a sorted list would", () => {
   );
 });
 
-test("more sets of Subscription Identifiers than fit into an entry are kept all the same", () => {
+test("more origins than fit into an entry are kept all the same", () => {
   const index = new QueueIndex();
   for (let sequence = 0; sequence < 5000; sequence += 1)
     index.push({
@@ -145,9 +154,11 @@ test("more sets of Subscription Identifiers than fit into an entry are kept all 
       qos: 1,
       retain: false,
       subscriptionIdentifiers: [sequence + 1],
+      share: `$share/${sequence % 2}/a`,
     });
-  index.forEachFrom(0, ({ sequence, subscriptionIdentifiers }) => {
+  index.forEachFrom(0, ({ sequence, subscriptionIdentifiers, share }) => {
     assert.deepEqual(subscriptionIdentifiers, [sequence + 1]);
+    assert.equal(share, `$share/${sequence % 2}/a`);
     return true;
   });
 });
@@ -163,6 +174,7 @@ test("a million entries of a thousand sessions take less than 20 MB", () => {
         qos: 1,
         retain: false,
         subscriptionIdentifiers: [],
+        share: "",
       });
     bytes += index.bytes;
   }

@@ -7,9 +7,16 @@ const FIRST_CHUNK = 8;
 const STRIDE = 3;
 const HIGH = 0x1_0000_0000;
 const SETTLED = 8;
-/** Sets of Subscription Identifiers that fit into an entry; the last one means "in the overflow". */
+/** Origins that fit into an entry; the last one means "in the overflow". */
 const OVERFLOW = 0xfff;
-const NO_IDENTIFIERS: readonly number[] = [];
+
+/** By which subscriptions a message came into a queue. Many entries have the same. */
+interface Origin {
+  readonly subscriptionIdentifiers: readonly number[];
+  readonly share: string;
+}
+
+const NO_ORIGIN: Origin = { subscriptionIdentifiers: [], share: "" };
 
 interface Chunk {
   /** Sequence of its first entry. */
@@ -21,26 +28,26 @@ interface Chunk {
 }
 
 /** One waiting message, as the index knows it. */
-export interface IndexEntry {
+export interface IndexEntry extends Origin {
   readonly sequence: number;
   readonly message: MessageNumber;
   readonly qos: QoS;
   readonly retain: boolean;
-  readonly subscriptionIdentifiers: readonly number[];
 }
 
 /**
  * A session's queue without its messages: 12 bytes an entry, in chunks that go when all in them is
  * settled. An entry is the distance of its sequence from its chunk's, the low 32 bits of the
- * message's number, and a word with the high 16 bits, 12 for the Subscription Identifiers, and flags.
+ * message's number, and a word with the high 16 bits, 12 for the origin, and flags.
  */
 export class QueueIndex {
   readonly #chunks: Chunk[] = [];
   #count = 0;
   #next = 0;
-  #sets: (readonly number[])[] = [];
-  #setNumbers: Map<string, number> | undefined;
-  #overflow: Map<number, readonly number[]> | undefined;
+  #origins: Origin[] = [];
+  #originNumbers: Map<string, number> | undefined;
+  /** By sequence. */
+  #overflow: Map<number, Origin> | undefined;
 
   /** Entries that wait. */
   get count(): number {
@@ -77,7 +84,7 @@ export class QueueIndex {
     words[at + 1] = message >>> 0;
     words[at + 2] =
       ((Math.floor(message / HIGH) << 16) |
-        (this.#setNumber(sequence, entry.subscriptionIdentifiers) << 4) |
+        (this.#originNumber(entry) << 4) |
         (entry.retain ? 4 : 0) |
         entry.qos) >>>
       0;
@@ -104,10 +111,23 @@ export class QueueIndex {
     this.#count -= 1;
     if (chunk.live === 0) chunks.splice(place, 1);
     if (this.#count === 0) {
-      this.#sets = [];
-      this.#setNumbers = undefined;
+      this.#origins = [];
+      this.#originNumbers = undefined;
     }
     return message;
+  }
+
+  /** Where to end for `count` entries from `from` on: one above the last; `from` where none waits. */
+  endOf(from: number, count: number): number {
+    let end = from;
+    let left = count;
+    if (left > 0)
+      this.forEachFrom(from, ({ sequence }) => {
+        end = sequence + 1;
+        left -= 1;
+        return left > 0;
+      });
+    return end;
   }
 
   /** Visits what waits from `sequence` on, in order, until the visitor says false. */
@@ -147,16 +167,18 @@ export class QueueIndex {
   #entryAt(chunk: Chunk, index: number): IndexEntry {
     const sequence = sequenceAt(chunk, index);
     const word = chunk.words[index * STRIDE + 2] as number;
-    const set = (word >>> 4) & OVERFLOW;
-    let subscriptionIdentifiers: readonly number[] | undefined = NO_IDENTIFIERS;
-    if (set === OVERFLOW) subscriptionIdentifiers = this.#overflow?.get(sequence);
-    else if (set > 0) subscriptionIdentifiers = this.#sets[set - 1];
+    const number = (word >>> 4) & OVERFLOW;
+    let origin: Origin | undefined;
+    if (number === OVERFLOW) origin = this.#overflow?.get(sequence);
+    else if (number > 0) origin = this.#origins[number - 1];
+    const { subscriptionIdentifiers, share } = origin ?? NO_ORIGIN;
     return {
       sequence,
       message: messageAt(chunk, index),
       qos: (word & 3) as QoS,
       retain: (word & 4) !== 0,
-      subscriptionIdentifiers: subscriptionIdentifiers ?? NO_IDENTIFIERS,
+      subscriptionIdentifiers,
+      share,
     };
   }
 
@@ -189,20 +211,21 @@ export class QueueIndex {
     return low - 1;
   }
 
-  #setNumber(sequence: number, identifiers: readonly number[]): number {
-    if (identifiers.length === 0) return 0;
-    const key = identifiers.join();
-    this.#setNumbers ??= new Map();
-    const known = this.#setNumbers.get(key);
+  #originNumber({ sequence, subscriptionIdentifiers, share }: IndexEntry): number {
+    if (subscriptionIdentifiers.length === 0 && share === "") return 0;
+    const key = `${subscriptionIdentifiers.join()} ${share}`;
+    this.#originNumbers ??= new Map();
+    const known = this.#originNumbers.get(key);
     if (known !== undefined) return known;
-    if (this.#sets.length + 1 >= OVERFLOW) {
+    const origin = { subscriptionIdentifiers, share };
+    if (this.#origins.length + 1 >= OVERFLOW) {
       this.#overflow ??= new Map();
-      this.#overflow.set(sequence, identifiers);
+      this.#overflow.set(sequence, origin);
       return OVERFLOW;
     }
-    this.#sets.push(identifiers);
-    this.#setNumbers.set(key, this.#sets.length);
-    return this.#sets.length;
+    this.#origins.push(origin);
+    this.#originNumbers.set(key, this.#origins.length);
+    return this.#origins.length;
   }
 }
 

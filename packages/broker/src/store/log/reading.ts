@@ -21,18 +21,25 @@ export interface WantedBody {
   readonly length: number;
 }
 
+/** A body that is not as it was written. */
+export interface DamagedBody {
+  readonly body: WantedBody;
+  /** ERR_STORE_DAMAGED, with file and offset. */
+  readonly error: Error;
+}
+
 /**
  * Reads bodies of flushed segments, those near each other at once.
  *
  * @param take  Is given each body whole and checked, in any order.
- * @returns a step that fails with ERR_STORE_DAMAGED where a body is not as it was written.
+ * @returns a step that gives what is damaged; it fails where the disk does.
  */
 export function readBodies(
   disk: Disk,
   salt: number,
   wanted: readonly WantedBody[],
   take: (body: WantedBody, bytes: Uint8Array) => void,
-): Step<void> {
+): Step<readonly DamagedBody[]> {
   const sorted = [...wanted].sort(
     (a, b) => a.segment.number - b.segment.number || a.offset - b.offset,
   );
@@ -52,8 +59,18 @@ export function readBodies(
       run.push(body);
     else runs.push([body]);
   }
+  const damage: DamagedBody[] = [];
+  const broken = (body: WantedBody): void => {
+    body.segment.isDamaged = true;
+    const what = `message ${body.number} is not as it was written`;
+    const error = damaged(fileName(body.segment.number, "log"), body.offset, what);
+    damage.push({ body, error });
+  };
   return (resolve, reject) => {
-    together(runs.map((run) => readRun(disk, salt, run, take)))(() => resolve(), reject);
+    together(runs.map((run) => readRun(disk, salt, run, take, broken)))(
+      () => resolve(damage),
+      reject,
+    );
   };
 }
 
@@ -62,6 +79,7 @@ function readRun(
   salt: number,
   run: readonly WantedBody[],
   take: (body: WantedBody, bytes: Uint8Array) => void,
+  broken: (body: WantedBody) => void,
 ): Step<void> {
   const first = run[0] as WantedBody;
   const last = run[run.length - 1] as WantedBody;
@@ -74,18 +92,9 @@ function readRun(
         for (const body of run) {
           const start = body.offset - first.offset;
           const part = bytes.subarray(start, start + body.length);
-          if (checkBody(part, (some, value) => disk.crc32(some, value), salt) === undefined) {
-            segment.isDamaged = true;
-            reject(
-              damaged(
-                fileName(segment.number, "log"),
-                body.offset,
-                `message ${body.number} is not as it was written`,
-              ),
-            );
-            return;
-          }
-          take(body, part);
+          if (checkBody(part, (some, value) => disk.crc32(some, value), salt) === undefined)
+            broken(body);
+          else take(body, part);
         }
         resolve();
       },

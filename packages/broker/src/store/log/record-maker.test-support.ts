@@ -34,6 +34,7 @@ export class RecordMaker {
     const kind = chance.weighted({
       publish: 8,
       settle: 8,
+      trim: 1,
       received: 1,
       takeOver: 1,
       retain: 2,
@@ -48,6 +49,7 @@ export class RecordMaker {
       delayedEnd: 1,
       ban: 0.5,
       time: 0.3,
+      leave: 0.2,
       end: 0.3,
     });
     switch (kind) {
@@ -60,6 +62,11 @@ export class RecordMaker {
         // One that waits, or one that was settled before.
         const sequence = entry?.sequence ?? chance.integer(0, given - 1);
         return [{ type: "settled", session, sequence }];
+      }
+      case "trim": {
+        const entries = state.queue(session);
+        const from = chance.pick([0, ...entries.map(({ sequence }) => sequence)]);
+        return [{ type: "trim", session, from, count: chance.integer(0, 4) }];
       }
       case "received": {
         const entry = state.queue(session)[0];
@@ -132,7 +139,12 @@ export class RecordMaker {
                 type: "will-set",
                 session,
                 clientId: `c${session}`,
-                will: { message: this.#content(0, "w"), delayInterval: 5 },
+                will: {
+                  message: this.#content(0, "w"),
+                  delayInterval: 5,
+                  expiryInterval: chance.integer(-1, 1),
+                  delayedBy: chance.integer(0, 1),
+                },
               }
             : { type: "will-clear", session },
         ];
@@ -156,6 +168,8 @@ export class RecordMaker {
       }
       case "time":
         return [{ type: "time-mark", storeTime: chance.integer(0, 1e9), wallTime: 1e12 }];
+      case "leave":
+        return [{ type: "session-leave", session }];
       case "end":
         this.#sessions.delete(session);
         return [{ type: "session-end", session }, ...(chance.happens(0.3) ? this.#begin() : [])];
@@ -199,6 +213,7 @@ export class RecordMaker {
       qos: this.#chance.happens(0.5) ? 1 : 2,
       retain: this.#chance.happens(0.3),
       subscriptionIdentifiers: this.#chance.happens(0.3) ? [this.#chance.integer(1, 3)] : [],
+      share: this.#chance.happens(0.3) ? "$share/group/t/#" : "",
     };
   }
 

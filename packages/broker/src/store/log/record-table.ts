@@ -5,7 +5,7 @@ import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { storeError } from "./error-codes.ts";
 
 type RecordType = StoreRecord["type"];
-type RecordOf<T extends RecordType> = Extract<StoreRecord, { type: T }>;
+type RecordOf<T extends RecordType> = Extract<KeptRecord, { type: T }>;
 
 /** What the log knows of one type of record. */
 export interface RecordEncoding<R> {
@@ -24,6 +24,20 @@ export interface MovedRecord {
   readonly type: "moved";
   readonly number: MessageNumber;
 }
+
+/**
+ * A `trim` as it is kept: what waited from `from` to below `to` is given up. Unlike a count it means
+ * the same however often it is applied.
+ */
+export interface TrimmedRecord {
+  readonly type: "trim";
+  readonly session: SessionKey;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The engine's records, as they are kept. */
+export type KeptRecord = Exclude<StoreRecord, { type: "trim" }> | TrimmedRecord;
 
 /** In a checkpoint, behind a session's queue: the sequence that comes next. */
 export interface SequenceRecord {
@@ -52,7 +66,7 @@ export interface EndRecord {
 export type OwnRecord = SequenceRecord | NumbersRecord | EndRecord;
 
 /** Every record in a file, except `moved`, which has no content of its own. */
-export type LogRecord = StoreRecord | OwnRecord;
+export type LogRecord = KeptRecord | OwnRecord;
 
 /** Writes a message whole. */
 export function encodeMessage(writer: ByteWriter, message: StoredMessage): void {
@@ -167,6 +181,13 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
     encode: (writer, { session }) => writer.varint(session),
     decode: (reader) => ({ type: "session-end", session: reader.varint() }),
   },
+  "session-leave": {
+    id: 23,
+    version: 1,
+    waits: "CONNACK",
+    encode: (writer, { session }) => writer.varint(session),
+    decode: (reader) => ({ type: "session-leave", session: reader.varint() }),
+  },
   subscribe: {
     id: 6,
     version: 1,
@@ -228,19 +249,25 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
   },
   enqueue: {
     id: 9,
-    version: 1,
+    // 2: with the Shared Subscription.
+    version: 2,
     waits: "PUBACK, PUBREC; a QoS 2 delivery to a durable session",
     encode: (writer, record) => {
-      const { subscriptionIdentifiers } = record;
+      const { subscriptionIdentifiers, share } = record;
       writer.varint(record.session);
       writer.varint(record.sequence);
       writer.varint(record.message);
       writer.byte(
-        record.qos | (record.retain ? 4 : 0) | (subscriptionIdentifiers.length > 0 ? 8 : 0),
+        record.qos |
+          (record.retain ? 4 : 0) |
+          (subscriptionIdentifiers.length > 0 ? 8 : 0) |
+          (share === "" ? 0 : 16),
       );
-      if (subscriptionIdentifiers.length === 0) return;
-      writer.varint(subscriptionIdentifiers.length);
-      for (const identifier of subscriptionIdentifiers) writer.varint(identifier);
+      if (subscriptionIdentifiers.length > 0) {
+        writer.varint(subscriptionIdentifiers.length);
+        for (const identifier of subscriptionIdentifiers) writer.varint(identifier);
+      }
+      if (share !== "") writer.string(share);
     },
     decode: (reader) => {
       const session = reader.varint();
@@ -259,8 +286,25 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
         qos: (flags & 3) as QoS,
         retain: (flags & 4) !== 0,
         subscriptionIdentifiers,
+        share: flags & 16 ? reader.string() : "",
       };
     },
+  },
+  trim: {
+    id: 24,
+    version: 1,
+    waits: NOBODY,
+    encode: (writer, record) => {
+      writer.varint(record.session);
+      writer.varint(record.from);
+      writer.varint(record.to);
+    },
+    decode: (reader) => ({
+      type: "trim",
+      session: reader.varint(),
+      from: reader.varint(),
+      to: reader.varint(),
+    }),
   },
   settled: {
     id: 10,
@@ -345,24 +389,26 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
   },
   "will-set": {
     id: 16,
-    version: 1,
+    // 2: with how long its message lives and is delayed.
+    version: 2,
     waits: NOBODY,
-    encode: (writer, record) => {
-      writer.varint(record.session);
-      writer.string(record.clientId);
-      writer.varint(record.will.delayInterval);
-      encodeMessage(writer, record.will.message);
+    encode: (writer, { session, clientId, will }) => {
+      writer.varint(session);
+      writer.string(clientId);
+      writer.varint(will.delayInterval);
+      writer.varint(will.expiryInterval + 1);
+      writer.varint(will.delayedBy);
+      encodeMessage(writer, will.message);
     },
-    decode: (reader) => {
+    decode: (reader, version) => {
       const session = reader.varint();
       const clientId = reader.string();
       const delayInterval = reader.varint();
-      return {
-        type: "will-set",
-        session,
-        clientId,
-        will: { message: ownBytes(decodeMessage(reader)), delayInterval },
-      };
+      const expiryInterval = version >= 2 ? reader.varint() - 1 : -1;
+      const delayedBy = version >= 2 ? reader.varint() : 0;
+      const message = ownBytes(decodeMessage(reader));
+      const will = { message, delayInterval, expiryInterval, delayedBy };
+      return { type: "will-set", session, clientId, will };
     },
   },
   "will-clear": {

@@ -57,7 +57,8 @@ export function* saveRecords(
     for (const slice of slices(wanted)) {
       const found = new Map<MessageNumber, Uint8Array>();
       const take = ({ number }: WantedBody, body: Uint8Array): void => void found.set(number, body);
-      yield* wait(readBodies(disk, salt, slice, take));
+      const [damage] = yield* wait(readBodies(disk, salt, slice, take));
+      if (damage !== undefined) throw damage.error;
       for (const { number, length } of slice) {
         save({ type: "message", message: messageOf(found.get(number) as Uint8Array) });
         bytes += length;

@@ -285,16 +285,11 @@ export class Survey {
     for (const body of unsure) {
       const { number, segment, offset, length } = body;
       this.#work.signal?.throwIfAborted();
-      try {
-        yield* wait(readBodies(this.#disk, this.salt, [body], () => undefined));
-      } catch (error) {
-        if ((error as { code?: string }).code !== "ERR_STORE_DAMAGED") throw error;
+      const [damage] = yield* wait(readBodies(this.#disk, this.salt, [body], () => undefined));
+      if (damage !== undefined) {
         this.lostMessages.add(number);
-        this.#note(
-          fileName(segment.number, "log"),
-          offset,
-          `message ${number} is not as it was written`,
-        );
+        const what = `message ${number} is not as it was written`;
+        this.#note(fileName(segment.number, "log"), offset, what);
         continue;
       }
       messages.place(number, segment.slot, offset, length);

@@ -6,10 +6,11 @@ import type { Recovered } from "./recover.ts";
 import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
-/** Retained messages that are read at a time. */
+/** Messages that are read at a time, and their bytes at most. */
 const SLICE = 1000;
+const SLICE_BYTES = 4 << 20;
 
-/** Tells an engine what was found, reading the bodies of retained messages, and of nothing else. */
+/** Tells an engine what was found, reading the bodies of retained and delayed messages only. */
 export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery): Task<void> {
   const { state } = found;
   if (state.time !== undefined) recovery.time(state.time);
@@ -37,18 +38,46 @@ export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery):
       queue: { first: queue.first, next: queue.next, count: queue.count, bytes },
       received: new Map(session.received),
       will: state.wills.get(session.session)?.will,
+      hasLeft: session.hasLeft,
     });
   }
-  const retained = [...state.retained.values()];
-  for (let start = 0; start < retained.length; start += SLICE) {
-    const numbers = retained.slice(start, start + SLICE);
-    const messages = yield* read(disk, found, numbers);
-    for (const number of numbers) recovery.retained(messages.get(number) as StoredMessage);
-  }
+  yield* readEach(
+    disk,
+    found,
+    [...state.retained.values()].map((message) => ({ message })),
+    (_retained, message) => recovery.retained(message),
+  );
   for (const [session, { clientId, will }] of state.wills)
-    if (!state.sessions.has(session)) recovery.will(clientId, will);
-  for (const delayed of state.delayed.values()) recovery.delayed(delayed);
+    if (!state.sessions.has(session)) recovery.will(session, clientId, will);
+  yield* readEach(disk, found, [...state.delayed.values()], (delayed, message) =>
+    recovery.delayed(delayed, message),
+  );
   for (const ban of state.bans.values()) recovery.ban(ban);
+}
+
+/** Reads the message of each, slice by slice. */
+function* readEach<T extends { readonly message: MessageNumber }>(
+  disk: Disk,
+  found: Recovered,
+  all: readonly T[],
+  tell: (one: T, message: StoredMessage) => void,
+): Task<void> {
+  const { messages } = found.state;
+  for (let at = 0; at < all.length;) {
+    const slice: T[] = [];
+    for (let bytes = 0; at < all.length && slice.length < SLICE && bytes < SLICE_BYTES; at += 1) {
+      const one = all[at] as T;
+      messages.find(one.message);
+      bytes += messages.length;
+      slice.push(one);
+    }
+    const bodies = yield* read(
+      disk,
+      found,
+      slice.map(({ message }) => message),
+    );
+    for (const one of slice) tell(one, bodies.get(one.message) as StoredMessage);
+  }
 }
 
 /** Messages by their numbers. The tail is in its old files still, and read from there. */
@@ -64,11 +93,11 @@ function* read(
     const { slot, offset, length } = messages;
     return { number, segment: segments.at(slot), offset, length };
   });
-  if (wanted.length > 0)
-    yield* wait(
-      readBodies(disk, salt, wanted, ({ number }, bytes) => {
-        found.set(number, messageOf(bytes));
-      }),
-    );
+  const [damage] = yield* wait(
+    readBodies(disk, salt, wanted, ({ number }, bytes) => {
+      found.set(number, messageOf(bytes));
+    }),
+  );
+  if (damage !== undefined) throw damage.error;
   return found;
 }
