@@ -1,4 +1,6 @@
 import type { Disk, Step } from "./disk.ts";
+import { storeError } from "./error-codes.ts";
+import type { StoreErrorCode } from "./error-codes.ts";
 import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
@@ -31,12 +33,32 @@ function pause(disk: Disk): Step<void> {
   };
 }
 
-/** Runs work with the directory's lock. The lock goes when the work is done, or has failed. */
+/**
+ * Runs work that only reads, with the directory's lock. A directory that cannot be written needs
+ * none, unless a lock is in it: nobody here can tell then whether its holder lives.
+ */
 export function* whileLocked<T>(disk: Disk, work: Task<T>): Task<T> {
-  yield* wait(disk.lock());
+  const isLocked = yield* takeLock(disk);
   try {
     return yield* work;
   } finally {
-    yield* wait(disk.unlock());
+    if (isLocked) yield* wait(disk.unlock());
+  }
+}
+
+function* takeLock(disk: Disk): Task<boolean> {
+  try {
+    yield* wait(disk.lock());
+    return true;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code !== ("ERR_STORE_READ_ONLY" satisfies StoreErrorCode)) throw error;
+    const entries = yield* wait(disk.list());
+    if (!entries.some(({ name }) => name === "lock")) return false;
+    throw storeError(
+      "ERR_STORE_LOCKED",
+      `${disk.name} cannot be written and has a lock: whether its holder still runs cannot be told`,
+      error,
+    );
   }
 }

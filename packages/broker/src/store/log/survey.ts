@@ -69,7 +69,10 @@ export class Survey {
   #knownSessions: SessionKey = 0;
   readonly #ended = new Set<SessionKey>();
   readonly #seen = new PositionSet();
-  readonly #gaps: Gap[] = [];
+  /** By slot. */
+  readonly #gaps = new Map<number, Gap[]>();
+  /** Lengths of segments, by slot. Bytes. */
+  readonly #sizes = new Map<number, number>();
   /** Offsets of bad bodies, by slot. */
   readonly #badBodies = new Map<number, Set<number>>();
   readonly #files: DiskFile[] = [];
@@ -108,6 +111,7 @@ export class Survey {
     this.#ofBytes = segments.reduce((sum, { size }) => sum + size, 0);
     for (const { segment, size } of segments) {
       yield* this.#readSegment(segment, size);
+      this.#sizes.set(segment.slot, size);
       this.#done += size;
       this.#tell(0);
     }
@@ -205,7 +209,10 @@ export class Survey {
     if (!scanned.isBroken) return;
     end = scanned.offset;
     const note = (to: number, before: Position | undefined): void => {
-      if (to > end) this.#gaps.push({ segment, offset: end, end: to, after: last, before });
+      if (to === end) return;
+      const gaps = this.#gaps.get(segment.slot) ?? [];
+      gaps.push({ segment, offset: end, end: to, after: last, before });
+      this.#gaps.set(segment.slot, gaps);
     };
     yield* framesBehind(
       disk,
@@ -259,7 +266,7 @@ export class Survey {
 
   /** A gap is damage where a batch had been flushed that is neither there nor anywhere else. */
   #judgeGaps(): void {
-    for (const { segment, offset, after, before } of this.#gaps) {
+    for (const { segment, offset, after, before } of [...this.#gaps.values()].flat()) {
       const isDamage =
         before === undefined
           ? !this.#opens && after + 1 <= this.#flushed && !this.#seen.has(after + 1)
@@ -277,7 +284,7 @@ export class Survey {
     messages.forEach((number, slot, offset, length) => {
       if (slot === NOWHERE) nowhere.add(number);
       else if (this.#badBodies.get(slot)?.has(offset) === true) this.lostMessages.add(number);
-      else if (this.#isInGap(slot, offset))
+      else if (this.#isUnsure(slot, offset, length))
         unsure.push({ number, segment: segments.at(slot), offset, length });
     });
     if (nowhere.size > 0) yield* this.#lookUp(nowhere, indexes, unsure);
@@ -303,7 +310,8 @@ export class Survey {
     indexes: readonly DiskEntry[],
     unsure: WantedBody[],
   ): Task<void> {
-    for (const segment of new Set(this.#gaps.map((gap) => gap.segment))) {
+    for (const slot of this.#gaps.keys()) {
+      const segment = this.state.segments.at(slot);
       const entry = indexes.find(({ name }) => name === fileName(segment.number, "idx"));
       if (entry === undefined) continue;
       const read = yield* readIndexFile(this.#disk, segment.number, entry.size, this.salt);
@@ -312,16 +320,17 @@ export class Survey {
         const number = index?.numbers[at] as number;
         const offset = index?.offsets[at] as number;
         const length = index?.lengths[at] as number;
-        if (nowhere.has(number) && this.#isInGap(segment.slot, offset))
+        if (nowhere.has(number) && this.#isUnsure(segment.slot, offset, length))
           unsure.push({ number, segment, offset, length });
       }
     }
   }
 
-  #isInGap(slot: number, offset: number): boolean {
-    return this.#gaps.some(
-      (gap) => gap.segment.slot === slot && gap.offset <= offset && offset < gap.end,
-    );
+  /** Whether bytes lie where no batch is whole, or behind the end of a file that was cut off. */
+  #isUnsure(slot: number, offset: number, length: number): boolean {
+    if (offset + length > (this.#sizes.get(slot) ?? 0)) return true;
+    const gaps = this.#gaps.get(slot) ?? [];
+    return gaps.some((gap) => gap.offset <= offset && offset < gap.end);
   }
 
   #note(file: string, offset: number, what: string): void {
