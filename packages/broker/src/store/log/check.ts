@@ -69,9 +69,16 @@ export function* checkStore(disk: Disk, options: CheckOptions = {}): Task<StoreR
     const references = forgetMessages(state, survey.lostMessages);
     if (options.save !== undefined)
       yield* saveRecords(disk, state, survey.salt, options.save, options);
+    const refusal =
+      typeof opened === "string"
+        ? opened
+        : (references.retained.length > 0 || references.delayed > 0) && survey.damage[0]
+          ? // A start reads these messages.
+            placeOf(survey.damage[0])
+          : undefined;
     return {
-      opens: recovered !== undefined,
-      refusal: typeof opened === "string" ? opened : undefined,
+      opens: refusal === undefined,
+      refusal,
       files: entries.length,
       bytes: entries.reduce((sum, { size }) => sum + size, 0),
       batches: survey.batches,
@@ -88,6 +95,10 @@ export function* checkStore(disk: Disk, options: CheckOptions = {}): Task<StoreR
   } finally {
     yield* survey.close();
   }
+}
+
+function placeOf({ file, offset, what }: StoreDamage): string {
+  return `${file} is damaged at byte ${offset}: ${what}`;
 }
 
 /** @returns what a start takes, or why it would fail. */

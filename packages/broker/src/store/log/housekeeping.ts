@@ -4,6 +4,7 @@ import type { CheckpointLog } from "./checkpoint.ts";
 import { compactSegment } from "./compact.ts";
 import type { CompactLog } from "./compact.ts";
 import type { Disk } from "./disk.ts";
+import type { StoreErrorCode } from "./error-codes.ts";
 import { writeIndexFile } from "./index-file.ts";
 import { fileName } from "./segment.ts";
 import type { Segment } from "./segment.ts";
@@ -163,8 +164,15 @@ export class Housekeeping {
     let bytes = 0;
     for (const segment of sparse) {
       yield* goOn(this.#disk, work, { step: "compact", bytes, ofBytes });
-      yield* compactSegment(this.#disk, this.#log, segment);
       bytes += segment.size;
+      try {
+        yield* compactSegment(this.#disk, this.#log, segment);
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== ("ERR_STORE_DAMAGED" satisfies StoreErrorCode)) throw error;
+        // It stays as it is; the others are compacted all the same.
+        this.#log.failed(error as Error);
+      }
       yield* this.#removeAll();
     }
     if (sparse.length === 0) return;
