@@ -1,5 +1,6 @@
 import { UsageError } from "@sericite/protocol";
 import type { Peer, ProtocolVersion } from "@sericite/protocol";
+import { waitingOf } from "./engine/backlog.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Session } from "./engine/session.ts";
 
@@ -70,7 +71,7 @@ export function describeClient(engine: Engine, session: Session): ClientInfo {
     keepAlive: connection?.keepAlive ?? 0,
     sessionExpiryInterval: session.expiryInterval,
     subscriptions: engine.topicTree.countOf(session.subscriber),
-    queued: session.queue?.length ?? 0,
+    queued: waitingOf(session),
     inFlight: session.outbound?.size ?? 0,
   };
 }

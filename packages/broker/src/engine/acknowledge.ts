@@ -1,9 +1,11 @@
 import { OutboundState, PacketType, ReasonCode } from "@sericite/protocol";
 import type { Outbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { recordSettled } from "./enqueue.ts";
+import { landed, recordSettled } from "./enqueue.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
+import { settledMessage } from "./message.ts";
 import type { Message } from "./message.ts";
+import { META_KEPT } from "./queue.ts";
 import type { Session } from "./session.ts";
 
 /** The client has a QoS 1 message (§4.3.2). One that it refuses is settled as well [MQTT5-4.4.0-2] [MQTT5-4.8.2-6]. */
@@ -20,8 +22,8 @@ export function handlePuback(
   const message = outbound.puback(packetIdentifier);
   if (message === undefined) return;
   if (isUnsent) uncount(connection, packetIdentifier);
-  settle(connection, session, packetIdentifier, message, detail);
-  message.release();
+  settle(connection, session, packetIdentifier, detail);
+  landed(connection.engine, message);
 }
 
 /** The client has a QoS 2 message, or refuses it (§4.3.3). */
@@ -39,15 +41,17 @@ export function handlePubrec(
     if (waitsToBeSentAgain(outbound!, packetIdentifier)) uncount(connection, packetIdentifier);
     if (reasonCode >= 0x80) {
       const message = outbound!.fail(packetIdentifier)!; // [MQTT5-4.4.0-2]
-      settle(connection, session, packetIdentifier, message, detail);
-      message.release();
+      settle(connection, session, packetIdentifier, detail);
+      landed(engine, message);
       return;
     }
     const message = outbound!.pubrec(packetIdentifier)!;
-    message.release(); // From here on only the identifier counts [MQTT5-4.3.3-6] [MQTT5-4.3.3-13].
+    // From here on only the identifier counts [MQTT5-4.3.3-6] [MQTT5-4.3.3-13].
+    outbound!.setValue(packetIdentifier, settledMessage);
+    landed(engine, message);
     session.flightExtras?.delete(packetIdentifier);
     let position = 0;
-    if (session.isDurable && !engine.store.isVolatile) {
+    if ((metaOf(detail) & META_KEPT) !== 0) {
       position = engine.append({
         type: "received",
         session: session.key,
@@ -83,7 +87,7 @@ export function handlePubcomp(connection: Connection, packetIdentifier: number):
   if (outbound === undefined) return;
   const detail = outbound.detailOf(packetIdentifier);
   const message = outbound.pubcomp(packetIdentifier);
-  if (message !== undefined) settle(connection, session, packetIdentifier, message, detail);
+  if (message !== undefined) settle(connection, session, packetIdentifier, detail);
 }
 
 /** The client releases the Packet Identifier of its QoS 2 PUBLISH [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]. */
@@ -92,7 +96,7 @@ export function handlePubrel(connection: Connection, packetIdentifier: number): 
   const { engine } = connection;
   const known = session.inbound?.end(packetIdentifier) ?? false;
   let position = engine.newestPosition;
-  if (known && session.isDurable && !engine.store.isVolatile) {
+  if (known && session.isKept) {
     position = engine.append({ type: "inbound-end", session: session.key, packetIdentifier });
   } else if (!session.isDurable) position = 0;
   connection.sender.acknowledge(
@@ -119,7 +123,6 @@ function settle(
   connection: Connection,
   session: Session,
   packetIdentifier: number,
-  _message: Message,
   detail: number,
 ): void {
   const { engine } = connection;
@@ -128,11 +131,10 @@ function settle(
   }
   session.flightExtras?.delete(packetIdentifier);
   engine.counters.messagesAcknowledged++;
-  if (session.isDurable && !engine.store.isVolatile) {
-    recordSettled(engine, session, sequenceOf(detail), metaOf(detail));
-  }
+  recordSettled(engine, session, sequenceOf(detail), metaOf(detail));
   if (
     (session.queue !== undefined && session.queue.length > 0) ||
+    session.backlog !== undefined ||
     session.replays !== undefined ||
     session.outbound!.resendNext !== 0
   )

@@ -1,14 +1,15 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
+import { pageIn } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
-import { discard } from "./enqueue.ts";
+import { discard, recordSettled } from "./enqueue.ts";
 import type { Extras } from "./extras.ts";
 import { packDetail } from "./flight.ts";
 import { encodeForm, formOf, isNative, sharedIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
 import type { Message } from "./message.ts";
-import { META_QOS, META_RETAIN } from "./queue.ts";
+import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
@@ -31,6 +32,7 @@ export function pump(connection: Connection, session: Session): boolean {
       return session.queue !== undefined && session.queue.length > 0;
     if (!sendNext(connection, session)) break;
   }
+  if (session.backlog !== undefined) pageIn(engine, session);
   return (
     session.replays !== undefined &&
     !session.isParked &&
@@ -64,7 +66,8 @@ function sendNext(connection: Connection, session: Session): boolean {
   const engine = connection.engine;
   const meta = queue.headMeta;
   const qos = meta & META_QOS;
-  if (message.expiresAt !== 0 && message.expiresAt <= engine.now) {
+  // What may have been sent has to be sent to the end: its Packet Identifier is taken at the client.
+  if (message.expiresAt !== 0 && message.expiresAt <= engine.now && (meta & META_DUP) === 0) {
     engine.drop("expired", session.clientId, message, qos); // [MQTT5-3.3.2-5]
     return dropHead(engine, session);
   }
@@ -75,12 +78,13 @@ function sendNext(connection: Connection, session: Session): boolean {
       engine.waitingSessions.add(session); // A crash must not make a QoS 2 message a new one.
       return false;
     }
-    packetIdentifier = identifierFor(engine, session, message, qos);
+    packetIdentifier = identifierFor(session, message, meta);
     if (packetIdentifier === 0) return false;
   }
   if (
     engine.hooks.authorizeDelivery !== undefined &&
     !connection.isTrusted &&
+    (meta & META_DUP) === 0 &&
     !isDeliveryAllowed(connection, session, message, meta)
   )
     return false;
@@ -90,12 +94,14 @@ function sendNext(connection: Connection, session: Session): boolean {
   }
   engine.counters.publishSent++;
   if (qos === 0) {
+    if ((meta & META_KEPT) !== 0) recordSettled(engine, session, queue.headSequence, meta);
     queue.shift();
     message.release();
     return true;
   }
   connection.sent++;
   const extras = queue.headExtras;
+  engine.meter.bytes += message.size;
   if (extras !== undefined) (session.flightExtras ??= new Map()).set(packetIdentifier, extras);
   // Unacknowledged from here on, until it is answered to the end [MQTT5-4.3.2-3] [MQTT5-4.3.3-3] [MQTT5-4.3.3-5] [MQTT3-4.3.2-1] [MQTT3-4.3.3-1].
   session
@@ -124,12 +130,12 @@ function dropHead(engine: Engine, session: Session): true {
 }
 
 /** The shared identifier where it is free; 0 where the message has to wait for it [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] [MQTT3-2.3.1-4]. */
-function identifierFor(engine: Engine, session: Session, message: Message, qos: number): number {
+function identifierFor(session: Session, message: Message, meta: number): number {
   const shared = sharedIdentifier(message.number);
   const outbound = session.outbound;
   if (outbound === undefined || outbound.stateOf(shared) === 0) return shared;
   // A stored QoS 2 message keeps its identifier through a crash, so it waits for just that one.
-  if (qos === 2 && session.isDurable && !engine.store.isVolatile) return 0;
+  if ((meta & META_QOS) === 2 && (meta & META_KEPT) !== 0) return 0;
   return outbound.nextFree(shared);
 }
 
@@ -153,7 +159,9 @@ function write(
     );
   }
   if (extras === undefined || extras.identifiers.length === 0 || !isVersion5) {
-    const shares = packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number);
+    const shares =
+      (meta & META_DUP) === 0 &&
+      (packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number));
     if (shares && isNative(message, isVersion5, meta)) {
       if (message.end - message.start > connection.maximumPacketSize) return false;
       connection.sender.output.append(message.bytes, message.start, message.end);
@@ -172,7 +180,7 @@ function write(
     isVersion5,
     meta,
     extras?.identifiers,
-    false,
+    (meta & META_DUP) !== 0, // [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]
     packetIdentifier,
   );
   if (form.end - form.start > connection.maximumPacketSize) return false;
@@ -199,7 +207,7 @@ function writeAliased(
     true,
     meta,
     identifiers,
-    false,
+    (meta & META_DUP) !== 0,
     packetIdentifier,
     alias,
     alias !== 0 && !aliases.isNew,

@@ -17,6 +17,7 @@ export const dropReasons = {
   "session-ended": "The session ended with the message still waiting.",
   "retained-full":
     "The message was not retained: limits.retainedMessages or limits.retainedBytes is reached.",
+  unreadable: "The store could not give the message back: its bytes are damaged.",
   "store-refusing": "The store takes no durable messages at present.",
 } as const;
 

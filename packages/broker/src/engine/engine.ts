@@ -19,6 +19,7 @@ import type { Hooks } from "./hooks.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
+import type { Meter } from "./queue.ts";
 import type { StoreRecord } from "./records.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
@@ -116,6 +117,8 @@ export class Engine {
   records = 0;
   /** Connections with acknowledgements that wait for the store or the bus. */
   readonly waiting = new Set<Sender>();
+  /** Of messages in memory that wait or are in flight. */
+  readonly meter: Meter = { bytes: 0 };
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
@@ -201,6 +204,8 @@ export class Engine {
 
   /** A member of a Shared Subscription is gone: another one gets its message. @returns false where there is none. */
   passOn(group: SharedGroup, message: Message): boolean {
+    // The store forgets a message that nothing there refers to, as it may be by now.
+    message.isStored = false;
     return deliverShared(this, group, message) >= 0;
   }
 
@@ -439,6 +444,12 @@ export class Engine {
         qos: qos as 0 | 1 | 2,
       });
     }
+  }
+
+  /** Messages that nobody looked at are not delivered either. */
+  dropUnseen(reason: DropReason, clientId: string, count: number): void {
+    this.drops[reason] += count;
+    this.log.write("warn", "messages-dropped", { reason, clientId, count });
   }
 
   /** Something of our own went wrong while a client was served. */

@@ -1,9 +1,11 @@
 import { OutboundState } from "@sericite/protocol";
+import { addToBacklog, goesToBacklog, isBeingRead, trimBacklog, waitingOf } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
+import { metaOf, sequenceOf } from "./flight.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
-import { META_QOS, META_RETAIN } from "./queue.ts";
+import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { Dropped } from "./queue.ts";
 import type { Session } from "./session.ts";
 
@@ -26,37 +28,62 @@ export function enqueue(
     engine.drop("offline-qos0", session.clientId, message, qos);
     return 0;
   }
-  const queue = session.ensureQueue();
-  const limits = engine.settings.session;
-  if (
-    queue.length >= limits.queueMaximumMessages ||
-    queue.bytes + message.end - message.start > limits.queueMaximumBytes
-  ) {
-    if (!makeRoom(engine, session, message, qos)) return 0;
+  if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
+  const isForStore = session.isKept && goesToBacklog(engine, session);
+  if (isForStore && qos === 0 && engine.store.state === "refusing") {
+    engine.drop("store-refusing", session.clientId, message, qos);
+    return 0;
   }
+  const sequence = session.nextSequence++;
   let position = 0;
-  if (qos !== 0 && session.isDurable && !engine.store.isVolatile) {
-    position = recordEnqueue(engine, session, message, queue.nextSequence, meta, extras);
+  if (session.isKept && (qos !== 0 || isForStore || engine.settings.session.queueQos0)) {
+    position = recordEnqueue(engine, session, message, sequence, meta, extras);
+    meta |= META_KEPT;
   }
-  queue.push(message, meta, extras, qos === 2 ? position : 0);
+  if (isForStore) addToBacklog(session, sequence, message, extras, position);
+  else {
+    const queue = session.ensureQueue(engine.meter);
+    queue.push(message, meta, extras, qos === 2 ? position : 0, sequence);
+  }
   engine.counters.messagesQueued++;
   if (connection !== undefined && !connection.isReady) engine.ready(connection);
   return position;
 }
 
+function isFull(engine: Engine, session: Session, message: Message): boolean {
+  const limits = engine.settings.session;
+  const { queue, backlog } = session;
+  if (backlog === undefined) {
+    return (
+      queue !== undefined &&
+      (queue.length >= limits.queueMaximumMessages ||
+        queue.bytes + message.end - message.start > limits.queueMaximumBytes)
+    );
+  }
+  return (
+    waitingOf(session) >= limits.queueMaximumMessages ||
+    (queue?.bytes ?? 0) + backlog.bytes + message.size > limits.queueMaximumBytes
+  );
+}
+
 /** Drops what the setting says until the message fits: QoS 0 first. @returns false where the new one is what goes. */
 function makeRoom(engine: Engine, session: Session, message: Message, qos: number): boolean {
-  const queue = session.queue!;
-  const limits = engine.settings.session;
-  while (
-    queue.length > 0 &&
-    (queue.length >= limits.queueMaximumMessages ||
-      queue.bytes + message.end - message.start > limits.queueMaximumBytes)
-  ) {
+  const { queueFull } = engine.settings.session;
+  while (waitingOf(session) > 0 && isFull(engine, session, message)) {
+    const { queue } = session;
     let dropped: Dropped | undefined;
-    if (limits.queueFull === "oldest" || qos !== 0) dropped = queue.dropQos0();
-    if (dropped === undefined && limits.queueFull === "oldest" && qos !== 0)
-      dropped = queue.dropOldest();
+    if (queueFull === "oldest" || qos !== 0) dropped = queue?.dropQos0();
+    if (dropped === undefined && queueFull === "oldest" && qos !== 0) {
+      if (queue?.head() === undefined) {
+        // The bound is passed for as long as that takes.
+        if (isBeingRead(session)) return true;
+        const { backlog } = session;
+        if (backlog !== undefined && trimBacklog(engine, session, backlog)) {
+          engine.drops["queue-full"]++;
+          continue;
+        }
+      } else if ((queue.headMeta & META_DUP) === 0) dropped = queue.dropOldest();
+    }
     if (dropped === undefined) {
       engine.drop("queue-full", session.clientId, message, qos);
       return false;
@@ -84,7 +111,7 @@ function recordEnqueue(
     qos: (meta & META_QOS) as 0 | 1 | 2,
     retain: (meta & META_RETAIN) !== 0,
     subscriptionIdentifiers: extras?.identifiers ?? [],
-    share: "",
+    share: extras?.group?.topicFilter ?? "",
   });
 }
 
@@ -107,17 +134,26 @@ export function recordSettled(
   sequence: number,
   meta: number,
 ): void {
-  if ((meta & META_QOS) !== 0 && session.isDurable && !engine.store.isVolatile) {
-    engine.append({ type: "settled", session: session.key, sequence });
-  }
+  if ((meta & META_KEPT) !== 0) engine.append({ type: "settled", session: session.key, sequence });
 }
 
-/** Lets go of everything that waits or is in flight: the session ends. */
-export function releaseAll(engine: Engine, session: Session): void {
+/** A message is in flight no more: its bytes are not needed again. */
+export function landed(engine: Engine, message: Message): void {
+  engine.meter.bytes -= message.size;
+  message.release();
+}
+
+/**
+ * Lets go of everything that waits in memory or is in flight: the session ends.
+ *
+ * @param isSettled  The session's records stay for now, so what is let go has to be settled.
+ */
+export function releaseAll(engine: Engine, session: Session, isSettled: boolean): void {
   const queue = session.queue;
   if (queue !== undefined) {
     session.queue = undefined;
-    queue.forEach((message, meta, _sequence, extras) => {
+    queue.takeAll((message, meta, sequence, extras) => {
+      if (isSettled) recordSettled(engine, session, sequence, meta);
       if (extras?.group === undefined || !engine.passOn(extras.group, message)) {
         engine.drop("session-ended", session.clientId, message, meta & META_QOS);
       }
@@ -127,12 +163,13 @@ export function releaseAll(engine: Engine, session: Session): void {
   const outbound = session.outbound;
   if (outbound !== undefined) {
     session.outbound = undefined;
-    outbound.forEach((packetIdentifier, state, message) => {
+    outbound.forEach((packetIdentifier, state, message, detail) => {
+      if (isSettled) recordSettled(engine, session, sequenceOf(detail), metaOf(detail));
       // QoS 1 goes to another member; QoS 2 already sent ends with its session [MQTT5-4.8.2-5].
       const group = session.flightExtras?.get(packetIdentifier)?.group;
       if (state === OutboundState.awaitingPuback && group !== undefined)
         engine.passOn(group, message);
-      if (state !== OutboundState.awaitingPubcomp) message.release();
+      if (state !== OutboundState.awaitingPubcomp) landed(engine, message);
     });
     outbound.clear();
   }

@@ -1,5 +1,5 @@
 /** Bits of `meta`, in the number that holds both. */
-const META_BITS = 8;
+const META_BITS = 32;
 
 /** Packs what has to be known of a message in flight: its sequence in the queue, then `meta`. */
 export function packDetail(sequence: number, meta: number): number {

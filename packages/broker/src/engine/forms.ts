@@ -122,7 +122,11 @@ export function formOf(
 
 /** Whether the native form is what goes out for such a delivery. */
 export function isNative(message: Message, isVersion5: boolean, meta: number): boolean {
-  return message.isVersion5 === isVersion5 && message.qos === meta && message.expiresAt === 0;
+  return (
+    message.isVersion5 === isVersion5 &&
+    message.qos === (meta & (META_QOS | META_RETAIN)) &&
+    message.expiresAt === 0
+  );
 }
 
 /**

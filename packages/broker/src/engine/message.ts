@@ -131,3 +131,22 @@ export class Message {
     slab.live--;
   }
 }
+
+/** Stands for a message whose receiver has it, and of which only the Packet Identifier still counts. */
+export const settledMessage = new Message(
+  0,
+  { name: "", bytes: new Uint8Array(0), levels: 1 } as TopicName,
+  new Uint8Array(0),
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  false,
+  0,
+  false,
+  "",
+  0,
+  undefined,
+);

@@ -394,7 +394,7 @@ function beginInbound(connection: Connection, packetIdentifier: number, denied: 
   const { engine } = connection;
   const session = connection.session!;
   session.ensureInbound().begin(packetIdentifier, denied);
-  if (!session.isDurable || engine.store.isVolatile) return 0;
+  if (!session.isKept) return 0;
   return engine.append({ type: "inbound-begin", session: session.key, packetIdentifier, denied });
 }
 

@@ -53,12 +53,14 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ act: "dropQos0" as const }) },
   { weight: 1, arbitrary: fc.constant({ act: "dropOldest" as const }) },
   { weight: 1, arbitrary: fc.constant({ act: "drain" as const }) },
+  { weight: 1, arbitrary: fc.constant({ act: "takeAll" as const }) },
 );
 
 test("whatever is done to it, a queue gives what was pushed, in order, with all that belongs to it", () => {
   fc.assert(
     fc.property(fc.array(command, { maxLength: 120 }), (commands) => {
-      const queue = new Queue();
+      const meter = { bytes: 0 };
+      const queue = new Queue(meter);
       const model = new Model();
       const all: Message[] = [];
       const compareHead = (): void => {
@@ -86,9 +88,9 @@ test("whatever is done to it, a queue gives what was pushed, in order, with all 
               one.identifier === 0
                 ? undefined
                 : { identifiers: [one.identifier], group: undefined };
-            assert.equal(queue.nextSequence, model.nextSequence);
-            const sequence = queue.push(added, one.meta, extras, one.position);
-            assert.equal(sequence, model.nextSequence++);
+            // Some sequences are those of messages that went elsewhere.
+            const sequence = (model.nextSequence += 1 + one.identifier);
+            queue.push(added, one.meta, extras, one.position, sequence);
             model.entries.push({
               message: added,
               meta: one.meta,
@@ -104,6 +106,20 @@ test("whatever is done to it, a queue gives what was pushed, in order, with all 
           case "drain":
             while (model.entries.length > 0) shift();
             break;
+          case "takeAll": {
+            const taken: unknown[] = [];
+            queue.takeAll((each, meta, sequence, extras) => {
+              taken.push([each, meta, sequence, extras]);
+              each.release();
+            });
+            assert.deepEqual(
+              taken,
+              model.entries
+                .splice(0)
+                .map((entry) => [entry.message, entry.meta, entry.sequence, entry.extras]),
+            );
+            break;
+          }
           default: {
             const at =
               one.act === "dropOldest"
@@ -121,6 +137,7 @@ test("whatever is done to it, a queue gives what was pushed, in order, with all 
         }
         assert.equal(queue.length, model.entries.length);
         assert.equal(queue.bytes, model.bytes);
+        assert.equal(meter.bytes, model.bytes);
         const visited: unknown[] = [];
         queue.forEach((visitedMessage, meta, sequence, extras) =>
           visited.push([visitedMessage.number, meta, sequence, extras]),
@@ -142,33 +159,27 @@ test("whatever is done to it, a queue gives what was pushed, in order, with all 
   );
 });
 
-test("a long queue keeps its order, and goes on counting sequences after it was empty", () => {
-  const queue = new Queue();
+test("a long queue keeps its order, and is used again after it was empty", () => {
+  const queue = new Queue({ bytes: 0 });
   const count = 20_000;
-  for (let i = 0; i < count; i++) assert.equal(queue.push(message(i), i % 3, undefined, 0), i);
+  for (let i = 0; i < count; i++) queue.push(message(i), i % 3, undefined, 0, 3 * i);
   for (let i = 0; i < count; i++) {
     assert.equal(queue.head()!.number, i);
-    assert.equal(queue.headSequence, i);
+    assert.equal(queue.headSequence, 3 * i);
     queue.shift();
   }
   assert.equal(queue.head(), undefined);
   assert.equal(queue.length, 0);
-  assert.equal(queue.push(message(1), 0, undefined, 0), count);
+  queue.push(message(1), 0, undefined, 0, 3 * count);
+  assert.equal(queue.head()!.number, 1);
 });
 
 test("dropping the oldest QoS 0 of many does not look at all of them each time", () => {
-  const queue = new Queue();
+  const queue = new Queue({ bytes: 0 });
   const count = 100_000;
-  for (let i = 0; i < count; i++) queue.push(message(i, 0), i % 2, undefined, 0);
+  for (let i = 0; i < count; i++) queue.push(message(i, 0), i % 2, undefined, 0, i);
   for (let i = 0; i < count / 2; i++) assert.equal(queue.dropQos0()!.sequence, 2 * i);
   assert.equal(queue.dropQos0(), undefined);
   assert.equal(queue.length, count / 2);
   assert.equal(queue.head()!.number, 1);
-});
-
-test("an empty queue of a session that a store gave back goes on at its sequence", () => {
-  const queue = new Queue();
-  queue.continueAt(77);
-  assert.equal(queue.push(message(0), 1, undefined, 5), 77);
-  assert.equal(queue.headPosition, 5);
 });

@@ -5,6 +5,15 @@ import type { Position } from "./ports.ts";
 /** Bits of a queue entry's `meta`: QoS of the delivery, then RETAIN. */
 export const META_QOS = 3;
 export const META_RETAIN = 4;
+/** The store has a record of it, which has to be settled. */
+export const META_KEPT = 8;
+/** It may have been sent before a crash: it is sent with DUP, under the identifier that it then had. */
+export const META_DUP = 16;
+
+/** Counts the bytes of messages that all sessions have in memory. */
+export interface Meter {
+  bytes: number;
+}
 
 /** What left a queue without being sent. */
 export interface Dropped {
@@ -26,26 +35,43 @@ export class Queue {
   #extras: (Extras | undefined)[] | undefined;
   /** Position of the record, of QoS 2 entries of durable sessions; made on first need. */
   #positions: Position[] | undefined;
+  #sequences: number[] = filled(8, 0);
   #mask = 7;
   #head = 0;
   #places = 0;
-  /** Sequence of the head; rises by one with each place that leaves. */
-  #sequence = 0;
+  /** Places that have left. */
+  #left = 0;
   #qos0 = 0;
-  /** No QoS 0 message has a lower sequence. */
+  /** No QoS 0 message is in an earlier place, counted from the first ever. */
   #qos0From = 0;
+  readonly #meter: Meter;
 
   /** Messages that wait. */
   length = 0;
   /** Their bytes. */
   bytes = 0;
 
-  /** @returns the sequence given to it. The queue refers to the message until it is shifted or dropped. */
-  push(message: Message, meta: number, extras: Extras | undefined, position: Position): number {
+  constructor(meter: Meter) {
+    this.#meter = meter;
+  }
+
+  /**
+   * Puts a message at the end. The queue refers to it until it is shifted or dropped.
+   *
+   * @param sequence  Above all that were pushed before.
+   */
+  push(
+    message: Message,
+    meta: number,
+    extras: Extras | undefined,
+    position: Position,
+    sequence: number,
+  ): void {
     if (this.#places > this.#mask) this.#resize((this.#mask + 1) * 2);
     const at = (this.#head + this.#places) & this.#mask;
     this.#messages[at] = message;
     this.#meta[at] = meta;
+    this.#sequences[at] = sequence;
     if (extras !== undefined) (this.#extras ??= filled(this.#mask + 1, undefined))[at] = extras;
     else if (this.#extras !== undefined) this.#extras[at] = undefined;
     if (position !== 0) (this.#positions ??= filled(this.#mask + 1, 0))[at] = position;
@@ -53,14 +79,9 @@ export class Queue {
     message.refer();
     this.length++;
     this.bytes += message.end - message.start;
-    const sequence = this.#sequence + this.#places++;
-    if ((meta & META_QOS) === 0 && this.#qos0++ === 0) this.#qos0From = sequence;
-    return sequence;
-  }
-
-  /** Sequence that the next message will be given. */
-  get nextSequence(): number {
-    return this.#sequence + this.#places;
+    this.#meter.bytes += message.end - message.start;
+    const place = this.#left + this.#places++;
+    if ((meta & META_QOS) === 0 && this.#qos0++ === 0) this.#qos0From = place;
   }
 
   /** The message at the head, or `undefined` when none waits. */
@@ -84,7 +105,7 @@ export class Queue {
     return this.#positions?.[this.#head] ?? 0;
   }
   get headSequence(): number {
-    return this.#sequence;
+    return this.#sequences[this.#head]!;
   }
 
   /** Takes the head off, after `head()` gave one. The caller takes over the reference. */
@@ -96,13 +117,13 @@ export class Queue {
   /** Drops the oldest QoS 0 message. @returns it, still referred to, or `undefined` where there is none. */
   dropQos0(): Dropped | undefined {
     if (this.#qos0 === 0) return undefined;
-    let at = Math.max(0, this.#qos0From - this.#sequence);
+    let at = Math.max(0, this.#qos0From - this.#left);
     while (
       this.#messages[(this.#head + at) & this.#mask] === undefined ||
       (this.#meta[(this.#head + at) & this.#mask]! & META_QOS) !== 0
     )
       at++;
-    this.#qos0From = this.#sequence + at;
+    this.#qos0From = this.#left + at;
     return this.#drop(at);
   }
 
@@ -114,7 +135,7 @@ export class Queue {
   #drop(at: number): Dropped {
     const slot = (this.#head + at) & this.#mask;
     const meta = this.#meta[slot]!;
-    return { message: this.#take(slot), meta, sequence: this.#sequence + at };
+    return { message: this.#take(slot), meta, sequence: this.#sequences[slot]! };
   }
 
   #take(slot: number): Message {
@@ -122,13 +143,24 @@ export class Queue {
     this.#messages[slot] = undefined;
     this.length--;
     this.bytes -= message.end - message.start;
+    this.#meter.bytes -= message.end - message.start;
     if ((this.#meta[slot]! & META_QOS) === 0) this.#qos0--;
     return message;
   }
 
-  /** Goes on counting sequences at `sequence`; only while the queue is empty. */
-  continueAt(sequence: number): void {
-    this.#sequence = sequence;
+  /** Takes everything off. The caller takes over the references. */
+  takeAll(
+    visit: (message: Message, meta: number, sequence: number, extras: Extras | undefined) => void,
+  ): void {
+    this.#meter.bytes -= this.bytes;
+    this.forEach(visit);
+    this.#messages = filled(8, undefined);
+    this.#meta = filled(8, 0);
+    this.#sequences = filled(8, 0);
+    this.#extras = undefined;
+    this.#positions = undefined;
+    this.#mask = 7;
+    this.#head = this.#places = this.#qos0 = this.length = this.bytes = 0;
   }
 
   /** Visits all that wait, in order. */
@@ -139,14 +171,14 @@ export class Queue {
       const slot = (this.#head + i) & this.#mask;
       const message = this.#messages[slot];
       if (message !== undefined)
-        visit(message, this.#meta[slot]!, this.#sequence + i, this.#extras?.[slot]);
+        visit(message, this.#meta[slot]!, this.#sequences[slot]!, this.#extras?.[slot]);
     }
   }
 
   #advance(): void {
     this.#head = (this.#head + 1) & this.#mask;
     this.#places--;
-    this.#sequence++;
+    this.#left++;
     // A queue that was once long gives its memory back.
     if (this.#places === 0 && this.#mask >= 4096) this.#resize(8);
   }
@@ -154,6 +186,7 @@ export class Queue {
   #resize(size: number): void {
     this.#messages = this.#unrolled(this.#messages, size, undefined);
     this.#meta = this.#unrolled(this.#meta, size, 0);
+    this.#sequences = this.#unrolled(this.#sequences, size, 0);
     if (this.#extras !== undefined) this.#extras = this.#unrolled(this.#extras, size, undefined);
     if (this.#positions !== undefined) this.#positions = this.#unrolled(this.#positions, size, 0);
     this.#head = 0;

@@ -66,6 +66,8 @@ export type StoreRecord =
       readonly session: SessionKey;
       readonly sessionExpiryInterval: number;
       readonly detachedAt: number;
+      /** Of its queue, the first so many were sent and not settled. */
+      readonly inFlight: number;
     }
   /**
    * The session is no more: its Client Identifier may be another's, its subscriptions and what was
@@ -167,6 +169,8 @@ export interface RecoveredSession {
   readonly sessionExpiryInterval: number;
   /** `undefined`: was connected when the process ended. */
   readonly detachedAt: number | undefined;
+  /** Of its queue, the first so many were sent and not settled; `undefined` where it was connected: nobody knows. */
+  readonly inFlight: number | undefined;
   readonly subscriptions: readonly Extract<StoreRecord, { type: "subscribe" }>[];
   readonly inbound: readonly { readonly packetIdentifier: number; readonly denied: boolean }[];
   readonly queue: QueueSummary;

@@ -1,6 +1,6 @@
 import { OutboundState } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { discard } from "./enqueue.ts";
+import { landed, recordSettled } from "./enqueue.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
 import { encodeForm } from "./forms.ts";
 import { META_QOS } from "./queue.ts";
@@ -41,7 +41,8 @@ export function sendAgain(
     engine.drop("packet-too-large", session.clientId, message, meta & META_QOS);
     outbound.fail(packetIdentifier);
     connection.sent--;
-    discard(engine, session, message, sequenceOf(detail), meta);
+    recordSettled(engine, session, sequenceOf(detail), meta);
+    landed(engine, message);
     return false;
   }
   connection.sender.output.append(form.bytes, form.start, form.end);

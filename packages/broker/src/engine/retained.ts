@@ -1,5 +1,6 @@
 import { TopicNameTree } from "@sericite/protocol";
 import type { TopicNameCursor } from "@sericite/protocol";
+import { waitingOf } from "./backlog.ts";
 import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
@@ -126,13 +127,13 @@ export function refill(engine: Engine, session: Session): void {
   let steps = STEPS;
   let replay = first(replays);
   while (replay !== undefined && steps > 0) {
-    if ((session.queue?.length ?? 0) >= WINDOW) return;
+    if (waitingOf(session) >= WINDOW) return;
     const message = replay.cursor.next(STEPS);
     steps--;
     if (message === undefined) {
       if (!replay.cursor.done) return;
       replays.delete(replay.topicFilter);
-      if (session.isDurable && !engine.store.isVolatile)
+      if (session.isKept)
         engine.append({
           type: "retained-sent",
           session: session.key,

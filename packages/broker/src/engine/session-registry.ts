@@ -1,6 +1,8 @@
 import { TimerEntry } from "@sericite/protocol";
+import { inFlightOf, takeEstate, unloadQueue } from "./backlog.ts";
 import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import { passOnEstate } from "./estate.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
@@ -98,12 +100,14 @@ export function detach(engine: Engine, session: Session): void {
   session.outbound?.rewind();
   scheduleWill(engine, session);
   if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended"); // [MQTT5-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
-  if (!engine.store.isVolatile) {
+  unloadQueue(engine, session);
+  if (session.isStored) {
     engine.append({
       type: "session-detach",
       session: session.key,
       sessionExpiryInterval: session.expiryInterval,
       detachedAt: engine.storeTime(),
+      inFlight: inFlightOf(session),
     });
   }
   scheduleExpiry(engine, session, session.expiryInterval * 1000);
@@ -129,11 +133,16 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);
-  releaseAll(engine, session);
+  const estate = takeEstate(engine, session);
+  releaseAll(engine, session, estate !== undefined);
   engine.sweep();
   engine.ownership.release(session.clientId, session.claim);
-  if (!engine.store.isVolatile && session.isStored)
-    engine.append({ type: "session-end", session: session.key });
+  if (session.isStored)
+    engine.append({
+      type: estate === undefined ? "session-end" : "session-leave",
+      session: session.key,
+    });
+  if (estate !== undefined) passOnEstate(engine, estate);
   engine.counters.sessionsEnded++;
   engine.events.emit("sessionEnded", { clientId: session.clientId, reason });
 }

@@ -1,10 +1,12 @@
 import { Inbound, Outbound } from "@sericite/protocol";
 import type { QoS, TimerEntry } from "@sericite/protocol";
+import type { Backlog, BacklogRead } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { Queue } from "./queue.ts";
+import type { Meter } from "./queue.ts";
 import type { RetainedReplay } from "./retained.ts";
 import type { SharedGroup } from "./shared.ts";
 import type { ArmedWill } from "./will.ts";
@@ -40,6 +42,12 @@ export class Session {
   detachedAt = 0;
 
   queue: Queue | undefined;
+  /** What waits behind the queue, in the store only. */
+  backlog: Backlog | undefined;
+  /** A page of the backlog is being read. */
+  reading: BacklogRead | undefined;
+  /** Sequence of the next message that is queued. */
+  nextSequence = 0;
   /** Head of the queue that the delivery hook allowed, after a promise. */
   deliveryAllowed: Message | undefined;
   outbound: Outbound<Message> | undefined;
@@ -66,8 +74,13 @@ export class Session {
     return this.expiryInterval > 0;
   }
 
-  ensureQueue(): Queue {
-    return (this.queue ??= new Queue());
+  /** Its queue is in the store: what waits survives the process. */
+  get isKept(): boolean {
+    return this.isStored && this.expiryInterval > 0;
+  }
+
+  ensureQueue(meter: Meter): Queue {
+    return (this.queue ??= new Queue(meter));
   }
 
   ensureOutbound(): Outbound<Message> {

@@ -206,6 +206,13 @@ export const engineSettings = {
       live: true,
       text: "Which message goes when a queue is full: the oldest that waits, or the newest.",
     },
+    windowBytes: {
+      type: "bytes",
+      default: 1024 * 1024,
+      minimum: 16 * 1024,
+      live: true,
+      text: "Memory for the messages that wait for one session, where a store holds them too; what is above waits in the store only.",
+    },
     queueQos0: {
       type: "boolean",
       default: false,
@@ -291,6 +298,13 @@ export const engineSettings = {
     },
   },
   limits: {
+    windowsBytes: {
+      type: "bytes",
+      default: 64 * 1024 * 1024,
+      minimum: 1024 * 1024,
+      live: true,
+      text: "The same for all sessions together.",
+    },
     connections: {
       type: "integer",
       default: 0,

@@ -1,4 +1,5 @@
 import type { TopicFilter } from "@sericite/protocol";
+import { waitingOf } from "./backlog.ts";
 import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
@@ -94,7 +95,7 @@ export class SharedGroup {
       const { session } = member;
       // Members without a connection come behind all others.
       const load =
-        (session.queue?.length ?? 0) +
+        waitingOf(session) +
         (session.outbound?.size ?? 0) +
         (session.connection === undefined ? 2 ** 40 : 0);
       if (load < least) {
@@ -113,6 +114,11 @@ export class SharedGroups {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  /** The group of this text, with its prefix. */
+  get(text: string): SharedGroup | undefined {
+    return this.#groups.get(text);
   }
 
   /** Groups there are. */

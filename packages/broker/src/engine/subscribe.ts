@@ -180,7 +180,7 @@ function grant(
   const handling = request.retainHandling ?? 0;
   // [MQTT5-3.3.1-9] [MQTT5-3.3.1-10] [MQTT5-3.3.1-11]; never for a Shared Subscription.
   const sendsRetained = !isShared && (handling === 0 || (handling === 1 && !existed));
-  if (session.isDurable && !engine.store.isVolatile) {
+  if (session.isKept) {
     progress.position = engine.append({
       type: "subscribe",
       session: session.key,

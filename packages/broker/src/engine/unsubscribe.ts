@@ -60,6 +60,6 @@ function unsubscribe(
   // What is queued or in flight already goes on [MQTT5-3.10.4-3] [MQTT3-3.10.4-3].
   session.replays?.delete(topicFilter);
   engine.events.emit("unsubscribed", { clientId: session.clientId, topicFilter });
-  if (!session.isDurable || engine.store.isVolatile) return 0;
+  if (!session.isKept) return 0;
   return engine.append({ type: "unsubscribe", session: session.key, topicFilter });
 }

@@ -78,12 +78,24 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
   "session-begin": [beginRecord(A), beginRecord(B, 0xffff_ffff)],
   "session-attach": [
     beginRecord(A),
-    { type: "session-detach", session: A, sessionExpiryInterval: 100, detachedAt: 5000 },
+    {
+      type: "session-detach",
+      session: A,
+      sessionExpiryInterval: 100,
+      detachedAt: 5000,
+      inFlight: 1,
+    },
     { type: "session-attach", session: A, epoch: 99, sessionExpiryInterval: 7 },
   ],
   "session-detach": [
     beginRecord(A),
-    { type: "session-detach", session: A, sessionExpiryInterval: 55, detachedAt: 5000 },
+    {
+      type: "session-detach",
+      session: A,
+      sessionExpiryInterval: 55,
+      detachedAt: 5000,
+      inFlight: 1,
+    },
   ],
   "session-leave": [
     beginRecord(A),
@@ -292,6 +304,7 @@ export class RecordMaker {
             session,
             sessionExpiryInterval: 60,
             detachedAt: chance.integer(0, 1e9),
+            inFlight: chance.integer(0, 3),
           },
         ];
       case 6:

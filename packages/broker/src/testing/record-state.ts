@@ -19,6 +19,7 @@ interface SessionState {
   epoch: number;
   sessionExpiryInterval: number;
   detachedAt: number | undefined;
+  inFlight: number | undefined;
   readonly subscriptions: Map<string, RecordOf<"subscribe">>;
   /** Packet Identifier -> refused. */
   readonly inbound: Map<number, boolean>;
@@ -59,6 +60,7 @@ export class RecordState {
           epoch: record.epoch,
           sessionExpiryInterval: record.sessionExpiryInterval,
           detachedAt: undefined,
+          inFlight: undefined,
           subscriptions: new Map(),
           inbound: new Map(),
           queue: new Map(),
@@ -73,6 +75,7 @@ export class RecordState {
         session.epoch = record.epoch;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = undefined;
+        session.inFlight = undefined;
         return;
       }
       case "session-detach": {
@@ -80,6 +83,7 @@ export class RecordState {
         if (session === undefined) return;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = record.detachedAt;
+        session.inFlight = record.inFlight;
         return;
       }
       case "session-leave": {
@@ -222,6 +226,7 @@ export class RecordState {
       username: session.username,
       sessionExpiryInterval: session.sessionExpiryInterval,
       detachedAt: session.detachedAt,
+      inFlight: session.inFlight,
       subscriptions: [...session.subscriptions.values()],
       inbound: [...session.inbound].map(([packetIdentifier, denied]) => ({
         packetIdentifier,

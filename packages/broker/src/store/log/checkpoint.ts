@@ -61,6 +61,7 @@ function sessionRecords(session: LogSession): LogRecord[] {
       session: key,
       sessionExpiryInterval,
       detachedAt: session.detachedAt,
+      inFlight: session.inFlight ?? 0,
     });
   if (session.hasLeft) records.push({ type: "session-leave", session: key });
   if (session.subscriptions !== undefined) records.push(...session.subscriptions.values());

@@ -69,10 +69,12 @@ function openDamaged(kept: Kept, damage: Readonly<Record<string, Uint8Array>>): 
   for (const [name, bytes] of Object.entries(damage)) world.medium.overwrite(name, bytes);
   try {
     const { store, state } = world.open(kept.options);
-    const queues = SESSIONS.map(
-      (session) => world.settle(store.readQueue(session, 0, 1e9)).entries,
-    );
-    return { state, queues };
+    let trouble: Error | undefined;
+    store.onTrouble = (error) => (trouble = error);
+    const pages = SESSIONS.map((session) => world.settle(store.readQueue(session, 0, 1e9)));
+    // What a page cannot give is told with its place, and the rest of the page is right.
+    if (pages.some(({ unreadable }) => unreadable.length > 0)) return trouble as Error;
+    return { state, queues: pages.map(({ entries }) => entries) };
   } catch (error) {
     return error as Error;
   }

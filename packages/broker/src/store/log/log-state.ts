@@ -25,6 +25,7 @@ export interface LogSession {
   epoch: number;
   sessionExpiryInterval: number;
   detachedAt: number | undefined;
+  inFlight: number | undefined;
   subscriptions: Map<string, RecordOf<"subscribe">> | undefined;
   /** Packet Identifier -> refused. */
   inbound: Map<number, boolean> | undefined;
@@ -75,6 +76,7 @@ export class LogState {
           epoch: record.epoch,
           sessionExpiryInterval: record.sessionExpiryInterval,
           detachedAt: undefined,
+          inFlight: undefined,
           subscriptions: undefined,
           inbound: undefined,
           received: undefined,
@@ -88,6 +90,7 @@ export class LogState {
         session.epoch = record.epoch;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = undefined;
+        session.inFlight = undefined;
         return;
       }
       case "session-detach": {
@@ -95,6 +98,7 @@ export class LogState {
         if (session === undefined) return;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
         session.detachedAt = record.detachedAt;
+        session.inFlight = record.inFlight;
         return;
       }
       case "session-leave": {

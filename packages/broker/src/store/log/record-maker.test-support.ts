@@ -124,6 +124,7 @@ export class RecordMaker {
                 session,
                 sessionExpiryInterval: 60,
                 detachedAt: chance.integer(0, 1e9),
+                inFlight: chance.integer(0, 3),
               }
             : {
                 type: "session-attach",

@@ -166,12 +166,14 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       writer.varint(record.session);
       writer.varint(record.sessionExpiryInterval);
       writer.float(record.detachedAt);
+      writer.varint(record.inFlight);
     },
     decode: (reader) => ({
       type: "session-detach",
       session: reader.varint(),
       sessionExpiryInterval: reader.varint(),
       detachedAt: reader.float(),
+      inFlight: reader.varint(),
     }),
   },
   "session-end": {

@@ -30,6 +30,7 @@ export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery):
       username: session.username,
       sessionExpiryInterval: session.sessionExpiryInterval,
       detachedAt: session.detachedAt,
+      inFlight: session.inFlight,
       subscriptions: [...(session.subscriptions?.values() ?? [])],
       inbound: [...(session.inbound ?? [])].map(([packetIdentifier, denied]) => ({
         packetIdentifier,
