@@ -1,10 +1,12 @@
 /**
- * Runs `npm start` as the README says, on a free port: it must listen, answer a CONNECT, end when
- * told to with exit code 0, and leave nothing behind.
+ * Runs `npm start` as the README says, on a free port and with a directory of its own: it must
+ * listen, answer a CONNECT, end when told to with exit code 0, and leave nothing behind.
  */
 import { spawn } from "node:child_process";
+import { existsSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { ROOT } from "./checkout.mjs";
+import { join } from "node:path";
+import { ROOT, temporaryFolder } from "./checkout.mjs";
 
 /** What is waited for must come within this time. Milliseconds. */
 const LIMIT_MS = 60_000;
@@ -13,7 +15,10 @@ const LIMIT_MS = 60_000;
 const CONNECT = Buffer.from("101100044d5154540402000a00057374617274", "hex");
 const CONNACK_ACCEPTED = "20020000";
 
-const npm = spawn("npm", ["start", "--", "--port", "0"], {
+const DATA = temporaryFolder("start");
+process.on("exit", () => rmSync(DATA, { recursive: true }));
+
+const npm = spawn("npm", ["start", "--", "--port", "0", "--data-dir", DATA], {
   cwd: ROOT,
   stdio: ["ignore", "pipe", "pipe"],
 });
@@ -60,4 +65,5 @@ await new Promise((resolve) => {
   socket.once("error", resolve);
 });
 clearTimeout(timer);
+if (existsSync(join(DATA, "lock"))) fail("the directory of the store is still taken");
 console.log(`npm start listened on port ${port}, answered and ended`);

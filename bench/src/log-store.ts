@@ -3,21 +3,21 @@
  *
  *     node bench/dist/log-store.js [--messages N] [--sessions N] [--bytes N] [--ms N] [--directory DIR]
  *
- * First the rate of durable messages by batch size, one flush at a time. Then `messages` of `bytes`
+ * First the rate of durable messages by batch size, one flush at a time, and what is written for each. Then `messages` of `bytes`
  * are queued for `sessions` sessions, a process of its own opens that again, and both tell what
  * memory they take.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Recovery, StoreRecord } from "@sericite/broker";
 import type { NodeDisk as NodeDiskClass } from "../../packages/broker/dist/disk/node-disk.js";
 import type { LogStore as LogStoreClass } from "../../packages/broker/dist/store/log/log-store.js";
+import { StallWatch } from "./stall-watch.ts";
 
 // The store has no door of its own yet: it is opened by its compiled file.
 const compiled = new URL("../../packages/broker/dist/", import.meta.url);
@@ -83,6 +83,31 @@ function append(
   });
 }
 
+/** A disk that counts what is written to its files, checkpoints and indexes too. */
+class CountingDisk extends NodeDisk {
+  written = 0;
+
+  override create(name: string): ReturnType<NodeDiskClass["create"]> {
+    const create = super.create(name);
+    return (resolve, reject) =>
+      create((file) => {
+        const write = file.write.bind(file);
+        file.write = (offset, bytes) => {
+          this.written += bytes.length;
+          return write(offset, bytes);
+        };
+        resolve(file);
+      }, reject);
+  }
+}
+
+/** Pages that this process made the system write, by its own count. Bytes; `undefined` where it does not tell. */
+function pagesWritten(): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const count = /^write_bytes: (\d+)$/m.exec(readFileSync("/proc/self/io", "latin1"))?.[1];
+  return count === undefined ? undefined : Number(count);
+}
+
 function begin(session: number): StoreRecord {
   return {
     type: "session-begin",
@@ -109,13 +134,14 @@ function durable(store: LogStoreClass, position: number): Promise<void> {
 async function rate(batch: number, bytes: number): Promise<void> {
   const directory = mkdtempSync(join(flags.directory ?? tmpdir(), "sericite-bench-"));
   try {
-    const store = new LogStore(new NodeDisk(directory));
+    const disk = new CountingDisk(directory);
+    const store = new LogStore(disk);
     await store.open(nobody);
     store.append(begin(1));
     const payload = new Uint8Array(bytes).fill(7);
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
+    const watch = new StallWatch();
     const cpu = process.cpuUsage();
+    const pages = pagesWritten();
     const started = performance.now();
     let number = 0;
     while (performance.now() - started < Number(flags.ms)) {
@@ -132,13 +158,17 @@ async function rate(batch: number, bytes: number): Promise<void> {
     }
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    delay.disable();
+    const stall = watch.end();
+    const inPages =
+      pages === undefined
+        ? ""
+        : ` (${(((pagesWritten() ?? 0) - pages) / number).toFixed(0)} in pages)`;
     console.log(
       `${String(bytes).padStart(5)} B × ${String(batch).padStart(4)}: ` +
         `${Math.round(number / seconds).toLocaleString("en")} durable messages/s, ` +
         `${((user + system) / number).toFixed(1)} µs CPU each, ` +
-        `${(store.figures.appendedBytes / number - bytes).toFixed(0)} B beside the payload, ` +
-        `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`,
+        `${(disk.written / number).toFixed(0)} B written${inPages}, ` +
+        stall,
     );
     await store.close();
   } finally {
@@ -154,8 +184,7 @@ async function fill(directory: string): Promise<void> {
   await store.open(nobody);
   for (let session = 1; session <= sessions; session += 1) store.append(begin(session));
   store.endTurn();
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  const watch = new StallWatch();
   const started = performance.now();
   for (let number = 0; number < messages;) {
     let position = 0;
@@ -165,12 +194,11 @@ async function fill(directory: string): Promise<void> {
     await durable(store, position);
   }
   const seconds = (performance.now() - started) / 1000;
-  delay.disable();
+  const stall = watch.end();
   console.log(
     `${messages.toLocaleString("en")} messages for ${sessions} sessions in ${seconds.toFixed(1)} s, ` +
       `${(store.figures.appendedBytes / MIB).toFixed(0)} MiB appended, ` +
-      `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
-      `most ${(delay.max / 1e6).toFixed(0)} ms; ${memory()}`,
+      `${stall}; ${memory()}`,
   );
 }
 
@@ -188,8 +216,7 @@ async function reopen(directory: string): Promise<void> {
   console.log(
     `opened in ${((opened - started) / 1000).toFixed(2)} s; before: ${before}; after: ${memory()}`,
   );
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  const watch = new StallWatch();
   let entries = 0;
   let position = 0;
   for (const { session } of sessions) {
@@ -204,11 +231,10 @@ async function reopen(directory: string): Promise<void> {
   }
   await durable(store, position);
   const read = performance.now();
-  delay.disable();
+  const stall = watch.end();
   console.log(
     `${entries.toLocaleString("en")} entries drained in ${((read - opened) / 1000).toFixed(1)} s, ` +
-      `stall p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
-      `most ${(delay.max / 1e6).toFixed(0)} ms; ${memory()}`,
+      `${stall}; ${memory()}`,
   );
   for (let seconds = 0; seconds < 60 && store.figures.bytes > 100 * MIB; seconds += 1)
     await new Promise((resolve) => {

@@ -92,9 +92,11 @@ const brokerText = `### Start and end
 
 The broker listens within 300 ms of its start: 126 ms on Node 26 and 161 ms on Node 20, on two cores of a server. A test measures it.
 
-The first line says where the broker listens, who may enter, and what is kept when the process ends. It is written whatever \`log.level\` says, since it may hold the port that \`--port 0\` picked.
+What was kept when the broker last ended is given back first; a line says where it is kept and how much came back, and each second how far it is where that takes longer. See [the store](STORE.md).
 
-SIGTERM and SIGINT drain: the broker accepts no more, tells the clients to leave (MQTT 5: DISCONNECT with 0x8B), lets out what was sent, and ends with exit code 0, after \`shutdown.timeout\` at the latest. A second signal ends it at once, with exit code 1.
+Then a line says where the broker listens, who may enter, and what is kept when the process ends. It is written whatever \`log.level\` says, since it may hold the port that \`--port 0\` picked.
+
+SIGTERM and SIGINT drain: the broker accepts no more, tells the clients to leave (MQTT 5: DISCONNECT with 0x8B), lets out what was sent, writes what its store has not written, and ends with exit code 0, after \`shutdown.timeout\` at the latest. A second signal ends it at once, with exit code 1.
 
 ### The log
 

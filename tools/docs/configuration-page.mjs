@@ -16,6 +16,7 @@ const sections = {
   proxy:
     "Proxies in front of the broker, and whether their word about a client's address is taken.",
   auth: "Who may enter.",
+  store: "What outlives the process, and where it is kept: see [the store](STORE.md).",
   mqtt: "What the protocol allows a client.",
   session: "What is kept for a client, and for how long.",
   shared: "Shared subscriptions.",
@@ -49,7 +50,7 @@ function settingTable(section, rows) {
         `${code(path)}<br>${code(environmentName(path))}${flag}`,
         valueText(row),
         row.type === "string" && row.default === ""
-          ? "none"
+          ? (row.emptyMeans ?? "none")
           : code(formatSettingValue(row, row.default)),
         plain(row.text),
         row.live ? "live" : "at the next start",

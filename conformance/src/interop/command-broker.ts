@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { within } from "./foreign-client.ts";
 
@@ -18,7 +20,7 @@ export interface CommandBroker {
 const COMMAND = join(import.meta.dirname, "../../../packages/sericite/bin/sericite.js");
 
 /**
- * Starts `sericite broker --port 0` as a user would, and waits until it listens on loopback.
+ * Starts `sericite broker --port 0` as a user would, with a new directory, and waits until it listens on loopback.
  *
  * With `SERICITE_INTEROP_PORT` the broker that listens there already is used instead: so the same
  * tests can be run against any other broker.
@@ -30,9 +32,14 @@ export async function startCommandBroker(...flags: string[]): Promise<CommandBro
     return { port: Number(given), url, urls: [url], stop: async () => undefined };
   }
 
+  const directory = mkdtempSync(join(tmpdir(), "sericite-interop-"));
   const child = spawn(
     process.execPath,
-    [COMMAND, "broker", "--port", "0", "--log-format", "json", ...flags],
+    [
+      COMMAND,
+      ...["broker", "--port", "0", "--log-format", "json", "--data-dir", directory],
+      ...flags,
+    ],
     {
       stdio: ["ignore", "pipe", "pipe"],
     },
@@ -59,6 +66,7 @@ export async function startCommandBroker(...flags: string[]): Promise<CommandBro
     async stop() {
       child.kill("SIGTERM");
       await within("the broker to end", exit);
+      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

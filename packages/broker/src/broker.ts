@@ -40,12 +40,14 @@ import type { ListenOptions } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
+import { configuredStore, openStore } from "./store-opening.ts";
+import type { Recovered } from "./store-opening.ts";
+import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
 import { NodeScheduler, nodeClock } from "./platform.ts";
 import { brokerSettings, createSettings } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
-import { MemoryStore } from "./store/memory.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
 
 /** What a broker is made with. Everything has a default. */
@@ -60,7 +62,7 @@ export interface BrokerOptions {
   readonly hooks?: Hooks | readonly Hooks[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
   readonly log?: Log | LoggerLike;
-  /** What outlives the process. Default: memory, nothing does. */
+  /** What outlives the process. Default: what the settings of the section `store` ask for. */
   readonly store?: Store;
   readonly ownership?: Ownership;
   readonly bus?: Bus;
@@ -108,11 +110,14 @@ export class Broker implements AsyncDisposable {
   readonly #hasAuthenticator: boolean;
   readonly #listening: Listening;
   readonly #locals = new Set<Client>();
+  /** What the store gave back at the start. */
+  readonly recovered: Recovered;
   #settings: Settings;
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
-  constructor(engine: Engine, settings: Settings, hasAuthenticator: boolean) {
+  constructor(engine: Engine, settings: Settings, hasAuthenticator: boolean, recovered: Recovered) {
+    this.recovered = recovered;
     this.#engine = engine;
     this.#settings = settings;
     this.#hasAuthenticator = hasAuthenticator;
@@ -370,7 +375,10 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Drains: stops listening, tells the clients to leave (0x8B), waits until what was sent is out, and
-   * flushes the store. Settles in any case after `timeoutMs` (default 5000).
+   * flushes the store. Those who are slow are cut off after `timeoutMs` (default 5000).
+   *
+   * @throws ConnectionError with the store's code where it cannot write the rest. Nobody was told
+   * that this was kept.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     return (this.#closed ??= this.#close(options.timeoutMs ?? 5000));
@@ -397,17 +405,31 @@ export class Broker implements AsyncDisposable {
   }
 }
 
-/** Makes a broker. It listens nowhere until `listen` is called. */
+/**
+ * Makes a broker, and has its store give back what was kept. It listens nowhere until `listen` is
+ * called.
+ *
+ * ```ts
+ * await createBroker({ settings: { store: { durability: "strict", dataDir: "/var/lib/sericite" } } });
+ * ```
+ *
+ * @throws UsageError for options and settings; ConnectionError with a code of the store's where it
+ * cannot be opened.
+ */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
   const authenticator = authenticatorOf(options, settings);
+  const configured =
+    options.store === undefined
+      ? configuredStore(settings.store)
+      : { store: options.store, disk: undefined };
   const engine = new Engine({
     clock: options.clock ?? nodeClock,
     scheduler: options.scheduler ?? new NodeScheduler(),
     random: options.random ?? secureRandom,
     settings,
-    store: options.store ?? new MemoryStore(),
+    store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
     authenticator,
@@ -415,8 +437,9 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
-  await engine.store.open(recoveryOf(engine));
-  return new Broker(engine, settings, authenticator !== undefined);
+  new StoreWatch(configured.store, engine.log, engine.wheel).begin();
+  const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
+  return new Broker(engine, settings, authenticator !== undefined, recovered);
 }
 
 function authenticatorOf(options: BrokerOptions, settings: Settings): Authenticator | undefined {

@@ -1,4 +1,5 @@
 import { protocolErrorCodes } from "@sericite/protocol";
+import { storeErrorCodes } from "./store/log/error-codes.ts";
 
 /** Every error code of the broker as a library, with what it means and what to do. */
 export const brokerErrorCodes = {
@@ -9,6 +10,7 @@ export const brokerErrorCodes = {
     "A listener beyond loopback would let everybody in. Configure authentication, or ask for anonymous access by name (auth.allowAnonymous).",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",
   ERR_STORE_REFUSING: "The store takes no durable messages at present; the message had no effect.",
+  ...storeErrorCodes,
   ERR_TLS_CERTIFICATE:
     "A certificate, its key or the authorities of a TLS listener are missing or cannot be used. The message says which.",
   ERR_LISTEN: "A listener could not be opened; `cause` has the system's error.",

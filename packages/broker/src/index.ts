@@ -24,6 +24,7 @@ export type {
   PublishRequest,
 } from "./engine/hooks.ts";
 export type {
+  Admission,
   Authentication,
   Authenticator,
   Bus,
@@ -37,6 +38,7 @@ export type {
   Position,
   QueueEntry,
   QueuePage,
+  Rights,
   SessionKey,
   Store,
   StoredMessage,
@@ -78,6 +80,9 @@ export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
 export { brokerSettings, createSettings, settingFault } from "./settings.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
+export type { Recovered } from "./store-opening.ts";
+export { durabilityTexts } from "./store/settings.ts";
+export type { Durability } from "./store/settings.ts";
 export type { Disk, DiskEntry, DiskFile, Step } from "./store/log/disk.ts";
 export { storeErrorCodes } from "./store/log/error-codes.ts";
 export type { StoreErrorCode } from "./store/log/error-codes.ts";

@@ -3,11 +3,13 @@ import { authSettings } from "./auth/settings.ts";
 import { engineSettings } from "./engine/settings.ts";
 import type { SettingRow, SettingsOf, SettingTable } from "./engine/settings.ts";
 import { listenerSettings } from "./listeners/settings.ts";
+import { storeSettings } from "./store/settings.ts";
 
 /** Every setting of the broker, of all its parts. */
 export const brokerSettings = {
   ...listenerSettings,
   ...authSettings,
+  ...storeSettings,
   ...engineSettings,
 } as const satisfies SettingTable;
 

@@ -1,6 +1,5 @@
-import { UsageError } from "@sericite/protocol";
 import { usageError } from "./errors.ts";
-import { ExitCode } from "./exit-code.ts";
+import { ExitCode, exitCodeOfError } from "./exit-code.ts";
 import { wrap } from "./options/help.ts";
 import { nearestName } from "./options/nearest-name.ts";
 import { printText } from "./standard-output.ts";
@@ -50,9 +49,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
         .map((text) => `sericite: ${text}`)
         .join("\n")}\n`,
     );
-    if (error instanceof UsageError) return ExitCode.usage;
     if (!isExpected(error)) process.stderr.write(`${(error as Error).stack ?? ""}\n`);
-    return ExitCode.failure;
+    return exitCodeOfError(error);
   }
 }
 

@@ -1,3 +1,5 @@
+import { UsageError } from "@sericite/protocol";
+
 /** Exit codes of every command. Refusals of a broker have their Reason Code besides: see `exitCodeOfRefusal`. */
 export const ExitCode = {
   ok: 0,
@@ -6,6 +8,7 @@ export const ExitCode = {
   serverUnavailable: 3,
   badUserNameOrPassword: 4,
   notAuthorized: 5,
+  storeUnusable: 6,
   timeout: 27,
 } as const;
 
@@ -17,12 +20,13 @@ export const exitCodeTexts: readonly (readonly [code: string, text: string])[] =
   ],
   [
     "1",
-    "Failed while running: no broker at the address, connection lost for good, port in use, output or input broken. `broker`: stopped before it had drained.",
+    "Failed while running: no broker at the address, connection lost for good, port or data directory in use, disk full or read-only, output or input broken. `broker`: stopped before it had drained, or before its store was written.",
   ],
   ["2", "Wrong option, setting or config file. Nothing was started."],
   ["3", "`pub`, `sub`: the broker refused the connection, server unavailable (MQTT 3.x)."],
   ["4", "`pub`, `sub`: the broker refused the connection, bad user name or password (MQTT 3.x)."],
   ["5", "`pub`, `sub`: the broker refused the connection, not authorized (MQTT 3.x)."],
+  ["6", "`broker`: the store is damaged, or of a newer version. Starting it again does not help."],
   ["27", "`sub`: the time of `-W` ran out."],
   [
     "128 to 162",
@@ -43,4 +47,14 @@ export function exitCodeOfRefusal(reasonCode: number): number {
     reasonCodeOfReturnCode[reasonCode] ??
     (reasonCode >= 3 && reasonCode <= 255 ? reasonCode : ExitCode.failure)
   );
+}
+
+/** Codes of errors that every further start would meet again. */
+const lastingCodes: readonly string[] = ["ERR_STORE_DAMAGED", "ERR_STORE_NEWER"];
+
+/** Exit code of a command that ended with an error. */
+export function exitCodeOfError(error: unknown): number {
+  if (error instanceof UsageError) return ExitCode.usage;
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return lastingCodes.includes(code as string) ? ExitCode.storeUnusable : ExitCode.failure;
 }

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -62,6 +70,34 @@ function declareTests(): void {
     await done(disk, disk.unlink("a"));
     await done(disk, disk.unlock());
     assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test("a crowd of reads is answered, each with its own, and one that fails holds up no other", async () => {
+    const directory = fresh();
+    const disk = new NodeDisk(directory);
+    const file = await done(disk, disk.create("a"));
+    // Can be opened, but not read.
+    mkdirSync(join(directory, "b"));
+    const bad = await done(disk, disk.open("b"));
+    await done(
+      disk,
+      file.write(
+        0,
+        Uint8Array.from({ length: 200 }, (_, index) => index),
+      ),
+    );
+    const reads = Array.from({ length: 200 }, (_, index) =>
+      done(disk, (index % 50 === 49 ? bad : file).read(index, 1)).then(
+        (bytes) => bytes[0],
+        (error: { code: string }) => error.code,
+      ),
+    );
+    assert.deepEqual(
+      await Promise.all(reads),
+      reads.map((_, index) => (index % 50 === 49 ? "ERR_STORE_DISK" : index)),
+    );
+    await done(disk, file.close());
+    await done(disk, bad.close());
   });
 
   test("errors of the system come with a code of the store's", async () => {

@@ -5,10 +5,13 @@ import { crc32 } from "node:zlib";
 import type { Disk, DiskEntry, DiskFile, Step } from "../store/log/disk.ts";
 import { diskError } from "./disk-error.ts";
 import { DirectoryLock } from "./directory-lock.ts";
+import { ReadLine } from "./read-line.ts";
+import type { DiskReading } from "./read-line.ts";
 
 /** A directory of the file system. */
 export class NodeDisk implements Disk {
   readonly name: string;
+  readonly #reads = new ReadLine();
   readonly #lock: DirectoryLock;
 
   /**
@@ -19,6 +22,11 @@ export class NodeDisk implements Disk {
   constructor(directory: string, options: { readonly lockSilentMs?: number } = {}) {
     this.name = directory;
     this.#lock = new DirectoryLock(directory, options.lockSilentMs);
+  }
+
+  /** How much was read since this was made, and where the last read was: tells how far a start is. */
+  get reading(): DiskReading {
+    return this.#reads;
   }
 
   lock(): Step<void> {
@@ -107,7 +115,7 @@ export class NodeDisk implements Disk {
   #open(name: string, flags: string): Step<DiskFile> {
     return (resolve, reject) => {
       fs.open(join(this.name, name), flags, 0o600, (error, fd) => {
-        if (error === null) resolve(new NodeDiskFile(name, fd));
+        if (error === null) resolve(new NodeDiskFile(name, fd, this.#reads));
         else reject(diskError(error, `open ${name}`));
       });
     };
@@ -136,10 +144,12 @@ async function flushDirectory(path: string): Promise<void> {
 class NodeDiskFile implements DiskFile {
   readonly name: string;
   readonly #fd: number;
+  readonly #reads: ReadLine;
 
-  constructor(name: string, fd: number) {
+  constructor(name: string, fd: number, reads: ReadLine) {
     this.name = name;
     this.#fd = fd;
+    this.#reads = reads;
   }
 
   write(offset: number, bytes: Uint8Array): Step<number> {
@@ -154,15 +164,24 @@ class NodeDiskFile implements DiskFile {
 
   read(offset: number, length: number): Step<Uint8Array> {
     return (resolve, reject) => {
-      const bytes = new Uint8Array(length);
-      const more = (done: number): void => {
-        fs.read(this.#fd, bytes, done, length - done, offset + done, (error, count) => {
-          if (error !== null) reject(diskError(error, `read ${this.name}`));
-          else if (count === 0 || done + count === length) resolve(bytes.subarray(0, done + count));
-          else more(done + count);
-        });
+      const read = (): void => {
+        const bytes = new Uint8Array(length);
+        this.#reads.file = this.name;
+        const more = (done: number): void => {
+          fs.read(this.#fd, bytes, done, length - done, offset + done, (error, count) => {
+            if (error === null) this.#reads.bytes += count;
+            if (error === null && count > 0 && done + count < length) {
+              more(done + count);
+              return;
+            }
+            this.#reads.leave();
+            if (error === null) resolve(bytes.subarray(0, done + count));
+            else reject(diskError(error, `read ${this.name}`));
+          });
+        };
+        more(0);
       };
-      more(0);
+      this.#reads.enter(read);
     };
   }
 

@@ -7,7 +7,13 @@ import { MortalDisk } from "../store/log/mortal-disk.test-support.ts";
 import { storeContract } from "../testing/store-contract.ts";
 import { NodeDisk } from "./node-disk.ts";
 
-const SMALL = { segmentBytes: 700, checkpointBytes: 1500, compactBelow: 0.5, minimumFreeBytes: 0 };
+const SMALL = {
+  segmentBytes: 700,
+  checkpointBytes: 1500,
+  compactBelow: 0.5,
+  compactSlack: 0,
+  minimumFreeBytes: 0,
+};
 
 storeContract("log on real files", () => {
   const directory = mkdtempSync(join(tmpdir(), "sericite-log-"));

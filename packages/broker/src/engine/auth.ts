@@ -94,8 +94,12 @@ function proceed(
       );
     case "accept":
       authentication.stage = "open";
-      if (isAgain)
+      if (isAgain) {
+        // Client Identifier and Username stay; what the client may do is told anew.
+        connection.rights = answer.rights;
+        connection.expireIn(answer.expiresInMs);
         return sendAuth(connection, ReasonCode.success, authentication.method, answer.data);
+      }
       return authentication.admit(answer);
     case "refuse": {
       const reasonCode = answer.reasonCode ?? ReasonCode.notAuthorized;

@@ -105,6 +105,18 @@ test("a slow client has a window in memory, and the rest in the store", () => {
   assert.equal(broker.engine.meter.bytes, 0);
 });
 
+test("a page that fills a whole turn's share is followed by the next", () => {
+  const broker = new TestBroker({
+    durable: true,
+    settings: { ...smallWindow, limits: { ...smallWindow.limits, bytesPerTurn: 1024 } },
+  });
+  absent(broker, "c", 1);
+  publish(broker, 1, 200);
+  const client = broker.connect("c", 5, kept);
+  // Nothing is acknowledged: only the end of a turn makes it go on.
+  assert.deepEqual(client.takePublishes().map(payloadOf), numbers(1, 200));
+});
+
 test("QoS 0 keeps its place behind a backlog", () => {
   const broker = new TestBroker({ durable: true, settings: smallWindow });
   const client = broker.connect("c", 5, narrow);

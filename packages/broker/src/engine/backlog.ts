@@ -16,8 +16,10 @@ const LOW = 64;
 /** Messages in the window above which everything new goes to the store only. */
 const HIGH = 4096;
 /** At most so much is asked for at a time, and at least the other. Bytes. */
-const PAGE = 256 * 1024;
+const PAGE = 32 * 1024;
 const SMALL_PAGE = 16 * 1024;
+/** Pages on their way at a time, of all sessions: what they bring is the work of one turn. */
+const PAGES = 4;
 /** Time after which a store that could not be read is asked again. Milliseconds. */
 const READ_AGAIN = 1000;
 
@@ -45,6 +47,12 @@ export interface Backlog {
 export interface BacklogRead {
   /** The queue went back to the store meanwhile: the page is of no use. */
   isStale: boolean;
+}
+
+/** Who reads a page now, and who would like to. */
+export class PageLine {
+  running = 0;
+  readonly waiting = new Set<Session>();
 }
 
 /** Messages that wait for a session, in memory or not. */
@@ -167,18 +175,26 @@ export function pageIn(engine: Engine, session: Session): void {
     SMALL_PAGE,
     Math.min(PAGE, room, engine.settings.session.windowBytes - (queue?.bytes ?? 0)),
   );
+  const { pages } = engine;
+  if (pages.running >= PAGES) {
+    pages.waiting.add(session);
+    return;
+  }
+  pages.running++;
   const read: BacklogRead = { isStale: false };
   session.reading = read;
   engine.store.readQueue(session.key, backlog.first, bytes).then(
     (page) => {
       engine.enter();
       session.reading = undefined;
+      leaveLine(engine);
       if (session.isEnded) return;
       if (!read.isStale) takePage(engine, session, page);
       if (session.connection !== undefined) engine.ready(session.connection);
     },
     (error: unknown) => {
       engine.enter();
+      leaveLine(engine);
       engine.log.write("error", "store-read-failed", {
         clientId: session.clientId,
         error: error instanceof Error ? error.message : String(error),
@@ -191,6 +207,17 @@ export function pageIn(engine: Engine, session: Session): void {
       engine.wheel.schedule(timer, READ_AGAIN);
     },
   );
+}
+
+/** Whoever waits longest is next, if it still wants to: else it asks again when it does. */
+function leaveLine(engine: Engine): void {
+  const { pages } = engine;
+  pages.running--;
+  for (const session of pages.waiting) {
+    if (pages.running >= PAGES) return;
+    pages.waiting.delete(session);
+    if (!session.isEnded && session.connection !== undefined) pageIn(engine, session);
+  }
 }
 
 function takePage(engine: Engine, session: Session, page: QueuePage): void {

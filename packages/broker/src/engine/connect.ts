@@ -4,7 +4,8 @@ import { ask } from "./ask.ts";
 import { beginAuthentication } from "./auth.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
-import type { Authentication, Claim, Position } from "./ports.ts";
+import type { Admission, Authentication, Claim, Position } from "./ports.ts";
+import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
 import { armWill, dropWill, willFault, willTopic } from "./will.ts";
@@ -45,8 +46,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   if (isEnhanced) {
     return beginAuthentication(connection, packet, request, (step) => {
       connection.authenticationData = step.data;
-      if (step.clientId !== undefined) connection.clientId = step.clientId;
-      if (step.username !== undefined) connection.username = step.username;
+      admit(connection, step);
       authorizeWill(connection, packet);
     });
   }
@@ -62,11 +62,18 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
           answer.reason ?? "not let in by the authenticator",
         ); // [MQTT5-3.1.4-2] [X-97]
       }
-      if (answer.clientId !== undefined) connection.clientId = answer.clientId;
-      if (answer.username !== undefined) connection.username = answer.username;
+      admit(connection, answer);
       authorizeWill(connection, packet);
     },
   );
+}
+
+/** What the authenticator made of the client. */
+function admit(connection: Connection, admission: Admission): void {
+  if (admission.clientId !== undefined) connection.clientId = admission.clientId;
+  if (admission.username !== undefined) connection.username = admission.username;
+  connection.rights = admission.rights;
+  connection.expireIn(admission.expiresInMs);
 }
 
 /** Why the Client Identifier cannot be used, or `undefined` [MQTT5-3.1.3-5] [MQTT3-3.1.3-5]. */
@@ -87,14 +94,20 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
   const { engine } = connection;
   const will = packet.will;
   const authorize = engine.hooks.authorizePublish;
-  if (will === undefined || authorize === undefined || connection.isTrusted)
-    return claim(connection, packet);
+  if (will === undefined || connection.isTrusted) return claim(connection, packet);
   const request = {
     topicName: willTopic(will.topicName).topicName,
     qos: will.qos,
     retain: will.retain,
     isWill: true,
   };
+  const refuse = (): void =>
+    connection.refuse(
+      ReasonCode.notAuthorized,
+      `the Will may not be published to ${will.topicName}`,
+    );
+  if (!hasRightToPublish(connection, request.topicName, will.qos, will.retain)) return refuse();
+  if (authorize === undefined) return claim(connection, packet);
   ask(
     connection,
     "authorizePublish",
@@ -102,11 +115,7 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
     false,
     (allowed) => {
       if (allowed === true) claim(connection, packet);
-      else
-        connection.refuse(
-          ReasonCode.notAuthorized,
-          `the Will may not be published to ${will.topicName}`,
-        );
+      else refuse();
     },
   );
 }

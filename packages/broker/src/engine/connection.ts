@@ -14,6 +14,7 @@ import type { Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
+import type { Rights } from "./ports.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
 import type { Session } from "./session.ts";
@@ -44,6 +45,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   isBridge = false;
   clientId = "";
   username: string | undefined;
+  rights: Rights | undefined;
   session: Session | undefined;
   /** Epoch of the session when this connection took it; a lower one than the session's has no effect. */
   epoch = 0;
@@ -77,6 +79,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   #lastReceivedAt: number;
   readonly #timer: TimerEntry;
   #stallTimer: TimerEntry | undefined;
+  #expiryTimer: TimerEntry | undefined;
   retryTimer: TimerEntry | undefined;
   /** Engine time since when the link takes bytes without a break. */
   writableSince = 0;
@@ -272,6 +275,19 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.close(ReasonCode.keepAliveTimeout, "nothing received for 1.5 times the Keep Alive"); // [MQTT5-3.1.2-22] [MQTT3-3.1.2-24] [X-16] [X-118]
   }
 
+  /** What let the client in holds for so long; `undefined`: for good. Milliseconds. */
+  expireIn(timeMs: number | undefined): void {
+    const { engine } = this;
+    if (this.#expiryTimer !== undefined) engine.wheel.cancel(this.#expiryTimer);
+    if (timeMs === undefined || timeMs === Infinity) return;
+    this.#expiryTimer ??= new TimerEntry(() => {
+      engine.enter();
+      engine.counters.authenticationsExpired++;
+      this.close(ReasonCode.notAuthorized, "the authentication has expired");
+    });
+    engine.wheel.schedule(this.#expiryTimer, Math.max(0, timeMs));
+  }
+
   // --- the end ---
 
   /** The client broke the protocol: answers as its version has it, and closes [MQTT5-4.13.1-1] [X-86]. */
@@ -376,6 +392,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.sender.dropPending();
     if (this.#stallTimer !== undefined) engine.wheel.cancel(this.#stallTimer);
     if (this.retryTimer !== undefined) engine.wheel.cancel(this.retryTimer);
+    this.expireIn(undefined);
     engine.wheel.cancel(this.#timer);
     const session = this.session;
     if (session !== undefined && session.connection === this) detach(engine, session); // [X-93]

@@ -13,6 +13,9 @@ export const counterTable = {
   connectionsClosed: { text: "Connections that ended." },
   connectAccepted: { text: "CONNECTs answered with success." },
   connectRefused: { text: "CONNECTs answered with a failure." },
+  authenticationsExpired: {
+    text: "Connections ended because what let them in had expired, such as a token.",
+  },
   connectTimeouts: { text: "Connections closed because no CONNECT came in time." },
   keepAliveTimeouts: {
     text: "Connections closed because nothing was received for 1.5 times the Keep Alive.",

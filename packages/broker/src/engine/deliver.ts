@@ -10,6 +10,7 @@ import { encodeForm, formOf, isNative, sharedIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
 import type { Message } from "./message.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
+import { hasRightToReceive } from "./rights.ts";
 import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
@@ -28,8 +29,10 @@ export function pump(connection: Connection, session: Session): boolean {
   }
   for (;;) {
     if (session.replays !== undefined) refill(engine, session);
-    if (connection.sender.output.size >= bound)
+    if (connection.sender.output.size >= bound) {
+      if (session.backlog !== undefined) pageIn(engine, session);
       return session.queue !== undefined && session.queue.length > 0;
+    }
     if (!sendNext(connection, session)) break;
   }
   if (session.backlog !== undefined) pageIn(engine, session);
@@ -80,6 +83,14 @@ function sendNext(connection: Connection, session: Session): boolean {
     }
     packetIdentifier = identifierFor(session, message, meta);
     if (packetIdentifier === 0) return false;
+  }
+  if (
+    connection.rights !== undefined &&
+    (meta & META_DUP) === 0 &&
+    !hasRightToReceive(connection, message.topicName)
+  ) {
+    engine.drop("delivery-denied", session.clientId, message, qos);
+    return dropHead(engine, session);
   }
   if (
     engine.hooks.authorizeDelivery !== undefined &&

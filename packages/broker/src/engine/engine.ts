@@ -8,6 +8,7 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import { PageLine } from "./backlog.ts";
 import { Connection } from "./connection.ts";
 import { DelayedMessages } from "./delayed.ts";
 import { createCounters } from "./counters.ts";
@@ -119,6 +120,8 @@ export class Engine {
   readonly waiting = new Set<Sender>();
   /** Of messages in memory that wait or are in flight. */
   readonly meter: Meter = { bytes: 0 };
+  /** Pages of queues that are read from the store. */
+  readonly pages = new PageLine();
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
@@ -345,9 +348,6 @@ export class Engine {
 
   #onStoreState(): void {
     this.enter();
-    this.log.write(this.store.state === "ok" ? "info" : "warn", "store-state", {
-      state: this.store.state,
-    });
     if (this.store.state === "slow") return;
     for (const { connection, ticket, timer } of this.#held) {
       this.wheel.cancel(timer);

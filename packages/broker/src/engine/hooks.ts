@@ -5,6 +5,7 @@ import type {
   QoS,
   SubscriptionRequest,
 } from "@sericite/protocol";
+import type { Rights } from "./ports.ts";
 
 /** Who a hook is asked about. */
 export interface ClientIdentity {
@@ -12,6 +13,8 @@ export interface ClientIdentity {
   readonly username: string | undefined;
   readonly protocolVersion: ProtocolVersion;
   readonly peer: Peer;
+  /** What the authenticator said that it may do; `undefined`: nothing was withheld. */
+  readonly rights?: Rights | undefined;
 }
 
 /** What a client wants to publish, after its Topic Alias was resolved. */

@@ -132,15 +132,34 @@ export interface ConnectRequest {
   readonly peer: Peer;
 }
 
+/**
+ * What a client may do, as its authenticator knows it. Asked before the hooks, at once and often: an
+ * answer is a boolean, never a promise. What is left out is allowed.
+ */
+export interface Rights {
+  /** May it publish to this Topic Name? Of a Will too, and of the topic behind `$delayed/`. */
+  mayPublish?(topicName: string, qos: QoS, retain: boolean): boolean;
+  /** May it subscribe? The Topic Filter as it was sent, with `$share/…/` where it has that. */
+  maySubscribe?(topicFilter: string, qos: QoS): boolean;
+  /** May it get messages of this Topic Name, whatever it subscribed to? */
+  mayReceive?(topicName: string): boolean;
+}
+
+/** What an accepted client goes on with. */
+export interface Admission {
+  /** Client Identifier to use in place of the one sent. */
+  readonly clientId?: string | undefined;
+  /** Username to go on with in place of the one sent. */
+  readonly username?: string | undefined;
+  /** What it may do; the hooks are asked as well. Default: nothing is withheld. */
+  readonly rights?: Rights | undefined;
+  /** Milliseconds from now; then the connection ends: 5.0 with DISCONNECT 0x87. Default: never. */
+  readonly expiresInMs?: number | undefined;
+}
+
 /** What an authenticator answers. */
 export type Authentication =
-  | {
-      readonly accepted: true;
-      /** Client Identifier to use in place of the one sent. */
-      readonly clientId?: string | undefined;
-      /** Username to go on with in place of the one sent. */
-      readonly username?: string | undefined;
-    }
+  | (Admission & { readonly accepted: true })
   | {
       readonly accepted: false;
       /** 5.0 Reason Code, 0x80 or above; 3.x gets the return code that fits. Default 0x86. */
@@ -152,13 +171,11 @@ export type Authentication =
 /** What one step of an enhanced authentication comes to (§4.12). */
 export type AuthenticationStep =
   | { readonly type: "continue"; readonly data?: Uint8Array | undefined }
-  | {
+  | (Admission & {
       readonly type: "accept";
       /** Goes out with CONNACK, or with the AUTH that ends a re-authentication. */
       readonly data?: Uint8Array | undefined;
-      readonly clientId?: string | undefined;
-      readonly username?: string | undefined;
-    }
+    })
   | {
       readonly type: "refuse";
       readonly reasonCode?: number | undefined;

@@ -20,6 +20,7 @@ import { isPromise } from "./hooks.ts";
 import type { MessageChange } from "./hooks.ts";
 import { mayPublishTo } from "./limits.ts";
 import { Message } from "./message.ts";
+import { hasRightToPublish } from "./rights.ts";
 import { route } from "./route.ts";
 import { isInUse } from "./subscribe.ts";
 
@@ -75,7 +76,12 @@ export function handlePublish(connection: Connection): void {
   }
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
   message.delay = delay;
-  if (!connection.isTrusted && !mayPublishTo(engine, topic.name)) {
+  if (
+    !connection.isTrusted &&
+    (!mayPublishTo(engine, topic.name) ||
+      (connection.rights !== undefined &&
+        !hasRightToPublish(connection, topic.name, qos, message.retain)))
+  ) {
     return refusePublish(
       connection,
       message,

@@ -22,6 +22,10 @@ export interface SettingRow<V = unknown> {
   readonly choices?: readonly string[];
   /** Of `string`: what is expected in place of a value that does not fit, or `undefined`. */
   readonly expected?: (value: string) => string | undefined;
+  /** Of `string`: the word that stands for the value in help. Default TEXT. */
+  readonly placeholder?: string;
+  /** Of `string`: what an empty value stands for, where that is not nothing. */
+  readonly emptyMeans?: string;
   /** A running broker takes a new value; else it waits for a restart. */
   readonly live: boolean;
   /** Never printed or logged. */

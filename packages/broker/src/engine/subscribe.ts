@@ -3,6 +3,7 @@ import type { QoS, SubscribePacket, SubscriptionRequest, TopicFilter } from "@se
 import { ask, goOnNextTurn } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import { hasRightToSubscribe } from "./rights.ts";
 import { OPTION_MUTE, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
 
@@ -77,6 +78,8 @@ function advance(connection: Connection, progress: Progress): void {
     const parsed = filters[reasonCodes.length]!;
     const refusal = refusalOf(connection, request.topicFilter, parsed);
     if (refusal !== undefined) reasonCodes.push(refusal);
+    else if (!hasRightToSubscribe(connection, request.topicFilter, request.qos))
+      reasonCodes.push(deny(connection, progress, request, parsed));
     else if (authorize === undefined)
       reasonCodes.push(grant(connection, progress, request, parsed, false));
     else {
@@ -88,12 +91,11 @@ function advance(connection: Connection, progress: Progress): void {
         () => authorize(connection, request),
         false,
         (allowed) => {
-          // 3.1 has no failure code: granted in form, delivers nothing [X-124].
-          if (allowed === true)
-            reasonCodes.push(grant(connection, progress, request, parsed, false));
-          else if (connection.protocolVersion === 3)
-            reasonCodes.push(grant(connection, progress, request, parsed, true));
-          else reasonCodes.push(ReasonCode.notAuthorized);
+          reasonCodes.push(
+            allowed === true
+              ? grant(connection, progress, request, parsed, false)
+              : deny(connection, progress, request, parsed),
+          );
           if (isLate) advance(connection, progress);
         },
       );
@@ -103,6 +105,18 @@ function advance(connection: Connection, progress: Progress): void {
     }
   }
   finish(connection, progress);
+}
+
+/** Refuses a filter to this client. @returns its Reason Code. */
+function deny(
+  connection: Connection,
+  progress: Progress,
+  request: SubscriptionRequest,
+  parsed: TopicFilter,
+): number {
+  // 3.1 has no failure code: granted in form, delivers nothing [X-124].
+  if (connection.protocolVersion === 3) return grant(connection, progress, request, parsed, true);
+  return ReasonCode.notAuthorized;
 }
 
 /** The Reason Code for a filter that is refused whoever asks, or `undefined`. */

@@ -112,9 +112,9 @@ for (const [name, argv, message] of [
   ["an unknown option", ["--prot", "1"], /no option --prot; did you mean --port\?/],
   ["a word that is no option", ["now"], /"now" is no option/],
   [
-    "a reserved option",
-    ["--data-dir", "x"],
-    /--data-dir: this version does not have a store on disk yet/,
+    "a durability that there is not",
+    ["--durability", "none"],
+    /--durability: store\.durability is "none"; expected one of strict, relaxed, memory/,
   ],
   [
     "a wrong value",

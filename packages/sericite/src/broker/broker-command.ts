@@ -1,5 +1,5 @@
-import { checkListeners, createBroker } from "@sericite/broker";
-import type { Broker, Listener } from "@sericite/broker";
+import { checkListeners, createBroker, durabilityTexts } from "@sericite/broker";
+import type { Broker, BrokerOptions, Durability, Listener } from "@sericite/broker";
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import { ExitCode } from "../exit-code.ts";
@@ -17,14 +17,12 @@ import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
+import { dataDirectory } from "./durable-settings.ts";
 import { letsAnonymousIn, openPorts } from "./exposure.ts";
-import { fileLimitWarning, openFileLimit } from "./file-limit.ts";
-import { listenTrouble } from "./start-trouble.ts";
+import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
+import { closeTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
 
 type Resolved = ResolvedSettings<typeof brokerCommandSettings>;
-
-/** What survives the end of the process, as the start line says it. */
-const durability = "memory: sessions and messages are lost when the process ends";
 
 /** Time beyond the drain's deadline after which the process ends without it. Milliseconds. */
 const graceMs = 2000;
@@ -66,11 +64,16 @@ async function resolve(line: CommandLine): Promise<Resolved> {
     fileName === undefined || fileName === ""
       ? undefined
       : (await import("../settings/config-file.ts")).readConfigFile(fileName);
-  return resolveSettings(brokerCommandSettings, {
+  const resolved = resolveSettings(brokerCommandSettings, {
     flags: settingFlags(brokerCommandSettings, line),
     environment: process.env,
     file,
   });
+  const { store } = resolved.settings;
+  return {
+    ...resolved,
+    settings: { ...resolved.settings, store: { ...store, dataDir: dataDirectory(store) } },
+  };
 }
 
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
@@ -96,8 +99,8 @@ async function serve(resolved: Resolved, anonymous: boolean): Promise<number> {
     void log.exit(ExitCode.failure);
   });
 
-  const broker = await createBroker({ settings: ofBroker, log });
-  announce(log, await openListeners(broker), anonymous);
+  const broker = await openBroker({ settings: ofBroker, log });
+  announce(log, broker, await openListeners(broker), anonymous);
   warn(log, resolved);
 
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
@@ -111,9 +114,21 @@ async function serve(resolved: Resolved, anonymous: boolean): Promise<number> {
     connections: broker.gauges.connections,
     timeoutMs: shutdown.timeout,
   });
-  await within(broker.close({ timeoutMs: shutdown.timeout }), shutdown.timeout + graceMs);
+  try {
+    await within(broker.close({ timeoutMs: shutdown.timeout }), shutdown.timeout + graceMs);
+  } catch (error) {
+    throw closeTrouble(error);
+  }
   log.write("info", "stopped", {});
   return log.exit(ExitCode.ok);
+}
+
+async function openBroker(options: BrokerOptions): Promise<Broker> {
+  try {
+    return await createBroker(options);
+  } catch (error) {
+    throw storeTrouble(error, options.settings?.store?.dataDir ?? "");
+  }
 }
 
 async function openListeners(broker: Broker): Promise<readonly Listener[]> {
@@ -126,15 +141,24 @@ async function openListeners(broker: Broker): Promise<readonly Listener[]> {
 }
 
 /** The start line: always written, since it may hold the port that port 0 picked. */
-function announce(log: LogWriter, listeners: readonly Listener[], anonymous: boolean): void {
+function announce(
+  log: LogWriter,
+  { settings }: Broker,
+  listeners: readonly Listener[],
+  anonymous: boolean,
+): void {
+  const { durability, dataDir } = settings.store;
   const urls = listeners.map((listener) => listener.url);
   const entry = anonymous ? "everybody may enter" : "only the configured user may enter";
+  const where = dataDir === "" ? "" : ` in ${dataDir}`;
+  const kept = `${durability}${where}: ${durabilityTexts[durability as Durability]}`;
   log.always("info", "started", {
-    message: `sericite ${version} listens on ${urls.join(", ")}; ${entry}; ${durability}`,
+    message: `sericite ${version} listens on ${urls.join(", ")}; ${entry}; ${kept}`,
     version,
     listeners: urls,
     anonymous,
-    durability: "memory",
+    durability,
+    directory: dataDir === "" ? undefined : dataDir,
     pid: process.pid,
     node: process.versions.node,
   });
@@ -142,8 +166,18 @@ function announce(log: LogWriter, listeners: readonly Listener[], anonymous: boo
 
 /** What works, and could be better. */
 function warn(log: LogWriter, { settings, origins, ignored }: Resolved): void {
-  const lowLimit = fileLimitWarning(openFileLimit(), settings.limits.connections);
+  const lowLimit = fileLimitWarning(
+    openFileLimit(),
+    settings.limits.connections,
+    storeFiles(settings.store),
+  );
   if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });
+  const { durability } = settings.store;
+  if (durability === "memory" && origins.get("store.dataDir") !== "default") {
+    log.write("warn", "directory-unused", {
+      message: "store.dataDir is set and not used, since store.durability is memory",
+    });
+  }
   if (ignored.length > 0) {
     log.write("warn", "environment-ignored", {
       message: `${ignored.join(", ")}: no settings of the broker, and left alone`,

@@ -1,12 +1,13 @@
-import { brokerSettings } from "@sericite/broker";
 import type { HelpText } from "../options/help.ts";
 import type { OptionRow } from "../options/option.ts";
+import { defaultDataDirectoryText } from "../data-directory.ts";
 import { commandSettings } from "../settings/command-settings.ts";
 import { joinTables } from "../settings/resolve-settings.ts";
 import { mainGroup, settingOptions } from "../settings/setting-options.ts";
+import { durableSettings } from "./durable-settings.ts";
 
 /** All settings of `sericite broker`: those of the broker and those of the command. */
-export const brokerCommandSettings = joinTables(brokerSettings, commandSettings);
+export const brokerCommandSettings = joinTables(durableSettings, commandSettings);
 
 const ownOptions: readonly OptionRow[] = [
   {
@@ -29,26 +30,11 @@ const ownOptions: readonly OptionRow[] = [
   { name: "help", group: mainGroup, text: "Print this." },
 ];
 
-const laterOptions: readonly OptionRow[] = [
-  { name: "data-dir", value: "DIR", later: "a store on disk", text: "Directory of the store." },
-  {
-    name: "durability",
-    value: "LEVEL",
-    later: "a store on disk",
-    text: "What an acknowledgement waits for.",
-  },
-].map((row) => ({ ...row, group: "Reserved" }));
-
 /** Options of `sericite broker`. */
 export function brokerOptions(): OptionRow[] {
   const settings = settingOptions(brokerCommandSettings, { "listen.port": "p" });
   const isMain = (row: OptionRow): boolean => row.group === mainGroup;
-  return [
-    ...settings.filter(isMain),
-    ...ownOptions,
-    ...laterOptions.filter(({ name }) => !settings.some((row) => row.name === name)),
-    ...settings.filter((row) => !isMain(row)),
-  ];
+  return [...settings.filter(isMain), ...ownOptions, ...settings.filter((row) => !isMain(row))];
 }
 
 /** Help of `sericite broker` besides its options. */
@@ -64,6 +50,11 @@ export const brokerHelp: HelpText = {
       "sericite broker --port 0 --log-level warn",
       "on a free port, which is printed; with a quiet log",
     ],
+    [
+      "sericite broker --data-dir ./data --port 2883",
+      "a second broker, with a directory and a port of its own",
+    ],
+    ["sericite broker --durability memory", "nothing outlives the process, no directory is used"],
     ["sericite broker --host 0.0.0.0 --allow-anonymous", "on all interfaces, everybody may enter"],
     [
       "sericite broker --config sericite.yaml --print-config",
@@ -71,8 +62,9 @@ export const brokerHelp: HelpText = {
     ],
   ],
   notes: [
+    `What is acknowledged outlives the process: sessions, subscriptions, messages that wait, retained and delayed messages, wills. It is kept in --data-dir; default ${defaultDataDirectoryText}.`,
     "Sizes take units: B, KB, MB, GB (1000), KiB, MiB, GiB (1024). Times take ms, s, m, h, d, w.",
     "SIGTERM or SIGINT drains: no new connections, clients are told to leave, what was sent gets out. A second one stops at once. " +
-      "Exit codes: 0 after a drain, 1 failed, 2 wrong options or settings.",
+      "Exit codes: 0 after a drain, 1 failed, 2 wrong options or settings, 6 a store that this version cannot take: damaged or newer.",
   ],
 };

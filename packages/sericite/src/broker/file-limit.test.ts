@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileLimitWarning, openFileLimit } from "./file-limit.ts";
+import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
 
 const limits = (soft: string): string =>
   `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft}                 1048576              files     \n`;
@@ -29,3 +29,17 @@ for (const [limit, connections, expected] of [
     else assert.equal(warning, undefined);
   });
 }
+
+for (const [durability, maximumBytes, files] of [
+  ["memory", 0, 0],
+  ["strict", 0, 64],
+  ["relaxed", 1000, 102],
+] as const) {
+  test(`a ${durability} store of ${maximumBytes} bytes in files of 10 may have ${files} open`, () =>
+    assert.equal(storeFiles({ durability, maximumBytes, segmentBytes: 10 }), files));
+}
+
+test("the files of the store leave less room for connections", () => {
+  assert.equal(fileLimitWarning(1024, 900), undefined);
+  assert.match(fileLimitWarning(1024, 900, 102)!, /about 858 connections/);
+});

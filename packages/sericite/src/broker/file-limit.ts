@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 
-/** Descriptors that the process needs for itself: standard streams, listeners, store, thread pool. */
+/** Descriptors that the process needs for itself: standard streams, listeners, lock, thread pool. */
 const ownDescriptors = 64;
+
+/** Files of a store that there is room for where the settings name no bound. */
+const usualSegments = 64;
 
 /** Fewer connections than this are worth a warning where the settings ask for no number. */
 const fewConnections = 4000;
@@ -17,19 +20,32 @@ export function openFileLimit(limits: string | undefined = readLimits()): number
   return soft === undefined ? undefined : Number(soft);
 }
 
+/** How many files a store may have open: each of its segments is one. */
+export function storeFiles(store: {
+  readonly durability: string;
+  readonly maximumBytes: number;
+  readonly segmentBytes: number;
+}): number {
+  if (store.durability === "memory") return 0;
+  if (store.maximumBytes === 0) return usualSegments;
+  return Math.ceil(store.maximumBytes / store.segmentBytes) + 2;
+}
+
 /**
  * A warning where the limit of open files is low.
  *
  * @param connections  Highest number of connections by the settings; 0: as many as the system allows.
+ * @param ofStore  Files that the store may have open.
  */
 export function fileLimitWarning(
   limit: number | undefined,
   connections: number,
+  ofStore: number = 0,
 ): string | undefined {
   if (limit === undefined) return undefined;
-  const room = Math.max(0, limit - ownDescriptors);
+  const room = Math.max(0, limit - ownDescriptors - ofStore);
   if (room >= (connections === 0 ? fewConnections : connections)) return undefined;
-  const wanted = Math.max(65536, connections + ownDescriptors);
+  const wanted = Math.max(65536, connections + ownDescriptors + ofStore);
   return (
     `this process may open ${limit} files, which is room for about ${room} connections` +
     `${connections === 0 ? "" : `; limits.connections is ${connections}`}. ` +

@@ -1,6 +1,7 @@
 import { brokerSettings } from "@sericite/broker";
 import type { SettingSection } from "@sericite/broker";
 import { ConnectionError, UsageError } from "@sericite/protocol";
+import { usageError } from "../errors.ts";
 import type { CommandErrorCode } from "../errors.ts";
 import type { ListenSettings } from "./exposure.ts";
 
@@ -60,6 +61,70 @@ export function listenTrouble(error: unknown, listen: ListenSettings): Error {
     default:
       return error;
   }
+}
+
+/**
+ * What keeps the store from opening, with what to do about it.
+ *
+ * @param error  What `createBroker` threw.
+ * @param directory  Where the store is kept.
+ */
+export function storeTrouble(error: unknown, directory: string): Error {
+  if (!(error instanceof ConnectionError)) return error as Error;
+  const { code, message } = error;
+  const trouble = (advice: string): ConnectionError =>
+    new ConnectionError(code, `${message}${advice}`, { cause: error });
+  switch (code) {
+    case "ERR_STORE_LOCKED":
+      return trouble(
+        ": perhaps a broker that was started before. Stop it, or give this one a directory and a port of its own: " +
+          "--data-dir DIR --port 2883",
+      );
+    case "ERR_STORE_READ_ONLY":
+      return trouble(
+        `: ${systemCode(error)}. Let this user write there, or name another directory: --data-dir DIR. ` +
+          "Or keep nothing: --durability memory",
+      );
+    case "ERR_STORE_DISK_FULL":
+      return trouble(
+        `: the disk of ${directory} is full. Nothing is lost meanwhile. Free some space and start again`,
+      );
+    case "ERR_STORE_DAMAGED":
+      return trouble(
+        `. The file is in ${directory}; nothing there was changed. ` +
+          `\`sericite store check --data-dir ${directory}\` says what is lost and what can be saved`,
+      );
+    case "ERR_STORE_NEWER":
+      return trouble(
+        `. It is in ${directory}; nothing there was changed. Start the version that wrote it, ` +
+          "or name another directory: --data-dir DIR",
+      );
+    case "ERR_STORE_DISK":
+      if (!["ENOTDIR", "EEXIST"].includes(systemCode(error))) return trouble(` (in ${directory})`);
+      return usageError(
+        "ERR_SETTING",
+        `store.dataDir is ${directory}, which is a file or lies below one; expected a directory: --data-dir DIR`,
+        error,
+      );
+    default:
+      return error;
+  }
+}
+
+/** What keeps a broker from ending in good order. */
+export function closeTrouble(error: unknown): Error {
+  if (!(error instanceof ConnectionError) || !error.code.startsWith("ERR_STORE_"))
+    return error as Error;
+  return new ConnectionError(
+    error.code,
+    `the store could not write all it had taken: ${error.message}. ` +
+      "What is not written was not acknowledged: its publishers will send it again",
+    { cause: error },
+  );
+}
+
+function systemCode(error: Error): string {
+  return (error.cause as NodeJS.ErrnoException | undefined)?.code ?? "";
 }
 
 /** Flag of the listener that a port belongs to. */

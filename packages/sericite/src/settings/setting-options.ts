@@ -60,14 +60,16 @@ function placeholderOf(row: SettingRow): string {
     case "integer":
       return "N";
     case "string":
-      return "TEXT";
+      return row.placeholder ?? "TEXT";
   }
 }
 
 function defaultText(row: SettingRow): string {
   const range = rangeOf(row);
   const value =
-    row.type === "string" && row.default === "" ? "none" : formatSettingValue(row, row.default);
+    row.type === "string" && row.default === ""
+      ? (row.emptyMeans ?? "none")
+      : formatSettingValue(row, row.default);
   return range === ""
     ? `Default ${value}.`
     : `${range[0]!.toUpperCase()}${range.slice(1)}; default ${value}.`;

@@ -18,6 +18,7 @@ export interface Ended {
 
 /** What a command is started with besides its arguments. */
 export interface RunOptions {
+  /** Besides that of this process without its SERICITE_*; a broker keeps nothing, where no flag says otherwise. */
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input; none: it is at its end from the start. */
   readonly input?: string | Uint8Array;
@@ -42,7 +43,7 @@ export class RunningCommand {
       ([name]) => !/^SERICITE_|COLOR|^CI$/.test(name),
     );
     const child = spawn(command, args, {
-      env: { ...Object.fromEntries(inherited), ...env },
+      env: { ...Object.fromEntries(inherited), SERICITE_STORE_DURABILITY: "memory", ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.process = child;

@@ -29,6 +29,8 @@ export const BODY_HEADER = 8;
 /** Room that is made at once for batches, at first and later. Bytes. */
 const FIRST_CHUNK = 1 << 14;
 const CHUNK = 1 << 20;
+/** Chunks that are kept for later when all in them is flushed. */
+const SPARE_CHUNKS = 4;
 
 /**
  * Makes frames: one batch, one frame. Bodies come first, so that a body's place in the file is
@@ -41,6 +43,10 @@ export class BatchBuilder {
   readonly #records = new ByteWriter();
   readonly #content = new ByteWriter();
   #chunk = new Uint8Array(FIRST_CHUNK);
+  /** Of each chunk, frames that are not released. */
+  readonly #frames = new Map<ArrayBufferLike, number>();
+  /** Making a chunk costs more than filling it: the system clears it, and memory is collected. */
+  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
   #start = 0;
   #end = 0;
   #count = 0;
@@ -97,7 +103,7 @@ export class BatchBuilder {
     return this.#chunk.subarray(at, at + length);
   }
 
-  /** Ends the batch. @returns its frame; it will not change any more. */
+  /** Ends the batch. @returns its frame; it will not change until it is released. */
   close(position: Position, flushed: Position): Uint8Array {
     const bodies = this.#end - this.#start;
     const records = this.#records.bytes;
@@ -120,7 +126,20 @@ export class BatchBuilder {
     this.#end = this.#start;
     this.#count = 0;
     this.#records.clear();
+    this.#frames.set(frame.buffer, (this.#frames.get(frame.buffer) ?? 0) + 1);
     return frame;
+  }
+
+  /** Nobody needs a frame any more; one that was not made here is none of this one's. */
+  release({ buffer }: Uint8Array): void {
+    const frames = this.#frames.get(buffer);
+    if (frames === undefined) return;
+    if (frames > 1) {
+      this.#frames.set(buffer, frames - 1);
+      return;
+    }
+    this.#frames.delete(buffer);
+    if (buffer !== this.#chunk.buffer) this.#spareChunk(new Uint8Array(buffer as ArrayBuffer));
   }
 
   #addBody(id: number, number: MessageNumber, content: Uint8Array): number {
@@ -148,14 +167,26 @@ export class BatchBuilder {
     const needed = FRAME_HEADER + bodies + count;
     if (this.#start + needed <= this.#chunk.length) return;
     // What went before belongs to frames that are being written.
-    const chunk = new Uint8Array(
-      Math.max(Math.min(CHUNK, this.#chunk.length * 2), Math.ceil(needed * 1.5)),
-    );
-    const from = this.#start;
-    chunk.set(this.#chunk.subarray(from, from + FRAME_HEADER + bodies));
+    const size = Math.max(Math.min(CHUNK, this.#chunk.length * 2), Math.ceil(needed * 1.5));
+    const old = this.#chunk;
+    const chunk = this.#chunkOf(size);
+    chunk.set(old.subarray(this.#start, this.#start + FRAME_HEADER + bodies));
     this.#chunk = chunk;
     this.#start = 0;
     this.#end = bodies;
+    if (chunk !== old && !this.#frames.has(old.buffer)) this.#spareChunk(old);
+  }
+
+  #chunkOf(size: number): Uint8Array<ArrayBuffer> {
+    if (size !== CHUNK) return new Uint8Array(size);
+    // All that went before in the present one may be flushed already.
+    const present = this.#chunk;
+    if (present.length === CHUNK && !this.#frames.has(present.buffer)) return present;
+    return this.#spare.pop() ?? new Uint8Array(size);
+  }
+
+  #spareChunk(chunk: Uint8Array<ArrayBuffer>): void {
+    if (chunk.length === CHUNK && this.#spare.length < SPARE_CHUNKS) this.#spare.push(chunk);
   }
 }
 

@@ -12,7 +12,7 @@ import { RecordMaker } from "./record-maker.test-support.ts";
 import type { LogRecord } from "./record-table.ts";
 import { StoppedStore } from "./stopped-store.ts";
 
-const SEGMENTED = { segmentBytes: 2000, checkpointBytes: 4000, compactBelow: 0.4 };
+const SEGMENTED = { segmentBytes: 2000, checkpointBytes: 4000, compactBelow: 0.4, compactSlack: 0 };
 
 /** What a store keeps, all of it. */
 interface Content extends RecoveredState {

@@ -15,7 +15,7 @@ import { WindowReader } from "./window-reader.ts";
 export const SLICE_HEADER = 8;
 /** A slice is closed at this size or with so many records: making one takes a millisecond or two. */
 const SLICE_BYTES = 64 * 1024;
-const SLICE_RECORDS = 2000;
+const SLICE_RECORDS = 1000;
 
 /**
  * The state as the records that make it, without bodies. It may be read while the state changes:

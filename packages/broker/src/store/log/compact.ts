@@ -6,11 +6,15 @@ import { readBodies } from "./reading.ts";
 import type { WantedBody } from "./reading.ts";
 import { fileName } from "./segment.ts";
 import type { Segment } from "./segment.ts";
-import { wait } from "./task.ts";
+import { pause, wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
 /** Copied at a time; the next step waits until this one is flushed. Bytes. */
 const STEP = 256 * 1024;
+/** Entries of the index that are looked at without a pause. */
+const ENTRIES = 8192;
+/** Messages that are copied at a time. */
+const MESSAGES = 1000;
 
 /** What copying forward needs of the log. */
 export interface CompactLog {
@@ -42,14 +46,18 @@ export function* compactSegment(disk: Disk, log: CompactLog, segment: Segment): 
     messages.find(number) && messages.slot === segment.slot && messages.offset === offset;
   for (let at = 0; at < index.count;) {
     const wanted: WantedBody[] = [];
-    for (let bytes = 0; at < index.count && bytes < STEP; at += 1) {
+    const end = Math.min(index.count, at + ENTRIES);
+    for (let bytes = 0; at < end && bytes < STEP && wanted.length < MESSAGES; at += 1) {
       const number = index.numbers[at] as number;
       const offset = index.offsets[at] as number;
       if (!isHere(number, offset)) continue;
       wanted.push({ number, segment, offset, length: messages.length });
       bytes += messages.length;
     }
-    if (wanted.length === 0) continue;
+    if (wanted.length === 0) {
+      yield* pause(disk);
+      continue;
+    }
     const found: { body: WantedBody; bytes: Uint8Array }[] = [];
     const [damage] = yield* wait(
       readBodies(disk, log.salt, wanted, (body, bytes) => void found.push({ body, bytes })),

@@ -231,6 +231,7 @@ const SMALL: Partial<LogStoreOptions> = {
   checkpointBytes: 3000,
   writeBytes: 600,
   compactBelow: 0.5,
+  compactSlack: 0,
   minimumFreeBytes: 0,
 };
 /** More with SERICITE_SEEDS, one alone with SERICITE_SEED. */

@@ -19,6 +19,7 @@ const SEGMENTED = {
   segmentBytes: 2000,
   checkpointBytes: 4000,
   compactBelow: 0.4,
+  compactSlack: 0,
   minimumFreeBytes: 0,
 };
 

@@ -5,6 +5,8 @@ export const storeErrorCodes = {
   ERR_STORE_DISK: "The disk of the store failed; `cause` has the system's error.",
   ERR_STORE_DISK_FULL:
     "There is no space left for the store. Free some; nothing is lost meanwhile.",
+  ERR_STORE_FULL:
+    "The store has all the bytes it may have. Let clients fetch what waits for them, end sessions that nobody needs, or raise store.maximumBytes.",
   ERR_STORE_READ_ONLY: "The store's directory cannot be written. Check its rights and its mount.",
   ERR_STORE_LOCKED:
     "Another process has the store's directory. End it, or give this one a directory of its own.",

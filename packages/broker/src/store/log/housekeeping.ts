@@ -28,13 +28,20 @@ export interface HousekeepingOptions {
   readonly checkpointBytes: number;
   /** A sealed segment is copied forward when less than this share of it is referred to, 0…1. */
   readonly compactBelow: number;
+  /** So many full segments may be wasted before anything is copied forward. */
+  readonly compactSlack: number;
+  /** Bound of all segments. Bytes. */
+  readonly maximumBytes: number;
   /** What failed is tried again after so long. Milliseconds. */
   readonly retryMs: number;
 }
 
 /** What housekeeping needs of the log. */
 export interface HousekeptLog extends CheckpointLog, CompactLog {
+  /** The last write failed: nothing can be written. */
   readonly isRefusing: boolean;
+  /** Space is short: there is none to waste. */
+  readonly isShort: boolean;
   /** Everything that a start took in is flushed. */
   readonly isSettled: boolean;
   flushedPosition(): Position;
@@ -154,7 +161,7 @@ export class Housekeeping {
     yield* this.#writeCheckpoint();
     yield* this.#removeAll();
     // Only those of now: of copies, however dense, another copy could be made for ever.
-    const small = this.#log.state.segments.all.filter((segment) => this.#isSmall(segment));
+    const small = segments.all.filter((segment) => this.#isSmall(segment));
     const sparse = segments.all.filter(
       (segment) =>
         this.#isMovable(segment) &&
@@ -163,6 +170,7 @@ export class Housekeeping {
     const ofBytes = sparse.reduce((sum, { size }) => sum + size, 0);
     let bytes = 0;
     for (const segment of sparse) {
+      if (!this.#isMovable(segment)) continue;
       yield* goOn(this.#disk, work, { step: "compact", bytes, ofBytes });
       bytes += segment.size;
       try {
@@ -197,8 +205,7 @@ export class Housekeeping {
     if (task !== undefined) return task;
     if (this.#log.isRefusing) return undefined;
     if (this.#isCheckpointDue()) return this.#writeCheckpoint();
-    const { segments } = this.#log.state;
-    const sparse = segments.all.find((segment) => this.#isSparse(segment)) ?? this.#smallest();
+    const sparse = (this.#isWasteful() ? this.#sparsest() : undefined) ?? this.#smallest();
     return sparse === undefined ? undefined : compactSegment(this.#disk, this.#log, sparse);
   }
 
@@ -241,10 +248,26 @@ export class Housekeeping {
     return bytes >= Math.max(this.#options.checkpointBytes, 2 * this.#checkpointBytes);
   }
 
-  #isSparse(segment: Segment): boolean {
-    return (
-      this.#isMovable(segment) && segment.liveBytes < segment.size * this.#options.compactBelow
-    );
+  #isWasteful(): boolean {
+    if (this.#log.isShort) return true;
+    const { compactSlack, segmentBytes, maximumBytes } = this.#options;
+    let wasted = 0;
+    for (const segment of this.#log.state.segments.all)
+      if (segment.isSealed) wasted += segment.size - segment.liveBytes;
+    return wasted > Math.min(compactSlack * segmentBytes, maximumBytes / 4);
+  }
+
+  /** The segment that gives the most space for what is copied, where one is worth it. */
+  #sparsest(): Segment | undefined {
+    let sparsest: Segment | undefined;
+    let share = this.#options.compactBelow;
+    for (const segment of this.#log.state.segments.all) {
+      const wanted = segment.liveBytes / segment.size;
+      if (wanted >= share || !this.#isMovable(segment)) continue;
+      share = wanted;
+      sparsest = segment;
+    }
+    return sparsest;
   }
 
   /** A small segment, where there are too many of them. */

@@ -9,8 +9,11 @@ import {
   SegmentIndex,
 } from "./segment.ts";
 import type { Segment } from "./segment.ts";
-import { wait } from "./task.ts";
+import { pause, wait } from "./task.ts";
 import type { Task } from "./task.ts";
+
+/** Entries that are written or read without a pause. */
+const ENTRIES = 8192;
 
 /** What an index file says of its segment. */
 export interface IndexFile {
@@ -40,6 +43,7 @@ export function* writeIndexFile(disk: Disk, segment: Segment, salt: number): Tas
     writer.varint((index.offsets[at] as number) - offset);
     writer.varint(index.lengths[at] as number);
     offset = index.offsets[at] as number;
+    if (at % ENTRIES === ENTRIES - 1) yield* pause(disk);
   }
   writer.u32(crc32(writer.bytes, salt));
   const file = yield* wait(disk.create(fileName(segment.number, "idx")));
@@ -80,6 +84,7 @@ export function* readIndexFile(
     const message = reader.varint();
     offset += reader.varint();
     index.add(message, offset, reader.varint());
+    if (left % ENTRIES === 0) yield* pause(disk);
   }
   return { last: header.position, size: segmentSize, index };
 }

@@ -15,7 +15,7 @@ import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
 /** Entries in one page, at most. */
-const PAGE_ENTRIES = 4096;
+const PAGE_ENTRIES = 1000;
 
 /** Messages that were asked for, and those that nobody can read any more. */
 export interface ReadMessages {

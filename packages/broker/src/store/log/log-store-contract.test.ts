@@ -6,7 +6,13 @@ import { NO_DISK_FAULTS, SimulatedDisk, SimulatedMedium } from "../../testing/si
 import { storeContract } from "../../testing/store-contract.ts";
 import { LogStore } from "./log-store.ts";
 
-const SMALL = { segmentBytes: 700, checkpointBytes: 1500, compactBelow: 0.5, minimumFreeBytes: 0 };
+const SMALL = {
+  segmentBytes: 700,
+  checkpointBytes: 1500,
+  compactBelow: 0.5,
+  compactSlack: 0,
+  minimumFreeBytes: 0,
+};
 
 let seed = 0;
 for (const [kind, faults, options] of [

@@ -27,6 +27,11 @@ export interface LogStoreOptions {
   readonly checkpointBytes: number;
   /** A segment is copied forward when less than this share of it is wanted, 0…1. Default 0.25. */
   readonly compactBelow: number;
+  /**
+   * Nothing is copied forward while no more than so many full segments are wasted: what is wanted
+   * of them may soon be wanted no more. It does not count while the store refuses. Default 3.
+   */
+  readonly compactSlack: number;
 }
 
 /** What applies where nothing is said. */
@@ -43,4 +48,5 @@ export const DEFAULT_LOG_STORE_OPTIONS: LogStoreOptions = {
   minimumFreeBytes: 64 << 20,
   checkpointBytes: 64 << 20,
   compactBelow: 0.25,
+  compactSlack: 3,
 };

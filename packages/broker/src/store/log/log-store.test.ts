@@ -73,7 +73,12 @@ test("a session's end gives its queue's space back", () => {
 
 test("what little is wanted of a segment is copied forward, and the segment goes", () => {
   const world = new LogWorld();
-  const options = { segmentBytes: 10_000, checkpointBytes: 20_000, compactBelow: 0.5 };
+  const options = {
+    segmentBytes: 10_000,
+    checkpointBytes: 20_000,
+    compactBelow: 0.5,
+    compactSlack: 0,
+  };
   const opened = world.open(options);
   const { store } = opened;
   turn(store, begin(1));
@@ -98,12 +103,42 @@ test("what little is wanted of a segment is copied forward, and the segment goes
   assert.deepEqual(after.entries, page.entries);
 });
 
+for (const [name, options, isCopied] of [
+  ["while little space is wasted nothing is", {}, false],
+  [
+    "with a bound on what the store takes, much of that is not wasted",
+    { maximumBytes: 50_000 },
+    true,
+  ],
+  ["while the disk has too little left, all that is worth it is", { minimumFreeBytes: 1e9 }, true],
+] as const)
+  test(`copied forward: ${name}`, () => {
+    const world = new LogWorld();
+    world.medium.capacity = 1e8;
+    const { store } = world.open({
+      segmentBytes: 10_000,
+      checkpointBytes: 10_000,
+      compactSlack: 3,
+      ...options,
+    });
+    turn(store, begin(1));
+    for (let number = 1; number <= 40; number += 1)
+      turn(store, ...publish(number, 1000, { 1: number }));
+    // Of each of the first three segments something stays.
+    for (let number = 1; number <= 30; number += 1)
+      if (number % 9 !== 0) turn(store, settled(1, number));
+    world.events.settle();
+    assert.equal(store.figures.bytes < 30_000, isCopied, `${store.figures.bytes} bytes`);
+    assert.equal(world.settle(store.readQueue(1, 0, 1e6)).entries.length, 13);
+  });
+
 test("copying forward waits for each step: it never fills the memory or the disk's queue", () => {
   const world = new LogWorld();
   const { store, disk } = world.open({
     segmentBytes: 4_000_000,
     checkpointBytes: 4_000_000,
     compactBelow: 0.5,
+    compactSlack: 0,
   });
   let flushMs = 0;
   let most = 0;
@@ -186,6 +221,7 @@ test("on a full disk it refuses, keeps all that it took, and goes on when there 
   assert.equal(store.state, "refusing");
   assert.ok(store.durable < position);
   assert.equal((trouble[0] as { code?: string }).code, "ERR_STORE_DISK_FULL");
+  assert.equal(store.trouble, trouble.at(-1));
   // What was taken can be read all the same.
   assert.equal(world.settle(store.readQueue(1, 0, 1e6)).entries.length, 5);
   world.events.advance(60_000);
@@ -196,6 +232,7 @@ test("on a full disk it refuses, keeps all that it took, and goes on when there 
   assert.equal(store.state, "ok");
   assert.equal(store.durable, position);
   assert.deepEqual(told, ["refusing", "ok"]);
+  assert.equal(store.trouble, undefined);
   world.crash(opened);
   assert.equal(world.settle(world.open().store.readQueue(1, 0, 1e6)).entries.length, 5);
 });
@@ -205,6 +242,11 @@ test("it refuses while less is free than must stay free, and still writes what i
   world.medium.capacity = 100_000;
   const { store } = world.open({ minimumFreeBytes: 200_000, retryMs: 1000 });
   assert.equal(store.state, "refusing");
+  assert.equal((store.trouble as { code?: string }).code, "ERR_STORE_DISK_FULL");
+  assert.match(
+    store.trouble?.message ?? "",
+    /0\.1 MiB are free .* less than minimumFreeBytes, 0\.2/,
+  );
   const position = turn(store, begin(1));
   world.events.settle();
   assert.equal(store.durable, position);
@@ -226,6 +268,7 @@ test("it refuses above its bound, and not below it", () => {
     turn(store, ...publish(number, 1000, { 1: number }));
   world.events.settle();
   assert.equal(store.state, "refusing");
+  assert.equal((store.trouble as { code?: string }).code, "ERR_STORE_FULL");
   for (let number = 1; number <= 60; number += 1) turn(store, settled(1, number));
   world.events.advance(1000);
   assert.equal(store.state, "ok");

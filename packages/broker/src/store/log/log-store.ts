@@ -105,6 +105,12 @@ export class LogStore implements Store {
     return this.#health.state;
   }
 
+  /** What makes `state` "refusing": a failure of the disk, or a bound that was reached. */
+  get trouble(): Error | undefined {
+    if (this.#phase !== "open" || this.state !== "refusing") return undefined;
+    return this.#writer.failure ?? this.#health.crossedBound;
+  }
+
   get figures(): LogStoreFigures {
     this.#requireOpen("figures");
     const { segments, messages, sessions } = this.#state;
@@ -295,6 +301,9 @@ export class LogStore implements Store {
       salt: this.#salt,
       get isRefusing() {
         return store.#writer.failure !== undefined;
+      },
+      get isShort() {
+        return store.#health.state === "refusing";
       },
       get isSettled() {
         return store.#phase === "open" && store.#writer.flushed >= store.#startedAt;

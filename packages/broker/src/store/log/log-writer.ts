@@ -256,7 +256,10 @@ export class LogWriter {
       if (isNew) yield* wait(this.#disk.flushDirectory());
       segment.flushed = last.offset + last.bytes.length;
       this.#flushed = last.position;
-      for (const { bytes: flushed } of pending.splice(0, end)) this.#pendingBytes -= flushed.length;
+      for (const { bytes: flushed } of pending.splice(0, end)) {
+        this.#pendingBytes -= flushed.length;
+        this.builder.release(flushed);
+      }
       this.#written = 0;
       this.#writtenBytes = 0;
       this.#durable = Math.max(this.#durable, this.#flushed);

@@ -92,6 +92,23 @@ test("version 1 of a queue's entry has no Shared Subscription", () => {
   });
 });
 
+test("version 1 of a session's detach does not say what was in flight: all may have been", () => {
+  const writer = new ByteWriter();
+  writer.varint(11);
+  writer.varint(100);
+  writer.float(5000);
+  assert.deepEqual(
+    decodeRecord(new ByteReader(writer.bytes), recordTable["session-detach"].id, 1),
+    {
+      type: "session-detach",
+      session: 11,
+      sessionExpiryInterval: 100,
+      detachedAt: 5000,
+      inFlight: 65_535,
+    },
+  );
+});
+
 test("version 1 of a Will does not say how long its message lives: it does not expire", () => {
   const message = sampleMessage(4);
   const writer = new ByteWriter();

@@ -160,7 +160,8 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
   },
   "session-detach": {
     id: 4,
-    version: 1,
+    // 2: with what was in flight.
+    version: 2,
     waits: NOBODY,
     encode: (writer, record) => {
       writer.varint(record.session);
@@ -168,12 +169,13 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       writer.float(record.detachedAt);
       writer.varint(record.inFlight);
     },
-    decode: (reader) => ({
+    decode: (reader, version) => ({
       type: "session-detach",
       session: reader.varint(),
       sessionExpiryInterval: reader.varint(),
       detachedAt: reader.float(),
-      inFlight: reader.varint(),
+      // Version 1 did not say: as many as there are Packet Identifiers.
+      inFlight: version >= 2 ? reader.varint() : 65_535,
     }),
   },
   "session-end": {

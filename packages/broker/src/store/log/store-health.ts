@@ -1,5 +1,6 @@
 import type { StoreState } from "../../engine/ports.ts";
 import type { Disk } from "./disk.ts";
+import { storeError } from "./error-codes.ts";
 import type { LogStoreOptions } from "./log-store-options.ts";
 import { stepOf, wait } from "./task.ts";
 import type { Task } from "./task.ts";
@@ -34,6 +35,7 @@ export class StoreHealth {
   #state: StoreState = "ok";
   #told: StoreState = "ok";
   #freeBytes = Infinity;
+  #bytes = 0;
   #askedAt = 0;
   #isAsking = false;
   #isStopped = false;
@@ -48,7 +50,26 @@ export class StoreHealth {
     return this.#state;
   }
 
+  /** The bound that keeps the store from taking durable messages. */
+  get crossedBound(): Error | undefined {
+    const { maximumBytes, minimumFreeBytes } = this.#options;
+    if (this.#freeBytes < minimumFreeBytes)
+      return storeError(
+        "ERR_STORE_DISK_FULL",
+        `${mebibytes(this.#freeBytes)} are free on the disk of ${this.#disk.name}, ` +
+          `less than minimumFreeBytes, ${mebibytes(minimumFreeBytes)}`,
+      );
+    if (this.#bytes > maximumBytes)
+      return storeError(
+        "ERR_STORE_FULL",
+        `${mebibytes(this.#bytes)} are in ${this.#disk.name}, ` +
+          `more than maximumBytes, ${mebibytes(maximumBytes)}`,
+      );
+    return undefined;
+  }
+
   look(condition: StoreCondition): void {
+    this.#bytes = condition.bytes;
     if (condition.appendedBytes - this.#askedAt >= FREE_EVERY) {
       this.#askedAt = condition.appendedBytes;
       this.#askSoon();
@@ -105,4 +126,8 @@ export class StoreHealth {
         if (this.#state === "refusing") this.#askSoon();
       });
   }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

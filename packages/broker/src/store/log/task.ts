@@ -1,4 +1,4 @@
-import type { Step } from "./disk.ts";
+import type { Disk, Step } from "./disk.ts";
 
 /**
  * A sequence of steps written as one function: `yield* wait(step)` goes on when the step is done
@@ -10,6 +10,11 @@ export type Task<T> = Generator<Step<unknown>, T, unknown>;
 /** Waits inside a task for one step. */
 export function* wait<T>(step: Step<T>): Task<T> {
   return (yield step as Step<unknown>) as T;
+}
+
+/** Lets everybody else have a turn: a long piece of work does this every millisecond or two. */
+export function* pause(disk: Disk): Task<void> {
+  yield* wait<void>((resolve) => void disk.later(0, resolve));
 }
 
 /** A whole task as one step. */
