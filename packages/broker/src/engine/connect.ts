@@ -8,7 +8,7 @@ import type { Admission, Authentication, Claim, Position } from "./ports.ts";
 import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
-import { armWill, dropWill, willFault, willTopic } from "./will.ts";
+import { armWill, dropWill, willFault, willTopic, willToStore } from "./will.ts";
 
 const refused: Authentication = { accepted: false };
 
@@ -250,21 +250,7 @@ function setWill(engine: Engine, session: Session, connection: Connection): void
     type: "will-set",
     session: session.key,
     clientId: session.clientId,
-    will: {
-      delayInterval: will.delayInterval,
-      expiryInterval: will.expiryInterval,
-      delayedBy: will.delayedBy,
-      message: {
-        number: 0,
-        topicName: will.topic.name,
-        payload: will.payload,
-        qos: will.qos,
-        retain: will.retain,
-        properties: will.properties,
-        publisher: session.clientId,
-        expiresAt: Infinity,
-      },
-    },
+    will: willToStore(will, session.clientId),
   });
 }
 

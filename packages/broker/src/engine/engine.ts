@@ -21,7 +21,8 @@ import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
-import type { StoreRecord } from "./records.ts";
+import type { StoreRecord, StoredBan, TimeMark } from "./records.ts";
+import type { Recovered } from "./recovery.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
@@ -30,11 +31,14 @@ import type { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import type { EngineSettings } from "./settings.ts";
 import { Slabs } from "./slab.ts";
+import { StoreTime } from "./store-time.ts";
+import { messageToStore } from "./stored-message.ts";
 import { SysTopics } from "./sys-topics.ts";
 import { deliverShared, SharedGroups } from "./shared.ts";
 import type { SharedGroup } from "./shared.ts";
 import { findReceivers } from "./targets.ts";
 import type { Receivers } from "./targets.ts";
+import { TimeMarks } from "./time-marks.ts";
 
 /** Memory that reads are copied into, at a time. Bytes. */
 const SLAB = 256 * 1024;
@@ -97,6 +101,11 @@ export class Engine {
   readonly retainedSweep = new RetainedSweep(this);
   readonly shared = new SharedGroups(this);
   readonly delayed = new DelayedMessages(this);
+  readonly timeMarks = new TimeMarks(this);
+  /** Bans that the store gave back. */
+  readonly bans: StoredBan[] = [];
+  /** What the store gave back and `finishRecovery` has still to deal with. */
+  recovered: Recovered | undefined;
   readonly sys: SysTopics;
   /** Of the software. */
   readonly version: string;
@@ -125,6 +134,7 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
+  #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
   #readySpare: Connection[] = [];
@@ -133,6 +143,7 @@ export class Engine {
   #isSweeping = false;
   /** Waits for the last connection to be gone. */
   #onEmpty: (() => void) | undefined;
+  /** Highest that were given out. */
   #messageNumber = 0;
   #sessionKey = 0;
   /** Callbacks that wait for positions, of the embedding program. */
@@ -150,6 +161,7 @@ export class Engine {
     this.hooks = options.hooks ?? {};
     this.log = options.log;
     this.now = this.clock.now();
+    this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
       this.counters.listenerErrors++;
       this.log.write("error", "listener-failed", { listener: name, error: messageOf(error) });
@@ -284,6 +296,7 @@ export class Engine {
     this.records++;
     const position = this.store.append(record);
     if (position > this.newestPosition) this.newestPosition = position;
+    if (this.now >= this.timeMarks.dueAt) this.timeMarks.write();
     return position;
   }
 
@@ -291,28 +304,19 @@ export class Engine {
   recordMessage(message: Message): void {
     if (message.isStored) return;
     message.isStored = true;
-    this.append({
-      type: "message",
-      message: {
-        number: message.number,
-        topicName: message.topicName,
-        payload: message.payload().slice(),
-        qos: message.qos,
-        retain: message.retain,
-        properties: message.properties().slice(),
-        publisher: message.publisher,
-        expiresAt:
-          message.expiresAt === 0 ? Infinity : this.storeTime() + message.expiresAt - this.now,
-      },
-    });
+    this.append({ type: "message", message: messageToStore(this, message) });
   }
 
   /** Store time, milliseconds: a clock that goes on across restarts. */
   storeTime(): number {
-    return this.now + this.storeTimeOffset;
+    return this.#storeTime.at(this.now);
   }
-  /** Store time at engine time 0. */
-  storeTimeOffset = 0;
+
+  /** Goes on counting store time from where a store was left. */
+  continueTime(mark: TimeMark): void {
+    this.now = this.clock.now();
+    this.#storeTime = new StoreTime(mark, this.now, this.clock.wallTime());
+  }
 
   /** Calls `done` once everything up to these positions is durable. */
   whenDurable(store: Position, bus: Position, done: () => void): void {
@@ -364,8 +368,9 @@ export class Engine {
     this.#sessionKey = Math.max(this.#sessionKey, sessionKey);
   }
 
+  /** Numbers begin at 1. */
   nextMessageNumber(): number {
-    return this.#messageNumber++;
+    return ++this.#messageNumber;
   }
 
   nextSessionKey(): number {

@@ -2,7 +2,7 @@ import { Engine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Hooks } from "../engine/hooks.ts";
 import type { Authenticator, Bus, Log, LogLevel, Ownership, Store } from "../engine/ports.ts";
-import { recoveryOf } from "../engine/recovery.ts";
+import { finishRecovery, recoveryOf } from "../engine/recovery.ts";
 import { engineSettings } from "../engine/settings.ts";
 import type { EngineSettings } from "../engine/settings.ts";
 import { LocalOwnership, MemoryStore, NullBus } from "../store/index.ts";
@@ -84,7 +84,10 @@ export function simulatedBroker(
     log,
   };
   const engine = new Engine(engineOptions);
-  engine.store.open(recoveryOf(engine)).catch((error: unknown) => events.fail(error));
+  engine.store
+    .open(recoveryOf(engine))
+    .then(() => finishRecovery(engine))
+    .catch((error: unknown) => events.fail(error));
   return new SimulatedBroker(process, engine, chance);
 }
 
