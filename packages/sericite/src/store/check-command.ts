@@ -2,18 +2,18 @@ import type { StoreReport } from "@sericite/broker";
 import { ExitCode } from "../exit-code.ts";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
-import { printText } from "../standard-output.ts";
 import { counted, formatBytes } from "./byte-count.ts";
 import { contentLines, list, lossLines } from "./content-text.ts";
 import { ProgressLine } from "./progress-line.ts";
+import type { Print } from "./store-command.ts";
 import { doWork, openStopped, storeDirectory } from "./store-directory.ts";
 
 /** `sericite store check`. @returns exit code: 1 where anything is damaged. */
-export async function checkCommand(line: CommandLine): Promise<number> {
-  const directory = storeDirectory(line);
+export async function checkCommand(line: CommandLine, print: Print): Promise<number> {
+  const directory = await storeDirectory(line);
   const isQuiet = lastOption(line, "quiet") !== undefined;
-  const store = await openStopped(directory);
-  const progress = new ProgressLine("checking", isQuiet);
+  const { store, disk } = await openStopped(directory);
+  const progress = new ProgressLine("checking", isQuiet, () => disk.reading.bytes);
   let report: StoreReport;
   try {
     report = await doWork("nothing was changed", (signal) =>
@@ -25,8 +25,8 @@ export async function checkCommand(line: CommandLine): Promise<number> {
   const isWhole = report.opens && report.damage.length === 0;
   if (lastOption(line, "json")) {
     const { largestQueues: _none, ...rest } = report;
-    printText(`${JSON.stringify({ directory, whole: isWhole, ...rest }, null, 2)}\n`);
-  } else if (!isWhole || !isQuiet) printText(`${textOf(directory, report, isWhole).join("\n")}\n`);
+    print(`${JSON.stringify({ directory, whole: isWhole, ...rest }, null, 2)}\n`);
+  } else if (!isWhole || !isQuiet) print(`${textOf(directory, report, isWhole).join("\n")}\n`);
   return isWhole ? ExitCode.ok : ExitCode.failure;
 }
 

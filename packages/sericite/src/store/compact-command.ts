@@ -4,19 +4,20 @@ import { LogStore, NodeDisk } from "@sericite/broker";
 import { ExitCode } from "../exit-code.ts";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
-import { printText } from "../standard-output.ts";
 import { formatBytes } from "./byte-count.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { recoverNothing } from "./recover-nothing.ts";
+import type { Print } from "./store-command.ts";
 import { doWork, requireStore, storeDirectory } from "./store-directory.ts";
 
 /** `sericite store compact`. @returns exit code. */
-export async function compactCommand(line: CommandLine): Promise<number> {
-  const directory = storeDirectory(line);
+export async function compactCommand(line: CommandLine, print: Print): Promise<number> {
+  const directory = await storeDirectory(line);
   const isQuiet = lastOption(line, "quiet") !== undefined;
   await requireStore(directory);
-  const progress = new ProgressLine("reading", isQuiet);
-  const store = new LogStore(new NodeDisk(directory));
+  const disk = new NodeDisk(directory);
+  const progress = new ProgressLine("reading", isQuiet, () => disk.reading.bytes);
+  const store = new LogStore(disk);
   const troubles: string[] = [];
   store.onTrouble = ({ message }) => void troubles.push(message);
   const before = await bytesIn(directory);
@@ -37,7 +38,7 @@ export async function compactCommand(line: CommandLine): Promise<number> {
     process.stderr.write(`sericite: ${message}; it was left as it is\n`);
   const after = await bytesIn(directory);
   if (!isQuiet)
-    printText(
+    print(
       `${directory}: ${formatBytes(before)} before, ${formatBytes(after)} after (${before} and ${after} bytes)\n`,
     );
   return troubles.length === 0 ? ExitCode.ok : ExitCode.failure;

@@ -18,9 +18,9 @@ const gathered = 1 << 18;
 /** `sericite store export`. @returns exit code. */
 export async function exportCommand(line: CommandLine): Promise<number> {
   const isQuiet = lastOption(line, "quiet") !== undefined;
-  const store = await openStopped(storeDirectory(line));
+  const { store, disk } = await openStopped(await storeDirectory(line));
   const output = new ExportOutput(lastOption(line, "output")?.words[0]);
-  const progress = new ProgressLine("reading", isQuiet);
+  const progress = new ProgressLine("reading", isQuiet, () => disk.reading.bytes);
   const save = (record: LogRecord): void => output.line(recordLine(record));
   let content: StoreContent;
   let report: StoreReport | undefined;

@@ -23,7 +23,7 @@ const batchBytes = 256 * 1024;
 
 /** `sericite store import`. @returns exit code. */
 export async function importCommand(line: CommandLine): Promise<number> {
-  const directory = storeDirectory(line);
+  const directory = await storeDirectory(line);
   const file = lastOption(line, "input")?.words[0];
   const isQuiet = lastOption(line, "quiet") !== undefined;
   await refuseFull(directory);

@@ -26,7 +26,7 @@ function world(isWatched = true): {
 
 test("progress shows after a second, no more than five times a second, and goes at the end", () => {
   const seen = world();
-  const line = new ProgressLine("checking", false, seen);
+  const line = new ProgressLine("checking", false, undefined, seen);
   line.tell({ bytes: 1, ofBytes: 100 });
   assert.deepEqual(seen.written, []);
   seen.at = 1000;
@@ -45,13 +45,21 @@ test("progress shows after a second, no more than five times a second, and goes 
 
 test("where nobody knows how much there is, what was done shows; where nothing is told, the time", () => {
   const seen = world();
-  const line = new ProgressLine("reading", false, seen);
+  let read = 0;
+  const line = new ProgressLine("reading", false, () => read, seen);
   seen.at = 2000;
   line.show();
   seen.at = 3000;
-  line.tell({ bytes: 2048, ofBytes: 0 });
+  read = 2048;
+  line.show();
+  seen.at = 4000;
+  line.tell({ bytes: 4096, ofBytes: 0 });
   line.end();
-  assert.deepEqual(seen.written.slice(0, 2), ["\rreading, 2 s", "\rreading: 2.0 KiB"]);
+  assert.deepEqual(seen.written.slice(0, 3), [
+    "\rreading, 2 s",
+    "\rreading: 2.0 KiB",
+    "\rreading: 4.0 KiB",
+  ]);
 });
 
 for (const [who, isQuiet, isWatched] of [
@@ -60,7 +68,7 @@ for (const [who, isQuiet, isWatched] of [
 ] as const)
   test(`progress does not show to ${who}`, () => {
     const seen = world(isWatched);
-    const line = new ProgressLine("checking", isQuiet, seen);
+    const line = new ProgressLine("checking", isQuiet, () => 1, seen);
     seen.at = 5000;
     line.tell({ bytes: 1, ofBytes: 2 });
     line.end();

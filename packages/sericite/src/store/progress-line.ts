@@ -37,15 +37,25 @@ export class ProgressLine {
   readonly #world: ProgressWorld;
   readonly #startedAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #done: (() => number) | undefined;
   #label: string;
   #progress: Progress | undefined;
   /** Columns that the line takes; 0: it is not there. */
   #width = 0;
   #shownAt = -Infinity;
 
-  /** @param label  What is being done: "checking". */
-  constructor(label: string, isQuiet: boolean, world: ProgressWorld = standardError) {
+  /**
+   * @param label  What is being done: "checking".
+   * @param done  Says how far it is as long as nobody tells. Bytes.
+   */
+  constructor(
+    label: string,
+    isQuiet: boolean,
+    done?: () => number,
+    world: ProgressWorld = standardError,
+  ) {
     this.#label = label;
+    this.#done = done;
     this.#world = world;
     this.#startedAt = world.now();
     if (isQuiet || !world.isWatched) return;
@@ -81,9 +91,10 @@ export class ProgressLine {
 
   #text(now: number): string {
     const label = this.#label;
-    if (this.#progress === undefined)
+    const read = this.#done?.() ?? 0;
+    if (this.#progress === undefined && read === 0)
       return `${label}, ${Math.floor((now - this.#startedAt) / 1000)} s`;
-    const { bytes, ofBytes } = this.#progress;
+    const { bytes, ofBytes } = this.#progress ?? { bytes: read, ofBytes: 0 };
     if (ofBytes === 0) return `${label}: ${formatBytes(bytes)}`;
     const share = Math.floor((100 * Math.min(bytes, ofBytes)) / ofBytes);
     return `${label}: ${formatBytes(bytes)} of ${formatBytes(ofBytes)}, ${share} %`;

@@ -3,26 +3,30 @@ import { wholeNumber } from "../client/property-options.ts";
 import { ExitCode } from "../exit-code.ts";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
-import { printText } from "../standard-output.ts";
 import { counted, formatBytes } from "./byte-count.ts";
 import { contentLines, printable, rows } from "./content-text.ts";
 import { ProgressLine } from "./progress-line.ts";
+import type { Print } from "./store-command.ts";
 import { doWork, openStopped, storeDirectory } from "./store-directory.ts";
 
 /** `sericite store stat`. @returns exit code. */
-export async function statCommand(line: CommandLine): Promise<number> {
-  const directory = storeDirectory(line);
+export async function statCommand(line: CommandLine, print: Print): Promise<number> {
+  const directory = await storeDirectory(line);
   const given = lastOption(line, "largest")?.words[0];
   const largest = given === undefined ? 10 : wholeNumber(given, 1_000_000, "--largest", 0);
-  const store = await openStopped(directory);
-  const progress = new ProgressLine("reading", lastOption(line, "quiet") !== undefined);
+  const { store, disk } = await openStopped(directory);
+  const progress = new ProgressLine(
+    "reading",
+    lastOption(line, "quiet") !== undefined,
+    () => disk.reading.bytes,
+  );
   let figures: StoreFigures;
   try {
     figures = await doWork("nothing was changed", () => store.figures(largest));
   } finally {
     progress.end();
   }
-  printText(
+  print(
     lastOption(line, "json")
       ? `${JSON.stringify({ directory, ...figures }, null, 2)}\n`
       : `${textOf(directory, figures).join("\n")}\n`,

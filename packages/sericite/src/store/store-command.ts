@@ -8,10 +8,14 @@ import { printText } from "../standard-output.ts";
 import { storeActionHelp, storeActions, storeHelp, storeOptions } from "./store-options.ts";
 import type { StoreAction } from "./store-options.ts";
 
+/** Where what an action finds out goes. */
+export type Print = (text: string) => void;
+
+/** Runs one action. @returns exit code. */
+type ActionRun = (line: CommandLine, print: Print) => Promise<number>;
+
 /** What does each action. Its code is loaded only when it is called. */
-const actions: Readonly<
-  Record<StoreAction, () => Promise<(line: CommandLine) => Promise<number>>>
-> = {
+const actions: Readonly<Record<StoreAction, () => Promise<ActionRun>>> = {
   check: async () => (await import("./check-command.ts")).checkCommand,
   stat: async () => (await import("./stat-command.ts")).statCommand,
   export: async () => (await import("./export-command.ts")).exportCommand,
@@ -25,22 +29,25 @@ const actions: Readonly<
  * @returns exit code.
  * @throws UsageError for options; ConnectionError where the store cannot be read or written.
  */
-export async function run([name, ...rest]: readonly string[]): Promise<number> {
+export async function run(
+  [name, ...rest]: readonly string[],
+  print: Print = printText,
+): Promise<number> {
   if (name === "--help" || name === "-h" || (name === "help" && rest[0] === undefined)) {
-    printText(renderHelp(storeHelp, []));
+    print(renderHelp(storeHelp, []));
     return ExitCode.ok;
   }
-  if (name === "help") return run([rest[0]!, "--help"]);
+  if (name === "help") return run([rest[0]!, "--help"], print);
   const action = storeActions.find((one) => one === name);
   if (action === undefined) throw unknownAction(name);
   const rows = storeOptions[action];
   const line = parseOptions(rows, rest, `store ${action}`);
   if (lastOption(line, "help")) {
-    printText(renderHelp(storeActionHelp[action], rows));
+    print(renderHelp(storeActionHelp[action], rows));
     return ExitCode.ok;
   }
   refusePositionals(line, `store ${action}`);
-  return (await actions[action]())(line);
+  return (await actions[action]())(line, print);
 }
 
 function unknownAction(name: string | undefined): Error {

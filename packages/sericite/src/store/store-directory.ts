@@ -1,22 +1,31 @@
 import { readdir } from "node:fs/promises";
+import { resolve } from "node:path";
 import { NodeDisk, StoppedStore } from "@sericite/broker";
 import { ConnectionError } from "@sericite/protocol";
-import { defaultDataDirectory } from "../data-directory.ts";
 import { usageError } from "../errors.ts";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
-import { environmentName } from "../settings/setting-name.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { ExitCode } from "../exit-code.ts";
 
-const setting = environmentName("store.dataDir");
-
-/** The directory that a command line, or the environment, names; else the broker's default. */
-export function storeDirectory(line: CommandLine): string {
+/**
+ * The directory that a command line names, else the one that a broker with the same environment and
+ * `--config` would have.
+ *
+ * @throws UsageError for settings that a broker would not take.
+ */
+export async function storeDirectory(line: CommandLine): Promise<string> {
   const given = lastOption(line, "data-dir")?.words[0];
   if (given === "")
     throw usageError("ERR_OPTION_VALUE", "--data-dir needs the name of a directory");
-  return given ?? (process.env[setting] || defaultDataDirectory());
+  if (given !== undefined) return resolve(given);
+  const { resolveBrokerSettings } = await import("../broker/resolve-broker-settings.ts");
+  const { dataDir } = (await resolveBrokerSettings(line)).settings.store;
+  if (dataDir !== "") return dataDir;
+  throw usageError(
+    "ERR_OPTION_VALUE",
+    "store.durability is memory: such a broker has no store. Name the directory: --data-dir DIR",
+  );
 }
 
 /** Names of what is in a directory; none where it is missing. @throws ConnectionError. */
@@ -30,14 +39,17 @@ export async function namesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-/**
- * The store in a directory, for what only reads.
- *
- * @throws ConnectionError ERR_NO_STORE where there is none: it is not made.
- */
-export async function openStopped(directory: string): Promise<StoppedStore> {
+/** The store in a directory, for what only reads. */
+export interface Stopped {
+  readonly store: StoppedStore;
+  readonly disk: NodeDisk;
+}
+
+/** @throws ConnectionError ERR_NO_STORE where there is none: it is not made. */
+export async function openStopped(directory: string): Promise<Stopped> {
   await requireStore(directory);
-  return new StoppedStore(new NodeDisk(directory));
+  const disk = new NodeDisk(directory);
+  return { store: new StoppedStore(disk), disk };
 }
 
 /** @throws ConnectionError ERR_NO_STORE where a directory holds no store. */
@@ -61,7 +73,7 @@ export async function doWork<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  onStopSignal(
+  const ignoreSignals = onStopSignal(
     (name) => {
       controller.abort(new ConnectionError("ERR_STOPPED", `stopped by ${name}: ${stopped}`));
     },
@@ -72,6 +84,8 @@ export async function doWork<T>(
   } catch (error) {
     // What was ended may fail in another way before it notices.
     throw controller.signal.aborted ? controller.signal.reason : withAdvice(error as Error);
+  } finally {
+    ignoreSignals();
   }
 }
 

@@ -6,7 +6,13 @@ const shared: readonly OptionRow[] = [
   {
     name: "data-dir",
     value: "DIR",
-    text: `Directory of the store. Default: SERICITE_STORE_DATA_DIR of the environment, else ${defaultDataDirectoryText}.`,
+    text: `Directory of the store. Default: the one that a broker with the same environment and --config would have; where they name none, ${defaultDataDirectoryText}.`,
+  },
+  {
+    name: "config",
+    short: "c",
+    value: "FILE",
+    text: "Config file of the broker. Also SERICITE_CONFIG in the environment.",
   },
   {
     name: "quiet",
@@ -67,7 +73,9 @@ export const storeActionHelp: Readonly<Record<StoreAction, HelpText>> = {
       ["sericite store check", "the default directory"],
       ["sericite store check --data-dir /srv/mqtt --json", "for a program to read"],
     ],
-    notes: ["Exit codes: 0 whole, 1 damaged or failed, 2 wrong options."],
+    notes: [
+      "Exit codes: 0 whole, 1 damaged or failed, 2 wrong options, 6 of a version that this one does not read.",
+    ],
   },
   stat: {
     usage: ["sericite store stat [options]"],
@@ -117,6 +125,6 @@ export const storeHelp: HelpText = {
   ],
   notes: [
     "`sericite store ACTION --help` tells the options of an action. Ctrl-C stops any of them without harm.",
-    "Exit codes: 0 done, and for check: whole; 1 failed, or for check: damaged; 2 wrong options.",
+    "Exit codes: 0 done, and for check: whole; 1 failed, or for check: damaged; 2 wrong options; 6 not done because the store is damaged, or of a newer version.",
   ],
 };
