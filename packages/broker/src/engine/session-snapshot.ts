@@ -351,7 +351,8 @@ function storeInFlight(
   for (const entry of inFlight) record(sentMessage(engine, entry), entry);
   const next = session.nextSequence;
   const queue = { first: 0, next, count: next, bytes };
-  restoreQueue(engine, session, { queue, received, inFlight: next });
+  const detachedAt = engine.storeTime();
+  restoreQueue(engine, session, { queue, received, inFlight: next, detachedAt });
 }
 
 const nothing: CarriedMessage = {
