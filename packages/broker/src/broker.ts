@@ -24,7 +24,7 @@ import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
 import type { Authenticator, Bus, Log, Ownership, Store } from "./engine/ports.ts";
 import { concernsStore } from "./engine/publish.ts";
-import { recoveryOf } from "./engine/recovery.ts";
+import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
 import { Entry } from "./entry.ts";
 import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
@@ -333,7 +333,11 @@ export class Broker implements AsyncDisposable {
 
   /** Forgets a delayed message unpublished. @returns whether it was there. */
   async cancelDelayed(id: number): Promise<boolean> {
-    return this.#engine.delayed.cancel(id);
+    const engine = this.#engine;
+    engine.enter();
+    if (!engine.delayed.cancel(id)) return false;
+    const position = engine.newestPosition;
+    return new Promise((resolve) => engine.whenDurable(position, 0, () => resolve(true)));
   }
 
   /** Listens to an event. Events only tell; a listener that throws is logged and counted. @returns what ends it. */
@@ -388,6 +392,7 @@ export class Broker implements AsyncDisposable {
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
+    engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
     await engine.store.close();
@@ -437,6 +442,8 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   engine.authenticator = entry.prepare(settings)();
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
+  // Before anybody is let in: no Will comes after its client is back.
+  finishRecovery(engine);
   return new Broker(engine, settings, entry, recovered);
 }
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import type { Peer, ProtocolVersion } from "@sericite/protocol";
+import type { Clock, Peer, ProtocolVersion } from "@sericite/protocol";
 import { Engine } from "./engine/engine.ts";
 import type { EventName, Events } from "./engine/events.ts";
 import type { Hooks } from "./engine/hooks.ts";
 import type { Authenticator, Bus, LogLevel, Ownership, Store } from "./engine/ports.ts";
-import { recoveryOf } from "./engine/recovery.ts";
+import type { StoreRecord } from "./engine/records.ts";
+import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { createSettings } from "./settings.ts";
 import type { PartialSettings } from "./settings.ts";
 import { MemoryStore } from "./store/memory.ts";
@@ -16,7 +17,7 @@ import {
   faultyLinkPair,
   seededRandom,
 } from "./testing/index.ts";
-import type { SimulatedProcess } from "./testing/index.ts";
+import type { FaultMedium, SimulatedProcess } from "./testing/index.ts";
 import { WireClient } from "./wire-client.test-support.ts";
 import type { ConnectOptions } from "./wire-client.test-support.ts";
 
@@ -38,6 +39,28 @@ export interface TestBrokerOptions {
   readonly ownership?: (process: SimulatedProcess) => Ownership;
 }
 
+/** What happened between a crash and the next start. */
+export interface Outage {
+  /** Milliseconds. Default 1000. */
+  readonly lasts?: number;
+  /** What the wall clock jumped by besides. Milliseconds. */
+  readonly wallClockJumps?: number;
+  /** Share of the batches on their way that survive. Default 0. */
+  readonly tail?: number;
+  /** Records of this kind are lost: what they are good for shows. */
+  readonly loses?: StoreRecord["type"];
+  /** The next process gets nothing onto the medium until it calls `unstall`. */
+  readonly stalls?: boolean;
+}
+
+/** What a broker is started again with. */
+interface Past {
+  readonly events: EventScheduler;
+  readonly medium: FaultMedium;
+  readonly ports: number;
+  readonly stalls: boolean;
+}
+
 /** One line that the engine logged. */
 export interface LogLine {
   readonly level: LogLevel;
@@ -47,21 +70,28 @@ export interface LogLine {
 
 /** An engine in a world of its own: a clock that stands until `advance`, and links that can be cut. */
 export class TestBroker {
-  readonly events = new EventScheduler(seededRandom(1));
-  readonly process = this.events.process("broker");
-  readonly clients = this.events.process("clients");
+  readonly events: EventScheduler;
+  readonly process: SimulatedProcess;
+  readonly clients: SimulatedProcess;
   readonly engine: Engine;
   readonly log: LogLine[] = [];
   readonly #chance = Chance.ofSeed(2);
   readonly #store: FaultStore | undefined;
-  #ports = 50_000;
+  readonly #options: TestBrokerOptions;
+  #ports: number;
 
-  constructor(options: TestBrokerOptions = {}) {
+  constructor(options: TestBrokerOptions = {}, past?: Past) {
+    this.#options = options;
+    this.#ports = past?.ports ?? 50_000;
+    this.events = past?.events ?? new EventScheduler(seededRandom(1));
+    this.process = this.events.process("broker");
+    this.clients = this.events.process("clients");
     let store = options.store;
-    if (options.durable === true) store = this.#store = new FaultStore(this.process, this.#chance);
+    if (options.durable === true)
+      store = this.#store = new FaultStore(this.process, this.#chance, past?.medium);
     const { hooks, authenticator } = options;
     this.engine = new Engine({
-      clock: this.events.clock,
+      clock: past === undefined ? this.events.clock : clockSince(this.events),
       scheduler: this.process,
       random: seededRandom(3),
       // $SYS would otherwise wake up a broker that rests.
@@ -79,9 +109,28 @@ export class TestBroker {
         write: (level, event, fields) => this.log.push({ level, event, fields }),
       },
     });
-    void this.engine.store.open(recoveryOf(this.engine));
+    if (past?.stalls === true) this.store.stall();
+    const opened = this.engine.store.open(recoveryOf(this.engine));
+    // What keeps nothing has nothing to tell, and a promise of the platform would come too late.
+    if (this.engine.store.isVolatile) finishRecovery(this.engine);
+    else void opened.then(() => finishRecovery(this.engine));
     // Time 0 is no time like any other; a broker never lives in it.
-    this.advance(1000);
+    if (past === undefined) this.advance(1000);
+    else this.settle();
+  }
+
+  /** Kills the broker of a moment ago and starts another one on what its store kept; its clients are gone. */
+  restart(outage: Outage = {}): TestBroker {
+    this.process.stop();
+    this.clients.stop();
+    const medium = this.store.crash(outage.tail);
+    this.events.advance(outage.lasts ?? 1000);
+    this.events.clock.jumpWallTime(outage.wallClockJumps ?? 0);
+    const kept = medium.kept.splice(0);
+    medium.kept.push(...kept.filter(({ record }) => record.type !== outage.loses));
+    const { events } = this;
+    const stalls = outage.stalls === true;
+    return new TestBroker(this.#options, { events, medium, ports: this.#ports, stalls });
   }
 
   /** The store of a durable broker. */
@@ -141,4 +190,10 @@ export class TestBroker {
   logged(event: string): LogLine[] {
     return this.log.filter((line) => line.event === event);
   }
+}
+
+/** A clock that begins near 0 at this moment, as that of a machine that was switched on does. */
+function clockSince(events: EventScheduler): Clock {
+  const offset = events.clock.now() - 1000;
+  return { now: () => events.clock.now() - offset, wallTime: () => events.clock.wallTime() };
 }

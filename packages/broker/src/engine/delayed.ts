@@ -1,6 +1,8 @@
 import { TimerEntry, topicNameFault } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
 import type { Message } from "./message.ts";
+import type { Position } from "./ports.ts";
+import type { StoredDelayed } from "./records.ts";
 import { route } from "./route.ts";
 
 const PREFIX = "$delayed/";
@@ -43,6 +45,8 @@ function validated(request: Exclude<DelayRequest, { type: "invalid" }>): DelayRe
 interface Entry {
   readonly id: number;
   readonly message: Message;
+  /** Store time. */
+  readonly dueAt: number;
   readonly timer: TimerEntry;
 }
 
@@ -87,10 +91,39 @@ export class DelayedMessages {
     return undefined;
   }
 
-  /** Takes a message that `fault` had nothing against. @returns what `cancel` takes. */
-  add(message: Message, seconds: number): number {
-    const id = this.#nextId++;
-    const entry: Entry = { id, message, timer: new TimerEntry(() => this.#publish(entry)) };
+  /** Takes a message that `fault` had nothing against. @returns the record's position. */
+  add(message: Message, seconds: number): Position {
+    const engine = this.#engine;
+    const dueAt = engine.storeTime() + seconds * 1000;
+    const entry = this.#keep(this.#nextId++, message, dueAt);
+    engine.wheel.schedule(entry.timer, seconds * 1000);
+    if (engine.store.isVolatile) return 0;
+    engine.recordMessage(message);
+    return engine.append({
+      type: "delayed",
+      delayedId: entry.id,
+      message: message.number,
+      dueAt,
+    });
+  }
+
+  /** Takes one back from the store; `resume` lets its time go on. */
+  restore({ delayedId, dueAt }: StoredDelayed, message: Message): void {
+    this.#nextId = Math.max(this.#nextId, delayedId + 1);
+    this.#keep(delayedId, message, dueAt);
+  }
+
+  /** Sets the timers of all that were restored. @param isDue  Told of each whose time has come, and of how to publish it. */
+  resume(isDue: (dueAt: number, publish: () => void) => void): void {
+    const now = this.#engine.storeTime();
+    for (const entry of this.#entries.values()) {
+      if (entry.dueAt <= now) isDue(entry.dueAt, () => this.#publish(entry));
+      else this.#engine.wheel.schedule(entry.timer, entry.dueAt - now);
+    }
+  }
+
+  #keep(id: number, message: Message, dueAt: number): Entry {
+    const entry: Entry = { id, message, dueAt, timer: new TimerEntry(() => this.#publish(entry)) };
     message.refer();
     this.bytes += message.size;
     this.#entries.set(id, entry);
@@ -98,8 +131,7 @@ export class DelayedMessages {
     const same = this.#byKey.get(key);
     if (same === undefined) this.#byKey.set(key, new Set([entry]));
     else same.add(entry);
-    this.#engine.wheel.schedule(entry.timer, seconds * 1000);
-    return id;
+    return entry;
   }
 
   #publish(entry: Entry): void {
@@ -107,7 +139,13 @@ export class DelayedMessages {
     this.#forget(entry);
     this.#engine.counters.delayedPublished++;
     route(this.#engine, entry.message, "delayed");
+    // Behind what it caused, in the same batch: a crash leaves both or none, and the body stays.
+    this.#recordEnd(entry);
     entry.message.release();
+  }
+
+  #recordEnd({ id }: Entry): void {
+    if (!this.#engine.store.isVolatile) this.#engine.append({ type: "delayed-end", delayedId: id });
   }
 
   #forget(entry: Entry): void {
@@ -125,6 +163,7 @@ export class DelayedMessages {
     const entry = this.#entries.get(id);
     if (entry === undefined) return false;
     this.#forget(entry);
+    this.#recordEnd(entry);
     entry.message.release();
     return true;
   }

@@ -8,6 +8,8 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import { Cluster } from "./cluster.ts";
+import type { ClusterOptions } from "./cluster.ts";
 import { PageLine } from "./backlog.ts";
 import { Connection } from "./connection.ts";
 import { DelayedMessages } from "./delayed.ts";
@@ -16,12 +18,14 @@ import type { Counters } from "./counters.ts";
 import { dropReasons } from "./drop-reasons.ts";
 import type { DropReason } from "./drop-reasons.ts";
 import { EventHub } from "./events.ts";
+import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
-import type { StoreRecord } from "./records.ts";
+import type { StoreRecord, StoredBan, TimeMark } from "./records.ts";
+import type { Recovered } from "./recovery.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
@@ -30,11 +34,14 @@ import type { Sender } from "./sender.ts";
 import type { Session } from "./session.ts";
 import type { EngineSettings } from "./settings.ts";
 import { Slabs } from "./slab.ts";
+import { StoreTime } from "./store-time.ts";
+import { messageToStore } from "./stored-message.ts";
 import { SysTopics } from "./sys-topics.ts";
 import { deliverShared, SharedGroups } from "./shared.ts";
 import type { SharedGroup } from "./shared.ts";
 import { findReceivers } from "./targets.ts";
 import type { Receivers } from "./targets.ts";
+import { TimeMarks } from "./time-marks.ts";
 
 /** Memory that reads are copied into, at a time. Bytes. */
 const SLAB = 256 * 1024;
@@ -63,6 +70,8 @@ export interface EngineOptions {
   readonly authenticator?: Authenticator | undefined;
   readonly hooks?: Hooks | undefined;
   readonly log: Log;
+  /** Absent: this node is the broker. */
+  readonly cluster?: ClusterOptions | undefined;
   /** Of the software, for $SYS. */
   readonly version?: string | undefined;
 }
@@ -97,7 +106,14 @@ export class Engine {
   readonly retainedSweep = new RetainedSweep(this);
   readonly shared = new SharedGroups(this);
   readonly delayed = new DelayedMessages(this);
+  readonly timeMarks = new TimeMarks(this);
+  /** Bans that the store gave back. */
+  readonly bans: StoredBan[] = [];
+  /** What the store gave back and `finishRecovery` has still to deal with. */
+  recovered: Recovered | undefined;
   readonly sys: SysTopics;
+  /** `undefined` where there is one node. */
+  readonly cluster: Cluster | undefined;
   /** Of the software. */
   readonly version: string;
   readonly connections = new Set<Connection>();
@@ -114,6 +130,8 @@ export class Engine {
   readonly receipt: Receipt = { sessions: 0, store: 0, bus: 0 };
   /** Highest position given out. */
   newestPosition: Position = 0;
+  /** The same of the bus. */
+  newestBusPosition: Position = 0;
   /** Records taken: tells whether something appended any, since records of a turn share a position. */
   records = 0;
   /** Connections with acknowledgements that wait for the store or the bus. */
@@ -125,6 +143,7 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
+  #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
   #readySpare: Connection[] = [];
@@ -133,6 +152,7 @@ export class Engine {
   #isSweeping = false;
   /** Waits for the last connection to be gone. */
   #onEmpty: (() => void) | undefined;
+  /** Highest that were given out. */
   #messageNumber = 0;
   #sessionKey = 0;
   /** Callbacks that wait for positions, of the embedding program. */
@@ -150,6 +170,7 @@ export class Engine {
     this.hooks = options.hooks ?? {};
     this.log = options.log;
     this.now = this.clock.now();
+    this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
       this.counters.listenerErrors++;
       this.log.write("error", "listener-failed", { listener: name, error: messageOf(error) });
@@ -166,6 +187,7 @@ export class Engine {
     this.store.onState = () => this.#onStoreState();
     this.bus.onDurable = () => this.#onDurable();
     this.version = options.version ?? "";
+    this.cluster = options.cluster === undefined ? undefined : new Cluster(this, options.cluster);
     this.sys = new SysTopics(this);
   }
 
@@ -209,7 +231,9 @@ export class Engine {
   passOn(group: SharedGroup, message: Message): boolean {
     // The store forgets a message that nothing there refers to, as it may be by now.
     message.isStored = false;
-    return deliverShared(this, group, message) >= 0;
+    const isTaken = deliverShared(this, group, message) >= 0;
+    this.cluster?.passOn(message);
+    return isTaken;
   }
 
   // --- the turn ---
@@ -284,6 +308,7 @@ export class Engine {
     this.records++;
     const position = this.store.append(record);
     if (position > this.newestPosition) this.newestPosition = position;
+    if (this.now >= this.timeMarks.dueAt) this.timeMarks.write();
     return position;
   }
 
@@ -291,28 +316,19 @@ export class Engine {
   recordMessage(message: Message): void {
     if (message.isStored) return;
     message.isStored = true;
-    this.append({
-      type: "message",
-      message: {
-        number: message.number,
-        topicName: message.topicName,
-        payload: message.payload().slice(),
-        qos: message.qos,
-        retain: message.retain,
-        properties: message.properties().slice(),
-        publisher: message.publisher,
-        expiresAt:
-          message.expiresAt === 0 ? Infinity : this.storeTime() + message.expiresAt - this.now,
-      },
-    });
+    this.append({ type: "message", message: messageToStore(this, message) });
   }
 
   /** Store time, milliseconds: a clock that goes on across restarts. */
   storeTime(): number {
-    return this.now + this.storeTimeOffset;
+    return this.#storeTime.at(this.now);
   }
-  /** Store time at engine time 0. */
-  storeTimeOffset = 0;
+
+  /** Goes on counting store time from where a store was left. */
+  continueTime(mark: TimeMark): void {
+    this.now = this.clock.now();
+    this.#storeTime = new StoreTime(mark, this.now, this.clock.wallTime());
+  }
 
   /** Calls `done` once everything up to these positions is durable. */
   whenDurable(store: Position, bus: Position, done: () => void): void {
@@ -364,8 +380,15 @@ export class Engine {
     this.#sessionKey = Math.max(this.#sessionKey, sessionKey);
   }
 
-  nextMessageNumber(): number {
-    return this.#messageNumber++;
+  /**
+   * Numbers begin at 1.
+   *
+   * @param packetIdentifier  The one that the message was sent under by another node; 0: none.
+   */
+  nextMessageNumber(packetIdentifier = 0): number {
+    const next = this.#messageNumber + 1;
+    this.#messageNumber = packetIdentifier === 0 ? next : numberOf(packetIdentifier, next);
+    return this.#messageNumber;
   }
 
   nextSessionKey(): number {

@@ -129,8 +129,8 @@ test("a receiver that has the shared Packet Identifier in flight gets the messag
 
 test("shared identifiers are 1 to 65 535, over and over", () => {
   assert.deepEqual(
-    [0, 1, 65_533, 65_534, 65_535, 131_070].map(sharedIdentifier),
-    [1, 2, 65_534, 65_535, 1, 1],
+    [1, 2, 65_534, 65_535, 65_536, 131_070].map(sharedIdentifier),
+    [1, 2, 65_534, 65_535, 1, 65_535],
   );
 });
 

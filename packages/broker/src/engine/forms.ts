@@ -17,11 +17,17 @@ const DUP = 0x08;
 const none = new Uint8Array(0);
 
 /**
- * Packet Identifier that every receiver of a message gets, so that they can share its bytes. Where
- * it is taken in a session, that session gets a copy with another one.
+ * Packet Identifier that every receiver of a message gets, so that they can share its bytes: 1 for
+ * message 1, and again after 65 535. Where it is taken in a session, that session gets a copy with
+ * another one.
  */
 export function sharedIdentifier(messageNumber: number): number {
-  return 1 + (messageNumber % 65535);
+  return 1 + ((messageNumber + 65534) % 65535);
+}
+
+/** The lowest message number from `above` on that gives this Packet Identifier. */
+export function numberOf(packetIdentifier: number, above: number): number {
+  return above + ((packetIdentifier - sharedIdentifier(above) + 65535) % 65535);
 }
 
 /** What a new message is made of. */

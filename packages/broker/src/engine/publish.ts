@@ -46,7 +46,7 @@ export function handlePublish(connection: Connection): void {
       packetIdentifier,
       ReasonCode.success,
       engine.newestPosition,
-      0,
+      engine.newestBusPosition,
     );
     return;
   }
@@ -370,6 +370,7 @@ function acceptDelayed(
   packetIdentifier: number,
 ): void {
   const { engine } = connection;
+  const { records } = engine;
   if (delay.type === "cancel") engine.delayed.cancelOf(message.publisher, message.topicName);
   else if (delay.type === "publish") {
     const fault = engine.delayed.fault(delay.seconds, message.size);
@@ -385,7 +386,9 @@ function acceptDelayed(
     engine.delayed.add(message, delay.seconds);
   }
   if (message.qos === 0) return;
-  const position = message.qos === 2 ? beginInbound(connection, packetIdentifier, false) : 0;
+  if (message.qos === 2) beginInbound(connection, packetIdentifier, false);
+  // [MQTT5-4.3.2-4] [MQTT5-4.3.3-8]: it waits for all that was recorded, which nobody could route again.
+  const position = engine.records > records ? engine.newestPosition : 0;
   connection.sender.acknowledge(
     message.qos === 1 ? PacketType.puback : PacketType.pubrec,
     packetIdentifier,
@@ -437,7 +440,7 @@ function refusePublish(
 
 /** Whether the message would have to be kept beyond the process. */
 export function concernsStore(engine: Engine, message: Message): boolean {
-  if (message.retain) return true;
+  if (message.retain || message.delay !== undefined) return true;
   const { targets, groups } = engine.matches.get(message.topic);
   if (groups.length > 0 && message.qos > 0) return true;
   for (const target of targets) {

@@ -22,6 +22,8 @@ export class RetainedSweep {
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#timer = new TimerEntry(() => {
+      // A store that is still telling takes no records.
+      if (engine.recovered !== undefined) return engine.wheel.schedule(this.#timer, INTERVAL);
       this.#cursor = engine.retained.cursor();
       this.#sawExpiring = false;
       this.#walk();

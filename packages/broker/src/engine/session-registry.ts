@@ -6,7 +6,7 @@ import { passOnEstate } from "./estate.ts";
 import type { Claim, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
-import { publishWill, scheduleWill } from "./will.ts";
+import { decideWill, publishWill } from "./will.ts";
 
 /** Longest delay that one timer is asked for. Milliseconds. */
 const LONGEST = 2 ** 52;
@@ -98,7 +98,8 @@ export function detach(engine: Engine, session: Session): void {
   session.deliveryAllowed = undefined;
   session.detachedAt = engine.now;
   session.outbound?.rewind();
-  scheduleWill(engine, session);
+  engine.cluster?.attachmentChanged(session);
+  decideWill(engine, session);
   if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended"); // [MQTT5-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
   unloadQueue(engine, session);
   if (session.isStored) {
@@ -118,10 +119,15 @@ export function scheduleExpiry(engine: Engine, session: Session, delayMs: number
   if (session.expiryInterval === NEVER_EXPIRES) return;
   session.expiryTimer ??= new TimerEntry(() => {
     engine.enter();
-    engine.counters.sessionsExpired++;
-    endSession(engine, session, "it expired");
+    expireSession(engine, session);
   });
   engine.wheel.schedule(session.expiryTimer, Math.min(delayMs, LONGEST));
+}
+
+/** Ends a session whose time without a connection is over. */
+export function expireSession(engine: Engine, session: Session): void {
+  engine.counters.sessionsExpired++;
+  endSession(engine, session, "it expired");
 }
 
 /** Forgets a session and all that belongs to it. Its Will goes now if it still waits. */
@@ -130,6 +136,7 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   publishWill(engine, session);
   session.isEnded = true;
   if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
+  engine.cluster?.filtersRemoved(session);
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);

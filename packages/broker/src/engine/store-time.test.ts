@@ -25,18 +25,3 @@ for (const [name, before, now, passed] of [
     assert.equal(time.at(100), 777 + passed);
     assert.equal(time.at(150), 777 + passed + 50);
   });
-
-test("a jump of the wall clock while it runs changes nothing", () => {
-  const time = new StoreTime({ storeTime: 0, wallTime: NOON }, 0, NOON);
-  time.mark(0, NOON);
-  assert.deepEqual(time.mark(10_000, NOON - WEEK), { storeTime: 10_000, wallTime: NOON - WEEK });
-  assert.equal(time.at(20_000), 20_000);
-});
-
-test("marks are due at once, then every ten seconds", () => {
-  const time = new StoreTime(undefined, 0, NOON);
-  const due = [];
-  for (let now = 0; now <= 30_000; now += 500)
-    if (time.mark(now, NOON + now) !== undefined) due.push(now);
-  assert.deepEqual(due, [0, 10_000, 20_000, 30_000]);
-});

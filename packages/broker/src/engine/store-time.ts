@@ -6,9 +6,6 @@ import type { TimeMark } from "./records.ts";
  */
 export const BUILD_TIME = 1_767_225_600_000;
 
-/** Store time goes into the log so often. Milliseconds. */
-export const MARK_EVERY_MS = 10_000;
-
 /**
  * The time that intervals are counted in: it only moves forward, through restarts too. While the
  * process lives it goes by the monotonic clock, so that a wall clock that is set changes nothing.
@@ -21,7 +18,6 @@ export const MARK_EVERY_MS = 10_000;
 export class StoreTime {
   readonly #startedAt: number;
   readonly #monotonic: number;
-  #markedAt: number | undefined;
 
   /**
    * @param last  The newest mark in the log; `undefined` for a new store, whose time begins at 0.
@@ -36,15 +32,6 @@ export class StoreTime {
   /** Store time at a moment of the monotonic clock. */
   at(monotonic: number): number {
     return this.#startedAt + Math.max(0, monotonic - this.#monotonic);
-  }
-
-  /** A mark for the log, where one is due: the first at once, then every ten seconds. */
-  mark(monotonic: number, wallTime: number): TimeMark | undefined {
-    const storeTime = this.at(monotonic);
-    if (this.#markedAt !== undefined && storeTime - this.#markedAt < MARK_EVERY_MS)
-      return undefined;
-    this.#markedAt = storeTime;
-    return { storeTime, wallTime };
   }
 }
 

@@ -67,6 +67,8 @@ export class SysTopics {
 
   #tick(): void {
     const engine = this.#engine;
+    // A store that is still telling takes no records.
+    if (engine.recovered !== undefined) return this.reschedule();
     engine.enter();
     const uptime = Math.floor((engine.now - this.#startedAt) / 1000);
     for (const [name, read] of Object.entries(topics)) {

@@ -4,6 +4,7 @@ import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
 import { mayPublishTo } from "./limits.ts";
+import type { StoredWill } from "./records.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
 
@@ -48,24 +49,80 @@ export function armWill(engine: Engine, packet: ConnectPacket): ArmedWill | unde
   };
 }
 
+/** What a store keeps of a Will. */
+export function willToStore(will: ArmedWill, clientId: string): StoredWill {
+  return {
+    message: {
+      // It gets its number when it is published.
+      number: 0,
+      topicName: will.topic.name,
+      payload: will.payload,
+      qos: will.qos,
+      retain: will.retain,
+      properties: will.properties,
+      publisher: clientId,
+      expiresAt: Infinity,
+    },
+    delayInterval: will.delayInterval,
+    expiryInterval: will.expiryInterval,
+    delayedBy: will.delayedBy,
+  };
+}
+
+/** Has the store keep the session's Will, where there is one. */
+export function recordWill(engine: Engine, { key, clientId, will }: Session): void {
+  if (will === undefined || engine.store.isVolatile) return;
+  engine.append({
+    type: "will-set",
+    session: key,
+    clientId,
+    will: willToStore(will, clientId),
+  });
+}
+
+/** Takes a Will back from the store. Copies what it keeps. */
+export function willFromStore(engine: Engine, stored: StoredWill): ArmedWill {
+  const { message, delayInterval, expiryInterval, delayedBy } = stored;
+  return {
+    topic: engine.topicNames.intern(message.topicName),
+    payload: message.payload.slice(),
+    properties: message.properties.slice(),
+    qos: message.qos,
+    retain: message.retain,
+    delayInterval,
+    expiryInterval,
+    delayedBy,
+  };
+}
+
 /** The connection ended without DISCONNECT 0x00: the Will goes now, or waits for its delay. */
-export function scheduleWill(engine: Engine, session: Session): void {
+export function decideWill(engine: Engine, session: Session): void {
   const will = session.will;
   if (will === undefined) return;
   // The session's end comes first where it is earlier [MQTT5-3.1.2-8].
-  if (will.delayInterval === 0 || session.expiryInterval === 0) return publishWill(engine, session);
+  if (will.delayInterval === 0 || session.expiryInterval === 0) publishWill(engine, session);
+  else scheduleWill(engine, session, will.delayInterval * 1000);
+}
+
+/** Publishes the session's Will after a time, unless something else decides it before. */
+export function scheduleWill(engine: Engine, session: Session, delayMs: number): void {
   session.willTimer ??= new TimerEntry(() => {
     engine.enter();
     publishWill(engine, session);
   });
-  engine.wheel.schedule(session.willTimer, will.delayInterval * 1000);
+  engine.wheel.schedule(session.willTimer, delayMs);
 }
 
-/** Sends the Will, once [MQTT5-3.1.2-10] [MQTT3-3.1.2-10]. */
+/** Sends the session's Will, once [MQTT5-3.1.2-10] [MQTT3-3.1.2-10]. */
 export function publishWill(engine: Engine, session: Session): void {
   const will = session.will;
   if (will === undefined) return;
   dropWill(engine, session);
+  sendWill(engine, session.clientId, will);
+}
+
+/** Sends a Will that nothing holds any more. */
+export function sendWill(engine: Engine, clientId: string, will: ArmedWill): void {
   const expiresAt = will.expiryInterval < 0 ? 0 : engine.now + will.expiryInterval * 1000;
   const message = composeMessage(engine.nextMessageNumber(), {
     topic: will.topic,
@@ -73,14 +130,14 @@ export function publishWill(engine: Engine, session: Session): void {
     properties: will.properties,
     qos: will.qos,
     retain: will.retain, // [MQTT5-3.1.2-14] [MQTT5-3.1.2-15] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17]
-    publisher: session.clientId,
+    publisher: clientId,
     expiresAt,
   });
   engine.counters.willsPublished++;
   if (will.delayedBy === 0) route(engine, message, "will");
   else if (engine.delayed.fault(will.delayedBy, message.size) === undefined)
     engine.delayed.add(message, will.delayedBy);
-  else engine.drop("delayed-full", session.clientId, message, message.qos);
+  else engine.drop("delayed-full", clientId, message, message.qos);
 }
 
 /** Forgets the Will unsent: DISCONNECT 0x00, or a new connection in time [MQTT5-3.14.4-3] [MQTT5-3.1.3-9]. */

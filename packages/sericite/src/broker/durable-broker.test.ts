@@ -174,7 +174,7 @@ test(
 );
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const)
-  test(`what was acknowledged is there after ${signal}`, { skip: "not yet" }, async () => {
+  test(`what was acknowledged is there after ${signal}`, async () => {
     const name = `kept-${signal}`;
     const first = await start(name);
     const subscriber = await resume(first.port, "subscriber");
