@@ -6,7 +6,7 @@ import type { SessionKey } from "./ports.ts";
 import type { RecoveredSession, Recovery, StoredWill, StoreRecord, TimeMark } from "./records.ts";
 import { NEVER_EXPIRES, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
-import { expireSession, scheduleExpiry } from "./session-registry.ts";
+import { endSession, expireSession, scheduleExpiry } from "./session-registry.ts";
 import { engineTimeOf, messageFromStore } from "./stored-message.ts";
 import { MARK_AT_LEAST_EVERY_MS } from "./time-marks.ts";
 import { publishWill, scheduleWill, sendWill, willFromStore } from "./will.ts";
@@ -45,21 +45,6 @@ interface Due {
   /** Store time. */
   readonly at: number;
   readonly run: () => void;
-}
-
-/** What was found in a store, and what became of it at once. */
-export interface RecoverySummary {
-  /** Sessions that go on. */
-  readonly sessions: number;
-  /** Sessions that were over. */
-  readonly sessionsEnded: number;
-  readonly retainedMessages: number;
-  /** Delayed messages that still wait. */
-  readonly delayedMessages: number;
-  /** Delayed messages whose time had come. */
-  readonly delayedPublished: number;
-  /** Wills that were due. */
-  readonly willsPublished: number;
 }
 
 /**
@@ -141,34 +126,26 @@ function optionsOf({ qos, noLocal, retainAsPublished }: SubscribeRecord): number
  * timers are set. Call it once the store is open and before anybody is let in, so that no Will comes
  * after its client is back.
  */
-export function finishRecovery(engine: Engine): RecoverySummary {
+export function finishRecovery(engine: Engine): void {
   const found = engine.recovered;
   engine.recovered = undefined;
-  const { counters } = engine;
-  const willsBefore = counters.willsPublished;
-  const delayedBefore = counters.delayedPublished;
-  let sessionsEnded = 0;
-  if (found !== undefined && !engine.store.isVolatile) {
-    engine.enter();
-    engine.timeMarks.start();
-    sessionsEnded = found.outdone.length;
-    for (const { session, hadWill } of found.outdone) endOutdone(engine, session, hadWill);
-    const due = dueOf(engine, found).sort((a, b) => a.at - b.at);
-    for (const { run } of due) run();
-    for (const { session, owed } of found.sessions) {
-      if (session.isEnded) sessionsEnded++;
-      else oweRetained(engine, session, owed);
-    }
-    engine.sweep();
-  }
-  return {
-    sessions: engine.sessions.size,
-    sessionsEnded,
-    retainedMessages: engine.retained.count,
-    delayedMessages: engine.delayed.count,
-    delayedPublished: counters.delayedPublished - delayedBefore,
-    willsPublished: counters.willsPublished - willsBefore,
-  };
+  if (found === undefined || engine.store.isVolatile) return;
+  engine.enter();
+  engine.timeMarks.start();
+  const { sessionsEnded, willsPublished, delayedPublished } = engine.counters;
+  for (const { session, hadWill } of found.outdone) endOutdone(engine, session, hadWill);
+  const due = dueOf(engine, found).sort((a, b) => a.at - b.at);
+  for (const { run } of due) run();
+  for (const { session, owed } of found.sessions)
+    if (!session.isEnded) oweRetained(engine, session, owed);
+  engine.sweep();
+  if (due.length === 0) return;
+  engine.log.write("info", "caught-up", {
+    message: "what fell due while no broker ran was done",
+    sessionsEnded: engine.counters.sessionsEnded - sessionsEnded,
+    willsPublished: engine.counters.willsPublished - willsPublished,
+    delayedPublished: engine.counters.delayedPublished - delayedPublished,
+  });
 }
 
 /** What is due, in no order; sets the timers of all that is not. */
@@ -227,8 +204,13 @@ function resume(
     if (willAt <= now) due.push({ at: willAt, run: () => publishWill(engine, session) });
     else scheduleWill(engine, session, willAt - now);
   }
-  if (expiresAt <= now) due.push({ at: expiresAt, run: () => expireSession(engine, session) });
+  if (expiresAt <= now) due.push({ at: expiresAt, run: () => endOverdue(engine, session) });
   else scheduleExpiry(engine, session, expiresAt - now);
+}
+
+function endOverdue(engine: Engine, session: Session): void {
+  if (session.expiryInterval === 0) endSession(engine, session, "its connection ended");
+  else expireSession(engine, session);
 }
 
 /** Begins anew with the retained messages of subscriptions that did not get all of theirs. */
