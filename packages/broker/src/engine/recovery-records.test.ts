@@ -329,5 +329,6 @@ test("the table in docs/ARCHITECTURE.md has every kind of record", () => {
   const named = rows.flatMap((row) =>
     [...row.split("|")[1]!.matchAll(/`([^`]+)`/g)].map(([, type]) => type),
   );
-  assert.deepEqual(named.toSorted(), Object.keys(READERS).toSorted());
+  assert.equal(named.length, new Set(named).size);
+  assert.deepEqual(new Set(named), new Set(Object.keys(READERS)));
 });

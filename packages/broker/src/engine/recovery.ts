@@ -47,6 +47,13 @@ interface Due {
   readonly run: () => void;
 }
 
+/** What fell due while no broker ran, and was done at the start. */
+export interface RecoverySummary {
+  readonly sessionsEnded: number;
+  readonly willsPublished: number;
+  readonly delayedPublished: number;
+}
+
 /**
  * Takes in what a store tells while it opens: everything stands as it stood, and nothing has
  * happened yet. No record can be made before the store is open: `finishRecovery` does the rest.
@@ -126,26 +133,32 @@ function optionsOf({ qos, noLocal, retainAsPublished }: SubscribeRecord): number
  * timers are set. Call it once the store is open and before anybody is let in, so that no Will comes
  * after its client is back.
  */
-export function finishRecovery(engine: Engine): void {
+export function finishRecovery(engine: Engine): RecoverySummary {
   const found = engine.recovered;
   engine.recovered = undefined;
-  if (found === undefined || engine.store.isVolatile) return;
-  engine.enter();
-  engine.timeMarks.start();
   const { sessionsEnded, willsPublished, delayedPublished } = engine.counters;
-  for (const { session, hadWill } of found.outdone) endOutdone(engine, session, hadWill);
-  const due = dueOf(engine, found).sort((a, b) => a.at - b.at);
-  for (const { run } of due) run();
-  for (const { session, owed } of found.sessions)
-    if (!session.isEnded) oweRetained(engine, session, owed);
-  engine.sweep();
-  if (due.length === 0) return;
-  engine.log.write("info", "caught-up", {
-    message: "what fell due while no broker ran was done",
+  let hasDue = false;
+  if (found !== undefined && !engine.store.isVolatile) {
+    engine.enter();
+    engine.timeMarks.start();
+    for (const { session, hadWill } of found.outdone) endOutdone(engine, session, hadWill);
+    const due = dueOf(engine, found).sort((a, b) => a.at - b.at);
+    for (const { run } of due) run();
+    for (const { session, owed } of found.sessions)
+      if (!session.isEnded) oweRetained(engine, session, owed);
+    engine.sweep();
+    hasDue = due.length > 0;
+  }
+  const summary: RecoverySummary = {
     sessionsEnded: engine.counters.sessionsEnded - sessionsEnded,
     willsPublished: engine.counters.willsPublished - willsPublished,
     delayedPublished: engine.counters.delayedPublished - delayedPublished,
-  });
+  };
+  if (hasDue) {
+    const message = "what fell due while no broker ran was done";
+    engine.log.write("info", "caught-up", { message, ...summary });
+  }
+  return summary;
 }
 
 /** What is due, in no order; sets the timers of all that is not. */
