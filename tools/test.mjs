@@ -26,16 +26,17 @@ const SUITES = [
   { name: "tools", budget: 10, pattern: /^tools\// },
   { name: "interop", budget: 20, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
-  { name: "simulation", budget: 20, pattern: /simulat|planted|faults|ledger/ },
+  { name: "store", budget: 12, pattern: /^packages\/broker\/dist\/(store|disk)\// },
+  { name: "simulation", budget: 12, pattern: /simulat|planted|faults|ledger/ },
   { name: "contract", budget: 3, pattern: /contract/ },
-  { name: "property", budget: 8, pattern: /propert(y|ies)\.test|fuzz/ },
+  { name: "property", budget: 7, pattern: /propert(y|ies)\.test|fuzz/ },
   {
     name: "integration",
     budget: 20,
     pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\/|\/mosquitto/,
   },
   { name: "engine", budget: 14, pattern: /^packages\/broker\/dist\/engine\// },
-  { name: "unit", budget: 15, pattern: /./ },
+  { name: "unit", budget: 12, pattern: /./ },
 ];
 
 /** Files that run at the same time. */

@@ -232,6 +232,8 @@ const SMALL: Partial<LogStoreOptions> = {
   writeBytes: 600,
   compactBelow: 0.5,
   compactSlack: 0,
+  cacheBytes: 1024,
+  blockBytes: 256,
   minimumFreeBytes: 0,
 };
 /** More with SERICITE_SEEDS, one alone with SERICITE_SEED. */

@@ -5,12 +5,16 @@ import type {
   SessionKey,
   StoredMessage,
 } from "../../engine/ports.ts";
+import { checkBody } from "./batch.ts";
+import { BlockCache } from "./block-cache.ts";
+import type { BlockCacheOptions } from "./block-cache.ts";
 import type { Disk, Step } from "./disk.ts";
 import type { LogState } from "./log-state.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { IndexEntry } from "./queue-index.ts";
 import { messageOf, readBodies } from "./reading.ts";
 import type { DamagedBody, WantedBody } from "./reading.ts";
+import type { Segment } from "./segment.ts";
 import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
@@ -29,12 +33,19 @@ export class LogReader {
   readonly #state: LogState;
   readonly #writer: LogWriter;
   readonly #salt: number;
+  readonly #cache: BlockCache;
 
-  constructor(disk: Disk, state: LogState, writer: LogWriter, salt: number) {
+  constructor(
+    disk: Disk,
+    state: LogState,
+    writer: LogWriter,
+    { salt, cache }: { salt: number; cache: BlockCacheOptions },
+  ) {
     this.#disk = disk;
     this.#state = state;
     this.#writer = writer;
     this.#salt = salt;
+    this.#cache = new BlockCache(cache);
   }
 
   /**
@@ -86,8 +97,9 @@ export class LogReader {
         const { slot, offset, length } = messages;
         const segment = segments.at(slot);
         const body = this.#writer.peek(segment, offset, length);
-        if (body === undefined) wanted.push({ number, segment, offset, length });
-        else found.set(number, messageOf(body));
+        const cached = body ?? this.#cached(segment, offset, length);
+        if (cached === undefined) wanted.push({ number, segment, offset, length });
+        else found.set(number, messageOf(cached));
       }
       if (wanted.length === 0) {
         this.#disk.later(0, () => resolve({ found, damage: [] }));
@@ -96,8 +108,18 @@ export class LogReader {
       const take = ({ number }: WantedBody, bytes: Uint8Array): void => {
         found.set(number, messageOf(bytes));
       };
-      const read = readBodies(this.#disk, this.#salt, wanted, take);
+      const read = readBodies(this.#disk, this.#salt, wanted, take, (segment, offset, length) =>
+        this.#cache.read(segment, offset, length),
+      );
       read((damage) => resolve({ found, damage }), reject);
     };
+  }
+  /** A body from memory; not one that is damaged, which is told of when it is read. */
+  #cached(segment: Segment, offset: number, length: number): Uint8Array | undefined {
+    const body = this.#cache.peek(segment, offset, length);
+    const crc32 = (bytes: Uint8Array, value: number): number => this.#disk.crc32(bytes, value);
+    return body !== undefined && checkBody(body, crc32, this.#salt) !== undefined
+      ? body
+      : undefined;
   }
 }

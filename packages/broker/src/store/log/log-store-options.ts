@@ -32,6 +32,10 @@ export interface LogStoreOptions {
    * of them may soon be wanted no more. It does not count while the store refuses. Default 3.
    */
   readonly compactSlack: number;
+  /** Of what was read lately, so much is kept in memory. Default 16 MiB. */
+  readonly cacheBytes: number;
+  /** In pieces of this size. Default 32 KiB. */
+  readonly blockBytes: number;
 }
 
 /** What applies where nothing is said. */
@@ -49,4 +53,6 @@ export const DEFAULT_LOG_STORE_OPTIONS: LogStoreOptions = {
   checkpointBytes: 64 << 20,
   compactBelow: 0.25,
   compactSlack: 3,
+  cacheBytes: 16 << 20,
+  blockBytes: 32 << 10,
 };

@@ -470,3 +470,23 @@ test("a disk that cannot read fails the reader, and says nothing of damage", () 
   assert.deepEqual(page.unreadable, []);
   assert.equal(page.entries.length, 1);
 });
+
+test("sessions whose messages lie between each other's share what is read", () => {
+  const world = new LogWorld();
+  const { store, disk } = world.open();
+  const sessions = Array.from({ length: 50 }, (_, index) => index + 1);
+  turn(store, ...sessions.map(begin));
+  for (let number = 1; number <= 2000; number += 1)
+    turn(store, ...publish(number, 1000, { [1 + (number % 50)]: number }));
+  world.events.settle();
+  const before = disk.counts.read;
+  for (const session of sessions) {
+    const { entries, next } = world.settle(store.readQueue(session, 0, 1e6));
+    assert.equal(next, undefined);
+    assert.equal(entries.length, 40);
+    for (const { sequence, message } of entries)
+      assert.deepEqual(message, messageOf(sequence, 1000));
+  }
+  const reads = disk.counts.read - before;
+  assert.ok(reads < 400, `${reads} reads for 2000 messages`);
+});

@@ -250,7 +250,10 @@ export class LogStore implements Store {
       { written: () => this.#written(), failed: (error) => this.#failed(error) },
       { salt: found.salt, takeNumber: () => this.#takeNumber(), flushed: found.flushed },
     );
-    this.#reader = new LogReader(this.#disk, this.#state, this.#writer, found.salt);
+    this.#reader = new LogReader(this.#disk, this.#state, this.#writer, {
+      salt: found.salt,
+      cache: this.#options,
+    });
     this.#takeOverTail(found);
     for (const segment of this.#state.segments.all)
       if (segment.hasIndexFile) segment.index = undefined;

@@ -21,6 +21,11 @@ export interface WantedBody {
   readonly length: number;
 }
 
+/** Reads bytes of a segment. */
+export type ReadSegment = (segment: Segment, offset: number, length: number) => Step<Uint8Array>;
+
+const readFile: ReadSegment = ({ file }, offset, length) => (file as DiskFile).read(offset, length);
+
 /** A body that is not as it was written. */
 export interface DamagedBody {
   readonly body: WantedBody;
@@ -31,7 +36,8 @@ export interface DamagedBody {
 /**
  * Reads bodies of flushed segments, those near each other at once.
  *
- * @param take  Is given each body whole and checked, in any order.
+ * @param take  Is given each body whole and checked, in any order; the bytes are not to be kept.
+ * @param read  How bytes of a segment are read; from its file where nothing is said.
  * @returns a step that gives what is damaged; it fails where the disk does.
  */
 export function readBodies(
@@ -39,6 +45,7 @@ export function readBodies(
   salt: number,
   wanted: readonly WantedBody[],
   take: (body: WantedBody, bytes: Uint8Array) => void,
+  read: ReadSegment = readFile,
 ): Step<readonly DamagedBody[]> {
   const sorted = [...wanted].sort(
     (a, b) => a.segment.number - b.segment.number || a.offset - b.offset,
@@ -67,7 +74,7 @@ export function readBodies(
     damage.push({ body, error });
   };
   return (resolve, reject) => {
-    together(runs.map((run) => readRun(disk, salt, run, take, broken)))(
+    together(runs.map((run) => readRun(disk, salt, run, take, broken, read)))(
       () => resolve(damage),
       reject,
     );
@@ -80,13 +87,18 @@ function readRun(
   run: readonly WantedBody[],
   take: (body: WantedBody, bytes: Uint8Array) => void,
   broken: (body: WantedBody) => void,
+  read: ReadSegment,
 ): Step<void> {
   const first = run[0] as WantedBody;
   const last = run[run.length - 1] as WantedBody;
   const { segment } = first;
   return (resolve, reject) => {
     segment.readers += 1;
-    (segment.file as DiskFile).read(first.offset, last.offset + last.length - first.offset)(
+    read(
+      segment,
+      first.offset,
+      last.offset + last.length - first.offset,
+    )(
       (bytes) => {
         segment.readers -= 1;
         for (const body of run) {
