@@ -135,7 +135,10 @@ export function recordSettled(
   sequence: number,
   meta: number,
 ): void {
-  if ((meta & META_KEPT) !== 0) engine.append({ type: "settled", session: session.key, sequence });
+  if ((meta & META_KEPT) === 0) return;
+  if (session.settledAt <= engine.store.durable) session.settledCount = 0;
+  session.settledCount++;
+  session.settledAt = engine.append({ type: "settled", session: session.key, sequence });
 }
 
 /** A message is in flight no more: its bytes are not needed again. */
