@@ -35,6 +35,8 @@ export interface Backlog {
   bytes: number;
   /** So many of its first entries may have been sent already, before a crash. */
   resendCount: number;
+  /** QoS 0 below this sequence may have been sent before a crash, and is not sent again. */
+  freshFrom: number;
   /** Newest position of its entries. */
   position: Position;
   /** Sequences among them that were answered by PUBREC: they are in flight, and not sent again. */
@@ -106,6 +108,7 @@ function emptyBacklog(first: number): Backlog {
     count: 0,
     bytes: 0,
     resendCount: 0,
+    freshFrom: 0,
     position: 0,
     answered: undefined,
     hasShared: false,
@@ -248,6 +251,12 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
 }
 
 function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: QueueEntry): void {
+  if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
+    engine.dropUnseen("offline-qos0", session.clientId, 1);
+    engine.append({ type: "settled", session: session.key, sequence: entry.sequence });
+    backlog.resendCount++;
+    return take(session, backlog, 1, entry.message.payload.length);
+  }
   const message = messageFromStore(engine, entry.message);
   const meta =
     entry.qos |
@@ -268,7 +277,7 @@ function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: Qu
 export function restoreQueue(
   engine: Engine,
   session: Session,
-  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight">,
+  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
   const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum + SETTLED_UNSAFE;
@@ -290,6 +299,8 @@ export function restoreQueue(
     count,
     bytes: summary.bytes,
     resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
+    // Who detached in time was sent nothing that is not settled.
+    freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,

@@ -78,9 +78,9 @@ export class Session {
     return this.expiryInterval > 0;
   }
 
-  /** Its queue is in the store: what waits survives the process. */
+  /** Its queue is in the store: what waits survives the process, or stands behind what did. */
   get isKept(): boolean {
-    return this.isStored && this.expiryInterval > 0;
+    return this.isStored && (this.expiryInterval > 0 || this.backlog !== undefined);
   }
 
   ensureQueue(meter: Meter): Queue {
