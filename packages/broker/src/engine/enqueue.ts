@@ -9,6 +9,7 @@ import type { Position } from "./ports.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { Dropped } from "./queue.ts";
 import type { Session } from "./session.ts";
+import type { StagedEntry } from "./session-snapshot.ts";
 
 /**
  * Puts a message into a session's queue, whether its client is there or not [MQTT5-4.5.0-1]
@@ -25,9 +26,12 @@ export function enqueue(
 ): Position {
   const connection = session.connection;
   const qos = meta & META_QOS;
-  if (connection === undefined && qos === 0 && !engine.settings.session.queueQos0) {
-    engine.drop("offline-qos0", session.clientId, message, qos);
-    return 0;
+  if (connection === undefined) {
+    if (session.staged !== undefined) return stage(engine, session.staged, message, meta, extras);
+    if (qos === 0 && !engine.settings.session.queueQos0) {
+      engine.drop("offline-qos0", session.clientId, message, qos);
+      return 0;
+    }
   }
   if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
   const isForStore = session.isKept && goesToBacklog(engine, session);
@@ -49,6 +53,19 @@ export function enqueue(
   engine.counters.messagesQueued++;
   if (connection !== undefined && !connection.isReady) engine.ready(connection);
   return position;
+}
+
+/** Its queue is on its way here. The node that had it until now gets the message too, and records it. */
+function stage(
+  engine: Engine,
+  staged: StagedEntry[],
+  message: Message,
+  meta: number,
+  extras: Extras | undefined,
+): Position {
+  message.refer();
+  staged.push({ stamp: engine.cluster!.stamp(), message, meta, extras });
+  return 0;
 }
 
 function isFull(engine: Engine, session: Session, message: Message): boolean {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PacketType } from "@sericite/protocol";
 import type { ProtocolVersion } from "@sericite/protocol";
-import { bytesOf, utf8 } from "../spelling.test-support.ts";
+import { bytesOf } from "../spelling.test-support.ts";
 import { NAME_OF_VERSION, TestBroker, VERSIONS } from "../test-broker.test-support.ts";
 import type { ConnectOptions, WireClient } from "../wire-client.test-support.ts";
 import { LaggingBus, Chance } from "../testing/index.ts";
@@ -293,17 +293,10 @@ test("an acknowledgement waits for the bus as well as for the store", () => {
   const { engine } = broker;
   engine.enter();
   const position = bus!.send({
-    node: undefined,
-    message: {
-      number: 1,
-      topicName: "a",
-      payload: utf8("x"),
-      qos: 1,
-      retain: false,
-      properties: new Uint8Array(0),
-      publisher: "c",
-      expiresAt: Infinity,
-    },
+    from: "here",
+    to: "there",
+    number: 1,
+    event: { type: "filter", topicFilter: "a", isAdded: true },
   });
   let durable = 0;
   Object.defineProperty(bus, "durable", { get: () => durable });

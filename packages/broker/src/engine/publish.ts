@@ -47,7 +47,7 @@ export function handlePublish(connection: Connection): void {
       packetIdentifier,
       ReasonCode.success,
       engine.newestPosition,
-      0,
+      engine.newestBusPosition,
     );
     return;
   }

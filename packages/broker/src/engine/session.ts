@@ -8,6 +8,7 @@ import type { Claim, Position, SessionKey } from "./ports.ts";
 import { Queue } from "./queue.ts";
 import type { Meter } from "./queue.ts";
 import type { RetainedReplay } from "./retained.ts";
+import type { StagedEntry } from "./session-snapshot.ts";
 import type { SharedGroup } from "./shared.ts";
 import type { ArmedWill } from "./will.ts";
 
@@ -50,6 +51,8 @@ export class Session {
   settledCount = 0;
   /** Position of the newest of those. */
   settledAt: Position = 0;
+  /** What came for it while its queue is still on its way from another node. */
+  staged: StagedEntry[] | undefined;
   /** Sequence of the next message that is queued. */
   nextSequence = 0;
   /** Head of the queue that the delivery hook allowed, after a promise. */
