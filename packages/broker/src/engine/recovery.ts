@@ -108,6 +108,7 @@ function restoreSession(engine: Engine, found: Recovered, recovered: RecoveredSe
 /** A session with a higher epoch has its Client Identifier: what was restored of it goes. */
 function withdraw(engine: Engine, found: Recovered, session: Session): void {
   session.isEnded = true;
+  engine.cluster?.filtersRemoved(session);
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);
@@ -118,9 +119,10 @@ function restoreSubscription(engine: Engine, session: Session, record: Subscribe
   const { topicFilter, subscriptionIdentifier: identifier } = record;
   const parsed = parseTopicFilter(topicFilter);
   const options = optionsOf(record);
-  if (parsed.shareName === undefined)
+  if (parsed.shareName === undefined) {
     engine.topicTree.add(topicFilter, session.subscriber, options, identifier);
-  else engine.shared.join(session, topicFilter, parsed, options, identifier);
+    engine.cluster?.filterAdded(topicFilter);
+  } else engine.shared.join(session, topicFilter, parsed, options, identifier);
 }
 
 function optionsOf({ qos, noLocal, retainAsPublished }: SubscribeRecord): number {
