@@ -4,6 +4,7 @@ import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
 import type { Message } from "./message.ts";
+import { takesMessages } from "./ports.ts";
 import type { Position } from "./ports.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { Dropped } from "./queue.ts";
@@ -34,7 +35,7 @@ export function enqueue(
   }
   if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
   const isForStore = session.isKept && goesToBacklog(engine, session);
-  if (isForStore && qos === 0 && engine.store.state === "refusing") {
+  if (isForStore && qos === 0 && !takesMessages(engine.store.state)) {
     engine.drop("store-refusing", session.clientId, message, qos);
     return 0;
   }
@@ -151,7 +152,10 @@ export function recordSettled(
   sequence: number,
   meta: number,
 ): void {
-  if ((meta & META_KEPT) !== 0) engine.append({ type: "settled", session: session.key, sequence });
+  if ((meta & META_KEPT) === 0) return;
+  if (session.settledAt <= engine.store.durable) session.settledCount = 0;
+  session.settledCount++;
+  session.settledAt = engine.append({ type: "settled", session: session.key, sequence });
 }
 
 /** A message is in flight no more: its bytes are not needed again. */

@@ -5,8 +5,16 @@ import type { StoreRecord, Recovery } from "./records.ts";
 /** Number of a batch; 0: nothing to wait for. Compared, never awaited. */
 export type Position = number;
 
-/** "ok"; "slow": too much is unwritten, hold publishers; "refusing": take no durable message (disk full, engine gone). */
-export type StoreState = "ok" | "slow" | "refusing";
+/**
+ * "ok"; "slow": too much is unwritten, hold publishers; "full": take no durable message, all else
+ * is written, so that clients can fetch what fills it; "refusing": nothing can be written at present.
+ */
+export type StoreState = "ok" | "slow" | "full" | "refusing";
+
+/** Whether a store in this state takes durable messages. */
+export function takesMessages(state: StoreState): boolean {
+  return state === "ok" || state === "slow";
+}
 
 /** Number of a stored session: new with each session, never reused, so that an ended session's records cannot return. */
 export type SessionKey = number;
