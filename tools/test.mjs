@@ -24,8 +24,9 @@ import { writeResults } from "./test-results.mjs";
  */
 const SUITES = [
   { name: "tools", budget: 10, pattern: /^tools\// },
-  { name: "interop", budget: 20, pattern: /^conformance\/.*interop/ },
+  { name: "interop", budget: 15, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
+  { name: "crash", budget: 5, pattern: /^crash\// },
   { name: "store", budget: 12, pattern: /^packages\/broker\/dist\/(store|disk)\// },
   { name: "simulation", budget: 12, pattern: /simulat|planted|faults|ledger/ },
   { name: "contract", budget: 3, pattern: /contract/ },
@@ -76,7 +77,7 @@ function findSuites() {
   for (const name of readdirSync(join(ROOT, "packages"))) {
     files.push(...compiledTests(`packages/${name}`));
   }
-  files.push(...compiledTests("conformance"), ...compiledTests("bench"));
+  files.push(...compiledTests("conformance"), ...compiledTests("bench"), ...compiledTests("crash"));
   for (const name of readdirSync(join(ROOT, "tools"))) {
     if (name.endsWith(".test.mjs")) files.push(`tools/${name}`);
   }
