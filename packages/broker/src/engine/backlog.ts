@@ -10,7 +10,6 @@ import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { RecoveredSession } from "./records.ts";
 import type { Session } from "./session.ts";
 import { messageFromStore } from "./stored-message.ts";
-import { UNFLUSHED_SETTLES } from "./unflushed-settles.ts";
 
 /** Messages in the window below which the next page is asked for. */
 const LOW = 64;
@@ -51,6 +50,12 @@ export interface BacklogRead {
   /** The queue went back to the store meanwhile: the page is of no use. */
   isStale: boolean;
 }
+
+/**
+ * Messages of one session that may be settled and not known as such to the store. After a crash
+ * they are in its queue again, before those that were in flight.
+ */
+export const SETTLED_UNSAFE = 1024;
 
 /** Who reads a page now, and who would like to. */
 export class PageLine {
@@ -275,8 +280,7 @@ export function restoreQueue(
   recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
-  const inFlight =
-    recovered.inFlight ?? engine.settings.session.inflightMaximum + UNFLUSHED_SETTLES;
+  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum + SETTLED_UNSAFE;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -295,7 +299,7 @@ export function restoreQueue(
     count,
     bytes: summary.bytes,
     resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
-    // Who detached before the crash was sent nothing that is not settled.
+    // Who detached in time was sent nothing that is not settled.
     freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),

@@ -1,7 +1,7 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { pageIn } from "./backlog.ts";
+import { pageIn, SETTLED_UNSAFE } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import { discard, recordSettled } from "./enqueue.ts";
 import type { Extras } from "./extras.ts";
@@ -15,7 +15,6 @@ import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
 import type { Session } from "./session.ts";
-import { UNFLUSHED_SETTLES } from "./unflushed-settles.ts";
 
 /** Fills the connection's output. @returns whether there is more to send that only the turn's bound kept back. */
 export function pump(connection: Connection, session: Session): boolean {
@@ -70,15 +69,6 @@ function sendNext(connection: Connection, session: Session): boolean {
   const engine = connection.engine;
   const meta = queue.headMeta;
   const qos = meta & META_QOS;
-  const { unflushedSettles } = session;
-  if (
-    unflushedSettles !== undefined &&
-    (meta & META_KEPT) !== 0 &&
-    unflushedSettles.count(engine.store.durable) >= UNFLUSHED_SETTLES
-  ) {
-    engine.waitingSessions.add(session); // After a crash DUP must be on all that was sent.
-    return false;
-  }
   // What may have been sent has to be sent to the end: its Packet Identifier is taken at the client.
   if (message.expiresAt !== 0 && message.expiresAt <= engine.now && (meta & META_DUP) === 0) {
     engine.drop("expired", session.clientId, message, qos); // [MQTT5-3.3.2-5]
@@ -87,8 +77,13 @@ function sendNext(connection: Connection, session: Session): boolean {
   let packetIdentifier = 0;
   if (qos !== 0) {
     if (connection.sent >= connection.sendMaximum) return false; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2] [MQTT5-3.3.4-10] [MQTT5-4.9.0-3]
-    if (qos === 2 && queue.headPosition > engine.store.durable) {
-      engine.waitingSessions.add(session); // A crash must not make a QoS 2 message a new one.
+    if (
+      // A crash must not make a QoS 2 message a new one,
+      (qos === 2 && queue.headPosition > engine.store.durable) ||
+      // nor bring back so many settled ones that nobody knows which others were sent.
+      (session.settledCount >= SETTLED_UNSAFE && session.settledAt > engine.store.durable)
+    ) {
+      engine.waitingSessions.add(session);
       return false;
     }
     packetIdentifier = identifierFor(session, message, meta);

@@ -85,8 +85,11 @@ function isRepeat(
   if (flight.wasReleased) return false;
   // Settled, and the broker may know: a new message of the same content is as likely.
   if ((flight.settledOn !== undefined || flight.isUncertain) && !packet.dup) return false;
-  if (flight.settledOn === connection) return connection.mayHaveUnread;
-  return true;
+  if (flight.settledOn !== connection) return true;
+  // The broker may not have read that; but too early, or in 5.0, it is a delivery of its own.
+  const { nowMs, retryIntervalMs } = connection.ledger;
+  const mayRetry = connection.version !== 5 && nowMs - flight.sentAtMs >= retryIntervalMs;
+  return mayRetry && connection.mayHaveUnread;
 }
 
 function resend(
