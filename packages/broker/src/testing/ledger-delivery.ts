@@ -419,7 +419,9 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
     (other) => other.message === message && other.refused === undefined,
   );
   const wasHeld = mayBeHeld(connection.ledger, routing);
-  const waitedMs = (since: number): number => (wasHeld ? 0 : nowMs - since);
+  // Less than nothing where time was lost in a crash.
+  const waitedMs = (since: number): number =>
+    wasHeld ? Math.min(0, nowMs - since) : nowMs - since;
   const latestMs = Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
   const left = packet.properties?.messageExpiryInterval;
   // Empty messages of one topic are not told apart. What was begun is finished, also where its first
