@@ -143,6 +143,8 @@ class CrashRun {
       durability,
       dataDirectory: this.#dataDirectory,
       port: this.#port,
+      // Small ones, so that segments are sealed, copied forward and deleted while it runs.
+      flags: durability === "memory" ? [] : ["--store.segmentBytes", "1MiB"],
     });
   }
 
