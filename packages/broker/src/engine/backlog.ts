@@ -35,6 +35,8 @@ export interface Backlog {
   bytes: number;
   /** So many of its first entries may have been sent already, before a crash. */
   resendCount: number;
+  /** QoS 0 below this sequence may have been sent before a crash, and is not sent again. */
+  freshFrom: number;
   /** Newest position of its entries. */
   position: Position;
   /** Sequences among them that were answered by PUBREC: they are in flight, and not sent again. */
@@ -48,6 +50,12 @@ export interface BacklogRead {
   /** The queue went back to the store meanwhile: the page is of no use. */
   isStale: boolean;
 }
+
+/**
+ * Messages of one session that may be settled and not known as such to the store. After a crash
+ * they are in its queue again, before those that were in flight.
+ */
+export const SETTLED_UNSAFE = 1024;
 
 /** Who reads a page now, and who would like to. */
 export class PageLine {
@@ -100,6 +108,7 @@ function emptyBacklog(first: number): Backlog {
     count: 0,
     bytes: 0,
     resendCount: 0,
+    freshFrom: 0,
     position: 0,
     answered: undefined,
     hasShared: false,
@@ -242,6 +251,12 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
 }
 
 function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: QueueEntry): void {
+  if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
+    engine.dropUnseen("offline-qos0", session.clientId, 1);
+    engine.append({ type: "settled", session: session.key, sequence: entry.sequence });
+    backlog.resendCount++;
+    return take(session, backlog, 1, entry.message.payload.length);
+  }
   const message = messageFromStore(engine, entry.message);
   const meta =
     entry.qos |
@@ -262,10 +277,10 @@ function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: Qu
 export function restoreQueue(
   engine: Engine,
   session: Session,
-  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight">,
+  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
-  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum;
+  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum + SETTLED_UNSAFE;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -284,6 +299,8 @@ export function restoreQueue(
     count,
     bytes: summary.bytes,
     resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
+    // Who detached in time was sent nothing that is not settled.
+    freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
     answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,

@@ -5,7 +5,6 @@ import type {
   QueueEntry,
   QueuePage,
   SessionKey,
-  Store,
   StoredMessage,
   StoreState,
 } from "../engine/ports.ts";
@@ -14,12 +13,8 @@ import { Answer } from "./answer.ts";
 import type { SimulatedProcess } from "./event-scheduler.ts";
 import type { Chance } from "./random.ts";
 import { RecordState } from "./record-state.ts";
-
-/** A record with the batch that it went into. */
-export interface KeptRecord {
-  readonly position: Position;
-  readonly record: StoreRecord;
-}
+import { ownRecord } from "./watched-store.ts";
+import type { KeptRecord, WatchedStore } from "./watched-store.ts";
 
 /** How a fault store's medium behaves by itself. */
 export interface StoreFaults {
@@ -52,11 +47,10 @@ export class FaultMedium {
  * crash leaves exactly what was durable, or a little more where asked. All its records can be
  * looked at. Its answers are events of the broker's process.
  */
-export class FaultStore implements Store {
+export class FaultStore implements WatchedStore {
   readonly isVolatile = false;
   readonly medium: FaultMedium;
-  /** Every record taken, durable or not, oldest first. */
-  readonly records: KeptRecord[] = [];
+  readonly records: KeptRecord[];
   faults: StoreFaults;
   onDurable: (() => void) | undefined = undefined;
   onState: (() => void) | undefined = undefined;
@@ -88,6 +82,7 @@ export class FaultStore implements Store {
     this.#chance = chance;
     this.medium = medium;
     this.faults = faults;
+    this.records = [...medium.kept];
     this.#now = medium.state();
     this.#durable = medium.position;
     this.#position = medium.position;
@@ -237,13 +232,4 @@ function pageOf(queue: readonly QueueEntry[], from: number, maximumBytes: number
     entries.push(entry);
   }
   return { entries, unreadable: [], next: undefined };
-}
-
-/** A record whose bytes are its own: those of a message are the caller's again. */
-function ownRecord(record: StoreRecord): StoreRecord {
-  if (record.type !== "message") return record;
-  const { message } = record;
-  const payload = message.payload.slice();
-  const properties = message.properties.slice();
-  return { type: "message", message: { ...message, payload, properties } };
 }

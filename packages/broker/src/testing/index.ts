@@ -5,7 +5,8 @@ export { Answer } from "./answer.ts";
 export { FaultyLink, faultyLinkPair, dialFaulty, NO_LINK_FAULTS } from "./faulty-link.ts";
 export type { FaultyLinkOptions, LinkFaults, LinkWatcher, OnLink } from "./faulty-link.ts";
 export { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
-export type { KeptRecord, StoreFaults } from "./fault-store.ts";
+export type { StoreFaults } from "./fault-store.ts";
+export type { KeptRecord, WatchedStore } from "./watched-store.ts";
 export { NO_DISK_FAULTS, SimulatedDisk, SimulatedMedium } from "./simulated-disk.ts";
 export type { DiskFaults } from "./simulated-disk.ts";
 export { RecordState, collectRecovery } from "./record-state.ts";
@@ -14,6 +15,14 @@ export { FaultOwnership } from "./fault-ownership.ts";
 export { FaultAuthenticator } from "./fault-authenticator.ts";
 export type { AuthenticatorFaults } from "./fault-authenticator.ts";
 export { LaggingBus } from "./lagging-bus.ts";
+export {
+  SimulatedBus,
+  SimulatedDirectory,
+  SimulatedNetwork,
+  SimulatedOwnership,
+  simulatedCluster,
+} from "./simulated-cluster.ts";
+export type { SimulatedCluster, SimulatedClusterOptions } from "./simulated-cluster.ts";
 export { linkContract } from "./link-contract.ts";
 export type { LinkHarness } from "./link-contract.ts";
 export { storeContract } from "./store-contract.ts";

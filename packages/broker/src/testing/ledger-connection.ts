@@ -51,6 +51,8 @@ export class LedgerConnection implements PacketListener {
   readonly #aliasesOut = new Map<number, string>();
   #saidDisconnect = false;
   #how: "asked" | "ended" | "lost" | undefined;
+  /** The broker crashed, and may have forgotten what it did because of this connection. */
+  isUndone = false;
   /** CONNACK told it so. */
   wasRefused = false;
 
@@ -329,6 +331,11 @@ export class LedgerConnection implements PacketListener {
     const flight = session.flights.get(identifier);
     // Behind what is no packet the tap reads nothing more.
     if (this.mayMisbehave && flight?.state !== "received") return;
+    const at = session.revived.findIndex(
+      (one) => one.packetIdentifier === identifier && one.wasReleased,
+    );
+    // That PUBCOMP came was forgotten in a crash.
+    if (at >= 0 && flight?.state !== "received") return void session.revived.splice(at, 1);
     if (flight === undefined || flight.state !== "received")
       return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
     if (
@@ -344,6 +351,7 @@ export class LedgerConnection implements PacketListener {
       );
     if (owed >= 0) this.#requests.owedPubrels.splice(owed, 1);
     flight.pubrelOn = this;
+    flight.wasReleased = true;
     flight.pubrelAtMs = this.ledger.nowMs;
     this.ledger.durability?.released(this, session, identifier);
   }
@@ -462,6 +470,7 @@ export class LedgerConnection implements PacketListener {
   /** Whether the broker surely read everything that it was given before it closed the connection. */
   get wasReadToEnd(): boolean {
     return (
+      !this.isUndone &&
       !this.ledger.mayPark &&
       !(this.ledger.mayLag && (this.#how === "asked" || this.#how === "lost")) &&
       !this.mayMisbehave &&

@@ -36,7 +36,12 @@ export function deliver(
     );
   }
   const mayLackDup = flight?.message === message && !packet.dup;
-  session.flights.delete(identifier);
+  session.settle(identifier);
+  const revived = packet.dup ? takeRevived(session, packet, message) : undefined;
+  if (revived !== undefined) {
+    session.flights.set(identifier, { ...revived, packetIdentifier: identifier });
+    return resend(connection, session, session.flights.get(identifier) as Flight, packet);
+  }
   if (packet.dup && session.connections < 2)
     connection.complain(
       `DUP on the first delivery of ${message.name} [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]`,
@@ -54,12 +59,15 @@ export function deliver(
     state: "sent",
     sentOn: connection,
     sentAtMs: ledger.nowMs,
+    sentAt: ledger.point,
+    retain: packet.retain,
     receivedOn: undefined,
     pubrelOn: undefined,
     pubrelAtMs: 0,
     settledOn: undefined,
     // An acknowledgement of an earlier copy under it may be taken for one of this.
     isUncertain: connection.resent.has(identifier),
+    wasReleased: false,
   });
   if (packet.qos === 2) ledger.durability?.deliveredQos2(connection, session, message);
 }
@@ -71,7 +79,10 @@ function isRepeat(
   packet: PublishPacket,
   message: PublishedMessage,
 ): boolean {
-  if (flight.message !== message || flight.qos !== packet.qos) return false;
+  if (flight.message !== message || flight.qos !== packet.qos || flight.retain !== packet.retain)
+    return false;
+  // PUBREC is kept before PUBREL is sent: what comes now is another delivery of the same message.
+  if (flight.wasReleased) return false;
   // Settled, and the broker may know: a new message of the same content is as likely.
   if ((flight.settledOn !== undefined || flight.isUncertain) && !packet.dup) return false;
   if (flight.settledOn === connection) return connection.mayHaveUnread;
@@ -116,6 +127,24 @@ function resend(
   flight.sentAtMs = ledger.nowMs;
   connection.outstanding.add(flight.packetIdentifier);
   checkReceiveMaximum(connection);
+}
+
+/** What a crash may have brought back, though its client had settled it. */
+function takeRevived(
+  session: LedgerSession,
+  packet: PublishPacket,
+  message: PublishedMessage,
+): Flight | undefined {
+  const index = session.revived.findIndex(
+    (flight) =>
+      flight.message === message &&
+      flight.qos === packet.qos &&
+      flight.retain === packet.retain &&
+      !flight.wasReleased &&
+      // QoS 1 may come under another one where what was before it has gone.
+      (flight.qos === 1 || flight.packetIdentifier === packet.packetIdentifier),
+  );
+  return index < 0 ? undefined : session.revived.splice(index, 1)[0];
 }
 
 /** In flight from an earlier connection, and not sent again on this one. */
@@ -222,7 +251,7 @@ function findLive(
   for (const routing of message.stream.routings) {
     if (routing.message !== message) continue;
     const fault = faultOf(session, packet, routing, done, ledger);
-    if (fault !== undefined) why = fault;
+    if (fault !== undefined) why = why === "" ? fault : `${why}, or ${fault}`;
     else if (
       found === undefined ||
       isBetter(routing, found, done, packet.dup || mayBeHeld(ledger, routing) ? -1 : ledger.nowMs)
@@ -387,25 +416,24 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
     (other) => other.message === message && other.refused === undefined,
   );
   const wasHeld = mayBeHeld(connection.ledger, routing);
-  const waitedMs = wasHeld
-    ? 0
-    : nowMs - Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
+  const waitedMs = (since: number): number => (wasHeld ? 0 : nowMs - since);
+  const latestMs = Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
   const left = packet.properties?.messageExpiryInterval;
   // Empty messages of one topic are not told apart. What was begun is finished, also where its first
   // try never left [MQTT5-3.3.2-5].
   if (packet.dup || message.payload === "") return;
   if (expiry !== undefined) {
-    if (waitedMs > expiry * 1000 + EXPIRY_MARGIN_MS) {
+    if (waitedMs(latestMs) > expiry * 1000 + EXPIRY_MARGIN_MS) {
       connection.complain(
-        `${message.name} sent ${waitedMs} ms after it was published, expiry ${expiry} s [MQTT5-3.3.2-5]`,
+        `${message.name} sent ${waitedMs(latestMs)} ms after it was published, expiry ${expiry} s [MQTT5-3.3.2-5]`,
       );
     } else if (connection.version === 5) {
-      const most = expiry - waitedMs / 1000 + EXPIRY_MARGIN_MS / 1000 + 1;
-      const least =
-        expiry -
-        (nowMs - Math.min(...copies.map((copy) => copy.fromMs), routing.fromMs)) / 1000 -
-        EXPIRY_MARGIN_MS / 1000 -
-        1;
+      // Its publisher may have counted too, where it sent it again.
+      const expiries = copies.map((copy) => copy.expiry ?? expiry);
+      const earliestMs = Math.min(...copies.map((copy) => copy.fromMs), routing.fromMs);
+      const margin = EXPIRY_MARGIN_MS / 1000 + 1;
+      const most = Math.max(...expiries) - waitedMs(latestMs) / 1000 + margin;
+      const least = Math.min(...expiries) - (nowMs - earliestMs) / 1000 - margin;
       if (!(left !== undefined && left >= least && left <= most)) {
         connection.complain(
           `${message.name} has Message Expiry Interval ${left}, expected ${least.toFixed(1)} to ${most.toFixed(1)} [MQTT5-3.3.2-6]`,

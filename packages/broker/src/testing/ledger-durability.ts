@@ -1,12 +1,12 @@
 import type { AcknowledgementPacket } from "@sericite/protocol";
 import type { MessageNumber, Position, SessionKey } from "../engine/ports.ts";
 import type { StoreRecord } from "../engine/records.ts";
-import type { FaultStore, KeptRecord } from "./fault-store.ts";
 import type { LedgerConnection } from "./ledger-connection.ts";
 import type { Ledger } from "./ledger.ts";
 import { EXPIRY_MARGIN_MS } from "./ledger-messages.ts";
 import type { PublishedMessage, Routing } from "./ledger-messages.ts";
 import type { LedgerSession } from "./ledger-session.ts";
+import type { KeptRecord, WatchedStore } from "./watched-store.ts";
 
 const decoder = new TextDecoder();
 
@@ -16,7 +16,7 @@ const decoder = new TextDecoder();
  */
 export class DurabilityAudit {
   readonly #ledger: Ledger;
-  readonly #store: FaultStore;
+  readonly #store: WatchedStore;
   /** Records looked at so far. */
   #seen = 0;
   /** By content: a message that is routed twice has two numbers. */
@@ -33,7 +33,7 @@ export class DurabilityAudit {
   >();
   readonly #keys = new Map<string, SessionKey>();
 
-  constructor(ledger: Ledger, store: FaultStore) {
+  constructor(ledger: Ledger, store: WatchedStore) {
     this.#ledger = ledger;
     this.#store = store;
   }
@@ -72,7 +72,7 @@ export class DurabilityAudit {
       routing.message.stream.routings.filter((other) => other.message === routing.message)
         .length === 1;
     if (isOnce)
-      for (const number of numbers) this.#check(connection, title, `message ${number}`, false);
+      for (const number of numbers) this.#check(connection, title, `use of ${number}`, false);
     for (const receiver of this.#ledger.sessions()) {
       if (
         routing.refused !== undefined ||
@@ -271,12 +271,13 @@ function namesOf(record: StoreRecord): readonly string[] {
       return [`session-attach ${record.session}`];
     case "session-end":
       return [`session-end ${record.session}`];
-    case "message":
-      return [`message ${record.message.number}`];
     case "enqueue":
-      return [`enqueue ${record.session} ${record.message}`];
+      // Nobody waits for what may be lost.
+      if (record.qos === 0) return [];
+      return [`enqueue ${record.session} ${record.message}`, `use of ${record.message}`];
     case "retained":
-      return [`message ${record.message}`];
+    case "delayed":
+      return [`use of ${record.message}`];
     case "received":
     case "inbound-begin":
     case "inbound-end":

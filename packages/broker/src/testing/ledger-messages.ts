@@ -157,7 +157,9 @@ export class MessageBook {
 
   /** It came again and was never answered: perhaps it is only routed now. */
   reopen(routing: Routing, nowMs: number): void {
-    routing.latestMs = nowMs;
+    // After a crash it may be earlier than it was.
+    routing.fromMs = Math.min(routing.fromMs, nowMs);
+    routing.latestMs = Math.max(routing.latestMs, nowMs);
     routing.ranks.push((this.#rank += 1));
     if (routing.refused !== undefined || this.#open.has(routing)) return;
     routing.to = Infinity;
@@ -177,6 +179,22 @@ export class MessageBook {
   refuse(routing: Routing, why: string): void {
     routing.refused ??= why;
     this.#open.delete(routing);
+  }
+
+  /** It was refused, which a crash may have undone. */
+  revive(routing: Routing): void {
+    routing.refused = undefined;
+    routing.to = Infinity;
+    this.#open.add(routing);
+    this.#recent.push(routing);
+  }
+
+  /** Time was lost in a crash: what had come before `crashedAtMs` may come again at `nowMs`. */
+  timeLost(crashedAtMs: number, nowMs: number): void {
+    for (const stream of this.#streams.values())
+      for (const routing of stream.routings)
+        if (routing.notBeforeMs > nowMs && routing.notBeforeMs <= crashedAtMs)
+          routing.notBeforeMs = nowMs;
   }
 
   /** If it happened, it was before `at`. */

@@ -1,9 +1,9 @@
 import type { QueueEntry } from "../engine/ports.ts";
-import type { FaultStore } from "./fault-store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LedgerSession } from "./ledger-session.ts";
 import { collectRecovery, RecordState } from "./record-state.ts";
 import type { RecoveredState } from "./record-state.ts";
+import type { WatchedStore } from "./watched-store.ts";
 
 type FoundSession = RecoveredState["sessions"][number];
 
@@ -13,7 +13,7 @@ const decoder = new TextDecoder();
  * What a crash at this moment would leave, compared with what every client was promised: the
  * records are read as recovery reads them. Everything is at rest.
  */
-export function checkRecords(ledger: Ledger, store: FaultStore): void {
+export function checkRecords(ledger: Ledger, store: WatchedStore): void {
   const state = new RecordState();
   for (const { record } of store.records) state.apply(record);
   const recovery = collectRecovery();

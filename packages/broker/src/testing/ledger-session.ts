@@ -39,6 +39,10 @@ export interface Flight {
   /** Connection on which it was sent last. */
   sentOn: LedgerConnection;
   sentAtMs: number;
+  /** When it was sent first. */
+  readonly sentAt: Point;
+  /** Its RETAIN flag, 1 where it came because of a subscription. */
+  readonly retain: boolean;
   /** Connection on which PUBREC came. */
   receivedOn: LedgerConnection | undefined;
   /** Connection on which PUBREL was sent last. */
@@ -48,6 +52,8 @@ export interface Flight {
   settledOn: LedgerConnection | undefined;
   /** It may have ended with its session, unseen. */
   isUncertain: boolean;
+  /** PUBREL was sent: so PUBREC is kept, and PUBLISH never comes again. */
+  wasReleased: boolean;
 }
 
 /** What the ledger knows of one Session. */
@@ -57,9 +63,17 @@ export class LedgerSession {
   /** Seconds. */
   expiry = 0;
   connection: LedgerConnection | undefined;
-  /** Time at which its connection went. Milliseconds. */
+  /** When its connection went. */
+  detachedAt: Point = 0;
+  /** The same as a time. Milliseconds. */
   detachedAtMs = 0;
+  /** The same, at the latest: after a crash the broker may know it less well. */
+  detachedLatestMs = 0;
   isEnded = false;
+  /** When that was known. */
+  endedAt: Point = 0;
+  /** It once was to outlive its connection. */
+  wasKept = false;
   /** A CONNECT came for it of which nobody knows whether it was let in. */
   isUncertain = false;
   /** Connections of its Client Identifier whose CONNECT is not answered yet. */
@@ -72,6 +86,10 @@ export class LedgerSession {
   storeKey: SessionKey | undefined;
   readonly periods: SubscriptionPeriod[] = [];
   readonly flights = new Map<number, Flight>();
+  /** Settled since everything last was at rest: a crash may undo that. */
+  readonly settled: Flight[] = [];
+  /** Settled, which a crash may have undone: they may come once more. */
+  readonly revived: Flight[] = [];
   order = 0;
   /** QoS 2 messages of the client that are not released: Packet Identifier -> routing. */
   readonly inbound = new Map<number, Routing>();
@@ -116,9 +134,16 @@ export class LedgerSession {
     if (this.isUncertain || this.mayEnd) return "perhaps";
     if (this.connection !== undefined) return this.expiry === 0 ? "perhaps" : "lives";
     if (this.expiry === 0xffff_ffff) return "lives";
-    const endsAtMs = this.detachedAtMs + this.expiry * 1000;
-    if (nowMs > endsAtMs + marginMs) return "ended";
-    return nowMs < endsAtMs - marginMs ? "lives" : "perhaps";
+    if (nowMs > this.detachedLatestMs + this.expiry * 1000 + marginMs) return "ended";
+    return nowMs < this.detachedAtMs + this.expiry * 1000 - marginMs ? "lives" : "perhaps";
+  }
+
+  /** What was in flight under it is settled. */
+  settle(packetIdentifier: number): void {
+    const flight = this.flights.get(packetIdentifier);
+    if (flight === undefined) return;
+    this.flights.delete(packetIdentifier);
+    this.settled.push(flight);
   }
 
   /** Forgets all that is sure of it, and keeps what may be. */

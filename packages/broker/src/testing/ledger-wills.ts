@@ -18,11 +18,16 @@ export interface ArmedWill {
   readonly wait: number;
   readonly connection: LedgerConnection;
   state: "armed" | "waiting" | "perhaps" | "over";
+  /** When it was left. */
+  readonly at: Point;
   /** When it is to be published. Milliseconds. */
   dueAtMs: number;
+  /** The same, at the latest: after a crash the broker may know it less well. Milliseconds. */
+  dueLatestMs: number;
   /** When its connection went. Milliseconds. */
   closedAtMs: number;
-  /** A Clean Start that nobody saw answered may have brought it out. */
+  closedAt: Point;
+  /** A Clean Start that nobody saw answered may have brought it out, or it was due before a crash. */
   mayHaveCome: boolean;
   /** Since another CONNECT of its client came, which ends its connection before anybody sees that. */
   contestedAt: Point | undefined;
@@ -32,6 +37,8 @@ export interface ArmedWill {
 export class Wills {
   readonly #ledger: Ledger;
   readonly #open = new Set<ArmedWill>();
+  /** Given up since everything last was at rest, which nobody was told: a crash may bring them back. */
+  #givenUp: ArmedWill[] = [];
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -65,8 +72,11 @@ export class Wills {
       wait: Math.min(will.properties?.willDelayInterval ?? 0, expiry),
       connection,
       state: "armed",
+      at: ledger.point,
       dueAtMs: Infinity,
+      dueLatestMs: 0,
       closedAtMs: Infinity,
+      closedAt: Infinity,
       mayHaveCome: false,
       contestedAt: undefined,
     };
@@ -124,6 +134,7 @@ export class Wills {
     will.routing.from = will.contestedAt ?? ledger.point;
     will.routing.refused = undefined;
     will.closedAtMs = ledger.nowMs;
+    will.closedAt = ledger.point;
     will.dueAtMs = ledger.nowMs + Math.min(will.delay, session.expiry) * 1000;
     will.routing.fromMs = will.routing.latestMs = will.dueAtMs;
     if (will.contestedAt === undefined) will.routing.notBeforeMs = will.dueAtMs - EXPIRY_MARGIN_MS;
@@ -134,8 +145,7 @@ export class Wills {
       return this.#cancel(will, "its client had taken over [MQTT5-3.1.3-9]");
     }
     if (!connection.leftInOrder) return;
-    if (connection.wasReadToEnd && will.contestedAt === undefined)
-      this.#cancel(will, "its client said DISCONNECT");
+    if (connection.wasReadToEnd && will.contestedAt === undefined) this.#giveUp(will);
     else will.state = "perhaps";
   }
 
@@ -168,7 +178,7 @@ export class Wills {
       if (will.mayHaveCome || session.mayEnd) will.state = "perhaps";
       else if (ledger.nowMs < will.dueAtMs - EXPIRY_MARGIN_MS)
         this.#cancel(will, "its client was back before it was due [MQTT5-3.1.3-9]");
-      else if (connectMs < will.dueAtMs + EXPIRY_MARGIN_MS && will.dueAtMs > will.closedAtMs)
+      else if (connectMs < latestOf(will) + EXPIRY_MARGIN_MS && latestOf(will) > will.closedAtMs)
         will.state = "perhaps";
     }
   }
@@ -193,6 +203,7 @@ export class Wills {
   /** Nothing is under way: what was due has been routed. */
   atRest(): void {
     const ledger = this.#ledger;
+    this.#givenUp = [];
     for (const will of this.#open) {
       if (will.state === "armed" || ledger.nowMs < this.#latestOf(will) + EXPIRY_MARGIN_MS)
         continue;
@@ -205,8 +216,8 @@ export class Wills {
 
   /** When it must have come: a connection that the broker did not read for the store's sake ends only after that. */
   #latestOf(will: ArmedWill): number {
-    if (!this.#ledger.wasTroubledSince(will.closedAtMs)) return will.dueAtMs;
-    return Math.max(will.dueAtMs, this.#ledger.troubledAtMs + will.delay * 1000);
+    if (!this.#ledger.wasTroubledSince(will.closedAtMs)) return latestOf(will);
+    return Math.max(latestOf(will), this.#ledger.troubledAtMs + will.delay * 1000);
   }
 
   /** What a crash would leave: every Will that may still come, and no other. */
@@ -231,6 +242,62 @@ export class Wills {
     }
   }
 
+  /**
+   * The broker crashed; all connections are closed. A Will that was left, or given up, in the last
+   * flush's window may be missing, or come after all.
+   *
+   * @param restedAt  When everything last was at rest.
+   */
+  crashed(restedAt: Point): void {
+    for (const will of this.#open) {
+      const isKept = will.connection.isAccepted && (will.session?.wasKept ?? false);
+      if (will.state === "waiting" && !isKept && will.at > restedAt) will.state = "perhaps";
+      // Where time is lost it may be due once more.
+      if (this.#ledger.nowMs >= will.dueAtMs - EXPIRY_MARGIN_MS) will.mayHaveCome = true;
+    }
+    for (const will of this.#givenUp) {
+      will.state = "perhaps";
+      will.routing.notBeforeMs = 0;
+      this.#ledger.messages.revive(will.routing);
+      this.#open.add(will);
+    }
+    this.#givenUp = [];
+  }
+
+  /**
+   * The broker is open again.
+   *
+   * @param crashedAtMs  When it crashed.
+   * @param detachedAtMs  Since when it counts as detached what was connected.
+   * @param restedAt  When everything last was at rest.
+   */
+  restarted(crashedAtMs: number, detachedAtMs: number, restedAt: Point): void {
+    const { nowMs } = this.#ledger;
+    for (const will of this.#open) {
+      if (!isPending(will)) continue;
+      // What was due meanwhile comes now.
+      will.dueLatestMs = Math.max(will.dueLatestMs, nowMs);
+      const wait = Math.min(will.delay, will.session?.expiry ?? will.wait) * 1000;
+      // Where time was lost, its connection went at the latest now.
+      let earliest = Math.min(will.closedAtMs, nowMs) + wait;
+      if (will.closedAt >= restedAt) {
+        // Nobody knows any more when exactly that was.
+        will.dueLatestMs = Math.max(latestOf(will), detachedAtMs + wait);
+        earliest = Math.min(earliest, crashedAtMs + wait, detachedAtMs + wait);
+      }
+      if (earliest >= will.dueAtMs) continue;
+      will.dueAtMs = earliest;
+      will.routing.fromMs = Math.min(will.routing.fromMs, earliest);
+      will.routing.notBeforeMs = Math.min(will.routing.notBeforeMs, earliest - EXPIRY_MARGIN_MS);
+    }
+  }
+
+  /** Given up, but nobody was told: its record may not be kept yet. */
+  #giveUp(will: ArmedWill): void {
+    this.#cancel(will, "its client said DISCONNECT");
+    this.#givenUp.push(will);
+  }
+
   #cancel(will: ArmedWill, why: string): void {
     will.routing.refused = undefined;
     this.#ledger.messages.refuse(will.routing, `a Will, and ${why}`);
@@ -241,6 +308,11 @@ export class Wills {
     will.state = "over";
     this.#open.delete(will);
   }
+}
+
+/** When it is to come at the latest. Milliseconds. */
+function latestOf({ dueAtMs, dueLatestMs }: ArmedWill): number {
+  return Math.max(dueAtMs, dueLatestMs);
 }
 
 /** Whether it waits for its time, for certain or perhaps. */

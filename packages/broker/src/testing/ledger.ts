@@ -1,20 +1,21 @@
 import { topicFilterMatches } from "@sericite/protocol";
 import type { Clock, ConnackPacket, ConnectPacket, Packet } from "@sericite/protocol";
-import type { FaultStore } from "./fault-store.ts";
 import { LedgerConnection } from "./ledger-connection.ts";
+import { CONNECTED_AFTER_MARK_MS, forget } from "./ledger-crash.ts";
+import type { Restart } from "./ledger-crash.ts";
 import { checkRecords } from "./ledger-records.ts";
+import { checkOwed, checkRetainedSent } from "./ledger-rest.ts";
 import { DurabilityAudit } from "./ledger-durability.ts";
-import { EXPIRY_MARGIN_MS, mayBeExpired, MessageBook } from "./ledger-messages.ts";
+import { EXPIRY_MARGIN_MS, MessageBook } from "./ledger-messages.ts";
 import type { Point, Routing } from "./ledger-messages.ts";
 import { LedgerSession } from "./ledger-session.ts";
 import type { ArmedWill } from "./ledger-wills.ts";
 import { Wills } from "./ledger-wills.ts";
+import type { WatchedStore } from "./watched-store.ts";
 
 /** What a ledger is told of the broker that it watches: settings, never state. */
 export interface LedgerOptions {
   readonly clock: Clock;
-  /** Asked what is durable whenever something is promised. */
-  readonly store?: FaultStore | undefined;
   /** `session.maximumExpiryInterval`. Seconds. */
   readonly maximumExpiry: number;
   /** `mqtt.retryInterval`. Milliseconds. */
@@ -53,10 +54,10 @@ export class Ledger {
   readonly isDenied: (topicName: string) => boolean;
   readonly onPacket: LedgerOptions["onPacket"];
   readonly messages = new MessageBook();
-  readonly durability: DurabilityAudit | undefined;
+  durability: DurabilityAudit | undefined;
   /** Everything that was wrong. */
   readonly complaints: string[] = [];
-  readonly #store: FaultStore | undefined;
+  #store: WatchedStore | undefined;
   readonly #wills: Wills;
   /** Those that live, as far as is known. */
   readonly #sessions: LedgerSession[] = [];
@@ -67,6 +68,13 @@ export class Ledger {
   readonly #matches = new Map<string, boolean>();
   #point: Point = 0;
   #sessionNumber = 0;
+  /** Store time, which is what intervals are counted in, above the clock's. Milliseconds. */
+  #aheadMs = 0;
+  /** When earlier stores last took nothing. Milliseconds; -1: never. */
+  #troubledAtMs = -1;
+  #crashedAtMs = 0;
+  /** When everything last was at rest. */
+  #restedAt: Point = 0;
 
   constructor(options: LedgerOptions) {
     this.#clock = options.clock;
@@ -77,10 +85,13 @@ export class Ledger {
     this.mayDrop = options.mayDrop;
     this.isDenied = options.isDenied ?? (() => false);
     this.onPacket = options.onPacket;
-    this.#store = options.store;
-    this.durability =
-      options.store === undefined ? undefined : new DurabilityAudit(this, options.store);
     this.#wills = new Wills(this);
+  }
+
+  /** Asks a store what is durable whenever something is promised. */
+  watch(store: WatchedStore): void {
+    this.#store = store;
+    this.durability = new DurabilityAudit(this, store);
   }
 
   /** The listener of a new connection: give it to a `PacketTap`. */
@@ -94,8 +105,9 @@ export class Ledger {
     this.complaints.push(`${this.nowMs} ms: ${text}`);
   }
 
+  /** Store time: the clock's, but a crash may change it. */
   get nowMs(): number {
-    return this.#clock.now();
+    return this.#clock.now() + this.#aheadMs;
   }
 
   get point(): Point {
@@ -115,7 +127,8 @@ export class Ledger {
 
   /** Time at which it last took nothing. Milliseconds; -1: never. */
   get troubledAtMs(): number {
-    return this.#store?.troubledAtMs ?? -1;
+    const at = this.#store?.troubledAtMs ?? -1;
+    return at < 0 ? this.#troubledAtMs : Math.max(this.#troubledAtMs, at + this.#aheadMs);
   }
 
   wasTroubledSince(ms: number): boolean {
@@ -274,6 +287,7 @@ export class Ledger {
     session.isUncertain = false;
     session.mayBeReplaced = false;
     session.expiry = this.#expiryOf(connect, connack);
+    session.wasKept ||= session.expiry > 0;
     session.connection = connection;
     session.connections += 1;
     connection.session = session;
@@ -304,12 +318,13 @@ export class Ledger {
       // Behind what is no packet the tap read no acknowledgement, but the broker may have.
       if (connection.mayMisbehave) flight.isUncertain = true;
       if (flight.settledOn === connection && connection.wasReadToEnd)
-        session.flights.delete(flight.packetIdentifier);
+        session.settle(flight.packetIdentifier);
     }
     this.#wills.closed(connection, session);
     if (session.connection !== connection) return;
     session.connection = undefined;
-    session.detachedAtMs = this.nowMs;
+    session.detachedAt = this.#point;
+    session.detachedAtMs = session.detachedLatestMs = this.nowMs;
     // DISCONNECT may have set another expiry, or was never read.
     const isUnread = connection.leftWith !== undefined && !connection.wasReadToEnd;
     // What the broker holds for its store's sake it ends only later.
@@ -320,6 +335,7 @@ export class Ledger {
   #end(session: LedgerSession): void {
     if (session.isEnded) return;
     session.isEnded = true;
+    session.endedAt = this.#point;
     session.owed.clear();
     this.#wills.sessionEnded(session);
     const index = this.#sessions.indexOf(session);
@@ -350,15 +366,72 @@ export class Ledger {
     this.#wills.atRest();
     this.#closeRoutings();
     for (const session of this.#sessions) {
-      this.#checkOwed(session);
-      this.#checkRetained(session);
+      checkOwed(this, session);
+      checkRetainedSent(this, session);
+      // All that was done is kept now, and all that came back because of a crash has come.
+      session.settled.length = 0;
+      if (session.connection !== undefined) session.revived.length = 0;
     }
+    this.#restedAt = this.#point;
     this.durability?.atRest();
     if (this.#store !== undefined) checkRecords(this, this.#store);
     let open = 0;
     for (const connection of this.#connections)
       if (!connection.isClosed) this.#connections[open++] = connection;
     this.#connections.length = open;
+  }
+
+  /**
+   * The broker died, with all its connections. What was acknowledged must hold; of what was not, and
+   * of what nobody waits for, all or nothing may have been kept.
+   */
+  crashed(): void {
+    this.nextPoint();
+    this.#crashedAtMs = this.nowMs;
+    this.#troubledAtMs = this.troubledAtMs;
+    // The time at which they ended may come once more.
+    for (const session of this.#sessions)
+      if (session.lifeAt(this.nowMs, EXPIRY_MARGIN_MS) !== "lives") session.isUncertain = true;
+    for (const connection of this.#connections) {
+      connection.isUndone = true;
+      connection.closed("lost");
+    }
+    for (const session of this.#sessions) forget(session, this.#restedAt);
+    for (const session of this.#everySession) {
+      // Nobody waits for the record of an end.
+      const mayReturn = session.isEnded && session.wasKept && session.endedAt > this.#restedAt;
+      if (mayReturn && this.#byClientId.get(session.clientId) === session) this.#revive(session);
+    }
+    this.#wills.crashed(this.#restedAt);
+    this.#store = undefined;
+    this.durability = undefined;
+  }
+
+  #revive(session: LedgerSession): void {
+    session.isEnded = false;
+    session.isUncertain = true;
+    session.degrade();
+    this.#sessions.push(session);
+  }
+
+  /** The broker is open again, on what survived. */
+  restarted(store: WatchedStore, { passedMs, markAgeMs }: Restart): void {
+    this.nextPoint();
+    this.#aheadMs += this.#crashedAtMs + passedMs - this.nowMs;
+    if (passedMs < 0) this.messages.timeLost(this.#crashedAtMs, this.nowMs);
+    this.watch(store);
+    const markedAtMs = this.#crashedAtMs - markAgeMs;
+    const detachedAtMs = Math.min(this.nowMs, markedAtMs + CONNECTED_AFTER_MARK_MS);
+    for (const session of this.#sessions) {
+      // When it was detached is known where that is kept.
+      if (session.detachedAt >= this.#restedAt) {
+        session.detachedLatestMs = Math.max(session.detachedLatestMs, detachedAtMs);
+        session.detachedAtMs = Math.min(session.detachedAtMs, detachedAtMs);
+      }
+      // Where time was lost, it was at the latest now.
+      session.detachedAtMs = Math.min(session.detachedAtMs, this.nowMs);
+    }
+    this.#wills.restarted(this.#crashedAtMs, detachedAtMs, this.#restedAt);
   }
 
   /** What was routed by now is known; it is owed to whoever surely was subscribed. */
@@ -368,86 +441,6 @@ export class Ledger {
       for (const session of this.#sessions) {
         if (session.mustHave(message.topicName, publisher, qos, from, to))
           session.owed.add(routing);
-      }
-    }
-  }
-
-  #checkOwed(session: LedgerSession): void {
-    for (const routing of session.owed) {
-      const { message } = routing;
-      const isOver =
-        session.delivered.has(message) ||
-        mayBeExpired(routing, this.nowMs) ||
-        this.mayDrop ||
-        session.hadSmallPackets ||
-        !session.mustHave(
-          message.topicName,
-          routing.publisher,
-          routing.qos,
-          routing.from,
-          this.#point,
-        );
-      if (isOver) session.owed.delete(routing);
-      else if (session.connection !== undefined) {
-        session.owed.delete(routing);
-        this.complain(
-          `${session.name} never got ${message.name}, acknowledged to ${routing.publisher}, QoS ${routing.qos}`,
-        );
-      }
-    }
-    const { connection } = session;
-    if (connection === undefined) return;
-    for (const flight of session.flights.values()) {
-      // Behind what is no packet the tap read no acknowledgement, but the broker may have.
-      if (connection.mayMisbehave) flight.isUncertain = true;
-      if (flight.settledOn !== undefined || flight.isUncertain)
-        session.flights.delete(flight.packetIdentifier);
-      else if (flight.state === "sent" && flight.sentOn !== connection) {
-        this.complain(
-          `${session.name}: ${flight.message.name} is in flight and was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`,
-        );
-      } else if (flight.state === "received" && flight.pubrelOn !== connection) {
-        this.complain(
-          `${session.name}: PUBREL ${flight.packetIdentifier} was not sent again [MQTT5-4.4.0-1] [MQTT3-4.4.0-1]`,
-        );
-      }
-    }
-  }
-
-  /** A subscription brings what is retained. */
-  #checkRetained(session: LedgerSession): void {
-    if (this.mayDrop || session.hadSmallPackets || session.connection === undefined) return;
-    for (const period of session.periods) {
-      if (
-        !period.isRetainedOwed ||
-        period.retainedGot === undefined ||
-        period.fromSure === Infinity
-      )
-        continue;
-      period.isRetainedOwed = false;
-      if (period.until !== Infinity) continue;
-      for (const topicName of this.messages.retainedTopics(period.request.topicFilter)) {
-        if (period.retainedGot.has(topicName)) continue;
-        const { routings, mayBeNone } = this.messages.retainedBetween(
-          topicName,
-          period.from,
-          this.#point,
-          this.nowMs,
-        );
-        if (mayBeNone || routings.some((routing) => session.delivered.has(routing.message)))
-          continue;
-        const wasLossy = session.connection !== period.connection;
-        if (wasLossy && routings.some((routing) => Math.min(routing.qos, period.request.qos) === 0))
-          continue;
-        // Whether No Local holds for what is retained, the standard does not say.
-        if (
-          period.request.noLocal === true &&
-          routings.some((routing) => routing.publisher === session.clientId)
-        )
-          continue;
-        this.complain(
-          `${session.name} subscribed to ${period.request.topicFilter} and never got what ${topicName} has retained: ${routings.map((routing) => routing.message.name).join(" or ")}`,
-        );
       }
     }
   }

@@ -1,8 +1,10 @@
+import type { ClusterOptions } from "../engine/cluster.ts";
 import { Engine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Hooks } from "../engine/hooks.ts";
 import type { Authenticator, Bus, Log, LogLevel, Ownership, Store } from "../engine/ports.ts";
 import { finishRecovery, recoveryOf } from "../engine/recovery.ts";
+import type { RecoverySummary } from "../engine/recovery.ts";
 import { engineSettings } from "../engine/settings.ts";
 import type { EngineSettings } from "../engine/settings.ts";
 import { LocalOwnership, MemoryStore, NullBus } from "../store/index.ts";
@@ -15,11 +17,16 @@ import type { Chance } from "./random.ts";
 export interface SimulatedBrokerOptions {
   /** Changes to the defaults; beside them `sys.interval` is 0, so that a week is nothing but a week. */
   readonly settings?: { readonly [S in keyof EngineSettings]?: Partial<EngineSettings[S]> };
+  /** A process to run in, where its ports are to die with it; default: one of its own. */
+  readonly process?: SimulatedProcess;
   readonly store?: Store;
   readonly ownership?: Ownership;
   readonly bus?: Bus;
+  readonly cluster?: ClusterOptions;
   readonly authenticator?: Authenticator;
   readonly hooks?: Hooks | undefined;
+  /** Told when it begins to let clients in. */
+  readonly onListening?: () => void;
   /** Told of each log line. */
   readonly onLog?: (
     level: LogLevel,
@@ -28,11 +35,20 @@ export interface SimulatedBrokerOptions {
   ) => void;
 }
 
-/** A broker's engine in a simulated process: what ships, on a clock and links of the simulation's. */
+/**
+ * A broker's engine in a simulated process: what ships, on a clock and links of the simulation's.
+ * It crashes when you say so; another one on the same medium takes its place:
+ *
+ *     broker.crash();
+ *     const next = simulatedBroker(events, chance, { store: new FaultStore(process, chance, store.crash()), process });
+ */
 export class SimulatedBroker {
   readonly process: SimulatedProcess;
   readonly engine: Engine;
+  /** What it found in its store; `undefined` until it lets clients in. */
+  recovered: RecoverySummary | undefined;
   readonly #chance: Chance;
+  readonly #links = new Set<FaultyLink>();
 
   /** Made by `simulatedBroker`. */
   constructor(process: SimulatedProcess, engine: Engine, chance: Chance) {
@@ -41,8 +57,14 @@ export class SimulatedBroker {
     this.#chance = chance;
   }
 
+  /** Whether it is up: it lets clients in. */
+  get isListening(): boolean {
+    return this.recovered !== undefined && !this.process.isStopped;
+  }
+
   /**
-   * Opens a link from another process: gives that end. The broker accepts it in an event of its own.
+   * Opens a link from another process: gives that end. The broker accepts it in an event of its own;
+   * where it is down the link fails.
    *
    * @param onPair  Told of both ends at once: for watchers.
    */
@@ -52,11 +74,30 @@ export class SimulatedBroker {
     onPair?: (near: FaultyLink, far: FaultyLink) => void,
   ): FaultyLink {
     const [near, far] = faultyLinkPair(from, this.process, this.#chance, options);
+    if (!this.isListening) {
+      near.cut(false);
+      return near;
+    }
+    for (const link of this.#links) if (link.isClosed) this.#links.delete(link);
+    this.#links.add(far);
     onPair?.(near, far);
     this.process.post(() => {
       far.handler = this.engine.accept(far);
     });
     return near;
+  }
+
+  /**
+   * The process dies: nothing of it happens any more, and its links are closed. What it had written
+   * may still arrive.
+   */
+  crash(): void {
+    this.process.stop();
+    for (const link of this.#links) {
+      link.watcher = undefined;
+      link.destroy();
+    }
+    this.#links.clear();
   }
 }
 
@@ -66,7 +107,7 @@ export function simulatedBroker(
   chance: Chance,
   options: SimulatedBrokerOptions = {},
 ): SimulatedBroker {
-  const process = events.process("broker");
+  const process = options.process ?? events.process("broker");
   const log: Log = {
     enabled: () => options.onLog !== undefined,
     write: (level, event, fields) => options.onLog?.(level, event, fields),
@@ -79,16 +120,22 @@ export function simulatedBroker(
     store: options.store ?? new MemoryStore(),
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
+    cluster: options.cluster,
     authenticator: options.authenticator,
     hooks: options.hooks,
     log,
   };
   const engine = new Engine(engineOptions);
-  engine.store
-    .open(recoveryOf(engine))
-    .then(() => finishRecovery(engine))
-    .catch((error: unknown) => events.fail(error));
-  return new SimulatedBroker(process, engine, chance);
+  const broker = new SimulatedBroker(process, engine, chance);
+  const listen = (): void => {
+    broker.recovered = finishRecovery(engine);
+    options.onListening?.();
+  };
+  const opened = engine.store.open(recoveryOf(engine));
+  // A volatile store has nothing to give back, and its promise is no event of the simulation.
+  if (engine.store.isVolatile) listen();
+  else opened.then(listen).catch((error: unknown) => events.fail(error));
+  return broker;
 }
 
 /** The engine's defaults, with some settings changed. */

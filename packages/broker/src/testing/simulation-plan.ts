@@ -2,6 +2,8 @@ import type { ProtocolVersion } from "@sericite/protocol";
 import type { LinkFaults } from "./faulty-link.ts";
 import type { StoreFaults } from "./fault-store.ts";
 import type { Chance } from "./random.ts";
+import { NO_DISK_FAULTS } from "./simulated-disk.ts";
+import type { DiskFaults } from "./simulated-disk.ts";
 
 /** What a seed decides before the first step: the world of a run. */
 export interface SimulationPlan {
@@ -12,8 +14,12 @@ export interface SimulationPlan {
   }[];
   readonly steps: number;
   readonly link: LinkFaults;
-  /** `undefined`: a memory store. */
-  readonly store: StoreFaults | undefined;
+  /** `undefined`: a memory store, and no crashes. */
+  readonly store:
+    | { readonly type: "fault"; readonly faults: StoreFaults }
+    /** The embedded log on a disk. */
+    | { readonly type: "log"; readonly faults: DiskFaults }
+    | undefined;
   /** Share of questions to hooks and ports that are answered late, 0…1. */
   readonly late: number;
   readonly settings: {
@@ -56,7 +62,8 @@ export type StepKind =
   | "seconds"
   | "hours"
   | "store"
-  | "rest";
+  | "rest"
+  | "crash";
 
 const ORDINARY: Readonly<Record<StepKind, number>> = {
   connect: 10,
@@ -80,6 +87,7 @@ const ORDINARY: Readonly<Record<StepKind, number>> = {
   hours: 0.5,
   store: 5,
   rest: 3,
+  crash: 2,
 };
 
 /** Draws a plan. */
@@ -111,9 +119,7 @@ export function planOf(chance: Chance): SimulationPlan {
           split: chance.pick([0, 0.3]),
           hold: chance.pick([0, 0.3]),
         },
-    store: chance.happens(0.25)
-      ? undefined
-      : { delay: chance.pick([0, 0.3, 1]), delayMaximumMs: chance.pick([1, 30, 200]) },
+    store: storeOf(chance),
     late: chance.pick([0, 0, 0, 0.2, 0.7]),
     settings: {
       mqtt: { retryInterval: 10_000, maximumKeepAlive: 0 },
@@ -131,4 +137,14 @@ export function planOf(chance: Chance): SimulationPlan {
     },
     weights,
   };
+}
+
+function storeOf(chance: Chance): SimulationPlan["store"] {
+  const type = chance.weighted({ none: 1, fault: 3, log: 2 });
+  const faults = { delay: chance.pick([0, 0.3, 1]), delayMaximumMs: chance.pick([1, 30, 200]) };
+  if (type === "none") return undefined;
+  if (type === "fault") return { type, faults };
+  // Many operations of a disk come to one of a store.
+  const delay = faults.delay / 3;
+  return { type, faults: { ...NO_DISK_FAULTS, ...faults, delay, shortWrite: 0.1 } };
 }

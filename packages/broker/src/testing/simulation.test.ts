@@ -53,7 +53,7 @@ test("the seeds that run here lead every kind of world", () => {
   for (const [what, holds] of [
     ["clients of this suite", (plan) => plan.clients.some(({ isOwn }) => isOwn)],
     ["a memory store", (plan) => plan.store === undefined],
-    ["a slow store", (plan) => (plan.store?.delay ?? 0) > 0],
+    ["a slow store", (plan) => (plan.store?.faults.delay ?? 0) > 0],
     ["hooks that answer late", (plan) => plan.late > 0],
     ["links that split and hold", (plan) => plan.link.split > 0 && plan.link.hold > 0],
     ["links without fault", (plan) => plan.link.delay + plan.link.split + plan.link.hold === 0],
@@ -69,7 +69,7 @@ test("a broker that delivers nothing is complained of", async () => {
   let complaints: readonly string[] = [];
   for (let seed = 1; seed < 20 && complaints.length === 0; seed += 1) {
     const simulation = new Simulation(seed);
-    simulation.broker.engine.matches.get = () => ({ targets: [], groups: [] });
+    simulation.broker.engine.matches.get = () => ({ targets: [], groups: [], nodes: [] });
     ({ complaints } = await simulation.run());
   }
   assert.match(complaints.join("\n"), /never got|not in the stored queue/);

@@ -1,13 +1,6 @@
 import type { Packet } from "@sericite/protocol";
-import type { Hooks } from "../engine/hooks.ts";
-import type { Authenticator } from "../engine/ports.ts";
-import { MemoryStore } from "../store/index.ts";
-import { Answer } from "./answer.ts";
 import { EventScheduler } from "./event-scheduler.ts";
 import type { SimulatedProcess } from "./event-scheduler.ts";
-import { FaultAuthenticator } from "./fault-authenticator.ts";
-import { FaultOwnership } from "./fault-ownership.ts";
-import { FaultMedium, FaultStore, NO_STORE_FAULTS } from "./fault-store.ts";
 import { NO_LINK_FAULTS } from "./faulty-link.ts";
 import type { FaultyLink, LinkFaults } from "./faulty-link.ts";
 import type { LedgerConnection } from "./ledger-connection.ts";
@@ -17,8 +10,8 @@ import { PacketTap } from "./packet-tap.ts";
 import { Chance } from "./random.ts";
 import { RawClient } from "./raw-client.ts";
 import type { RawConnectOptions } from "./raw-client.ts";
-import { simulatedBroker } from "./simulated-broker.ts";
 import type { SimulatedBroker } from "./simulated-broker.ts";
+import { BrokerLives } from "./simulation-lives.ts";
 import { planOf } from "./simulation-plan.ts";
 import type { SimulationPlan, StepKind } from "./simulation-plan.ts";
 import {
@@ -50,6 +43,8 @@ export interface SimulationResult {
 const REST_MS = 1500;
 /** Seconds: of the longest Session Expiry Interval that the broker grants. */
 const MAXIMUM_EXPIRY = 604_800;
+/** Ten days back, a little back and forth, and back to before the software was made. Milliseconds. */
+const WALL_CLOCK_JUMPS = [-864_000_000, -5000, 5000, 400_000, -50_000_000_000];
 /** As no faults, but on a link that had some and will have them again. */
 const CALM: LinkFaults = { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 };
 
@@ -65,10 +60,9 @@ export class Simulation {
   readonly steps: string[] = [];
   readonly ledger: Ledger;
   readonly events: EventScheduler;
-  readonly broker: SimulatedBroker;
   readonly #chance: Chance;
   readonly #maker: StepMaker;
-  readonly #store: FaultStore | undefined;
+  readonly #lives: BrokerLives;
   readonly #clients: SimulatedClient[] = [];
   readonly #rawProcess: SimulatedProcess;
   readonly #usesPromises: boolean;
@@ -77,7 +71,6 @@ export class Simulation {
     readonly far: FaultyLink;
     readonly connection: LedgerConnection;
   }>();
-  #isFaulty = true;
   #connections = 0;
 
   constructor(seed: number, options: SimulationOptions = {}) {
@@ -90,14 +83,8 @@ export class Simulation {
     this.#maker = new StepMaker(this.#chance.fork());
     this.events = new EventScheduler(this.#chance.fork().random);
     this.#rawProcess = this.events.process("clients");
-    const outside = this.events.process("ports");
-    this.#store =
-      plan.store === undefined
-        ? undefined
-        : new FaultStore(outside, ports, new FaultMedium(), plan.store);
     this.ledger = new Ledger({
       clock: this.events.clock,
-      store: this.#store,
       maximumExpiry: MAXIMUM_EXPIRY,
       retryIntervalMs: plan.settings.mqtt.retryInterval,
       mayPark: plan.late > 0,
@@ -109,18 +96,19 @@ export class Simulation {
           ? (connection, direction, packet) => this.#trace(connection, direction, packet)
           : undefined,
     });
-    this.broker = simulatedBroker(this.events, links, {
-      settings: plan.settings,
-      store: this.#store ?? new MemoryStore(),
-      ownership: new FaultOwnership(outside, ports, plan.late, 50),
-      hooks: this.#hooks(outside, ports),
-      ...(plan.late > 0 ? { authenticator: this.#authenticator(outside, ports) } : undefined),
+    this.#lives = new BrokerLives(this.events, plan, links, ports, {
       onLog: (level, event, fields) => {
         // What a late port may bring about is no fault.
         if (level === "error" && !(plan.late > 0 && event.startsWith("hook-")))
           this.ledger.complain(`the broker logged ${event}: ${JSON.stringify(fields)}`);
       },
+      onListening: (store, restart) => {
+        this.#note("the broker is there again");
+        this.ledger.restarted(store, restart);
+      },
+      complain: (text) => this.ledger.complain(text),
     });
+    if (this.#lives.store !== undefined) this.ledger.watch(this.#lives.store);
     this.#usesPromises = plan.clients.some(({ isOwn }) => isOwn);
     for (const { clientId, version, isOwn } of plan.clients) {
       this.#clients.push(
@@ -151,27 +139,9 @@ export class Simulation {
     return { seed: this.seed, steps: this.steps, complaints, events: this.events.ran };
   }
 
-  /** Lets everybody in, but not at once, and now and then not at all. */
-  #authenticator(process: SimulatedProcess, chance: Chance): Authenticator {
-    const { late } = this.plan;
-    const open: Authenticator = { authenticate: () => ({ accepted: true }) };
-    const faults = { atOnce: 1 - late, late, never: 0.02, throws: 0.02, rejects: 0.02 };
-    const faulty = new FaultAuthenticator(process, chance, open, faults, 100);
-    return { authenticate: (request) => (this.#isFaulty ? faulty : open).authenticate(request) };
-  }
-
-  #hooks(process: SimulatedProcess, chance: Chance): Hooks {
-    const { late } = this.plan;
-    const answer = <T>(value: T): T | Promise<T> => {
-      if (!this.#isFaulty || !chance.happens(late)) return value;
-      return Answer.after(process, chance.integer(0, 100), () => value);
-    };
-    return {
-      authorizePublish: (_client, { topicName }) => answer(!topicName.startsWith("denied/")),
-      authorizeSubscribe: late === 0 ? undefined : () => answer(true),
-      authorizeDelivery: late === 0 ? undefined : () => answer(true),
-      publish: late === 0 ? undefined : () => answer(undefined),
-    };
+  /** The broker in its present life. */
+  get broker(): SimulatedBroker {
+    return this.#lives.broker;
   }
 
   // --- time ---
@@ -210,11 +180,11 @@ export class Simulation {
       case "seconds":
         return this.#pass(chance.integer(1000, 15_000));
       case "hours":
-        return this.#pass(
-          chance.pick(this.#usesPromises ? [60, 400] : [60, 400, 8 * 86_400]) * 1000,
-        );
+        return this.#hours();
       case "rest":
         return this.#rest();
+      case "crash":
+        return this.#crash();
       default:
         return this.#stepOf(kind, chance.pick(this.#clients));
     }
@@ -276,6 +246,12 @@ export class Simulation {
       default:
         return;
     }
+  }
+
+  #hours(): Promise<void> {
+    // Where something happens each second a week takes too long.
+    const isQuiet = !this.#usesPromises && this.plan.store?.type !== "log";
+    return this.#pass(this.#chance.pick(isQuiet ? [60, 400, 8 * 86_400] : [60, 400]) * 1000);
   }
 
   /** Time passes, in which some clients say that they mean to stay. */
@@ -342,13 +318,57 @@ export class Simulation {
   }
 
   #disturbStore(): void {
-    const store = this.#store;
-    if (store === undefined) return;
-    const kind = this.#chance.weighted({ stall: 5, unstall: 6, slow: 1, refusing: 1, ok: 2 });
-    this.#note(`store: ${kind}`);
-    if (kind === "stall") store.stall();
-    else if (kind !== "unstall") store.enter(kind);
-    else if (store.state !== "refusing") store.unstall();
+    const { storage } = this.#lives;
+    if (storage !== undefined && this.broker.isListening) this.#note(`store: ${storage.disturb()}`);
+  }
+
+  // --- crashes ---
+
+  /** The broker dies; some time later it is there again, on what survived, and clients come back. */
+  async #crash(): Promise<void> {
+    const chance = this.#chance;
+    if (this.#lives.storage === undefined) return;
+    if (chance.happens(0.2)) await this.#rest();
+    const kind = chance.pick(["kill", "power"] as const);
+    this.#note(`the broker crashes: ${kind}`);
+    this.ledger.crashed();
+    this.#lives.crash(kind);
+    for (const pair of this.#pairs) {
+      // A client may not notice.
+      if (chance.happens(0.2)) pair.far.cut(false);
+    }
+    const downMs = chance.pick([0, 10, 3000, 100_000]);
+    const jumpedMs = chance.happens(0.5) ? 0 : chance.pick(WALL_CLOCK_JUMPS);
+    this.#note(`it is down for ${downMs} ms, the wall clock jumps by ${jumpedMs} ms`);
+    await this.#advance(downMs);
+    this.events.clock.jumpWallTime(jumpedMs);
+    await this.#restart();
+  }
+
+  async #restart(): Promise<void> {
+    const chance = this.#chance;
+    const broker = this.#lives.start();
+    if (chance.happens(0.15)) {
+      const count = chance.integer(0, 30);
+      await this.#some(count);
+      if (!broker.isListening) {
+        const kind = chance.pick(["kill", "power"] as const);
+        this.#note(`the broker crashes while it starts: ${kind}`);
+        this.#lives.crash(kind);
+        return this.#restart();
+      }
+    }
+    for (let tries = 0; !broker.isListening; tries += 1) {
+      if (tries > 100) throw new Error("the broker does not come up again");
+      await this.#advance(tries === 0 ? 0 : 100);
+    }
+    for (const client of this.#clients) {
+      if (!(client instanceof RawClient)) continue;
+      const { options } = client;
+      if (options === undefined || !this.#chance.happens(0.6)) continue;
+      this.#note(`${client.clientId} connects again`);
+      this.#open(client, { ...options, cleanStart: false }, this.plan.link);
+    }
   }
 
   // --- links ---
@@ -370,7 +390,7 @@ export class Simulation {
       if (pair.near.isClosed && pair.far.isClosed) this.#pairs.delete(pair);
     this.#connections += 1;
     const connection = this.ledger.connection(`connection ${this.#connections}`);
-    const present = this.#isFaulty || faults === NO_LINK_FAULTS ? faults : CALM;
+    const present = this.#lives.isFaulty || faults === NO_LINK_FAULTS ? faults : CALM;
     return this.broker.link(process, { faults: present }, (near, far) => {
       far.watcher = new PacketTap(connection);
       this.#pairs.add({ near, far, connection });
@@ -390,14 +410,14 @@ export class Simulation {
       client.checkAtRest();
       client.isSlow = true;
     }
-    this.#isFaulty = true;
+    this.#lives.isFaulty = true;
     for (const { near, far } of this.#pairs)
       if (near.faults === CALM) near.faults = far.faults = this.plan.link;
-    if (this.#store !== undefined) this.#store.faults = this.plan.store ?? NO_STORE_FAULTS;
+    this.#lives.storage?.spoil();
   }
 
   #calm(): void {
-    this.#isFaulty = false;
+    this.#lives.isFaulty = false;
     this.#release();
     for (const { near, far } of this.#pairs) {
       if (near.faults === NO_LINK_FAULTS) continue;
@@ -406,12 +426,7 @@ export class Simulation {
       if (near.isClosed !== far.isClosed) (near.isClosed ? far : near).cut(true);
       else if (!this.#clients.some((client) => client.link === near)) near.cut(true);
     }
-    const store = this.#store;
-    if (store !== undefined) {
-      store.faults = NO_STORE_FAULTS;
-      store.enter("ok");
-      store.unstall();
-    }
+    this.#lives.storage?.calm();
     for (const client of this.#clients) {
       client.releaseAcknowledgements();
       if (client instanceof OwnClient) client.isSlow = false;
