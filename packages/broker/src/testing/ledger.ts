@@ -1,6 +1,7 @@
 import { topicFilterMatches } from "@sericite/protocol";
 import type { Clock, ConnackPacket, ConnectPacket, Packet } from "@sericite/protocol";
 import { LedgerConnection } from "./ledger-connection.ts";
+import { Delayed } from "./ledger-delayed.ts";
 import { CONNECTED_AFTER_MARK_MS, forget } from "./ledger-crash.ts";
 import type { Restart } from "./ledger-crash.ts";
 import { checkRecords } from "./ledger-records.ts";
@@ -54,6 +55,7 @@ export class Ledger {
   readonly isDenied: (topicName: string) => boolean;
   readonly onPacket: LedgerOptions["onPacket"];
   readonly messages = new MessageBook();
+  readonly delayed = new Delayed(this);
   durability: DurabilityAudit | undefined;
   /** Everything that was wrong. */
   readonly complaints: string[] = [];
@@ -364,6 +366,7 @@ export class Ledger {
     }
     for (const connection of this.#connections) if (!connection.isClosed) connection.checkAtRest();
     this.#wills.atRest();
+    this.delayed.atRest();
     this.#closeRoutings();
     for (const session of this.#sessions) {
       checkOwed(this, session);
@@ -431,6 +434,7 @@ export class Ledger {
       // Where time was lost, it was at the latest now.
       session.detachedAtMs = Math.min(session.detachedAtMs, this.nowMs);
     }
+    this.delayed.restarted();
     this.#wills.restarted(this.#crashedAtMs, detachedAtMs, this.#restedAt);
   }
 

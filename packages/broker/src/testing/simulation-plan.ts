@@ -45,6 +45,7 @@ export type StepKind =
   | "connect"
   | "disconnect"
   | "publish"
+  | "delay"
   | "subscribe"
   | "unsubscribe"
   | "ping"
@@ -69,6 +70,7 @@ const ORDINARY: Readonly<Record<StepKind, number>> = {
   connect: 10,
   disconnect: 3,
   publish: 40,
+  delay: 3,
   subscribe: 10,
   unsubscribe: 3,
   ping: 1,

@@ -204,6 +204,13 @@ export class Simulation {
         this.#note(`${name} publishes ${describePublish(message)}`);
         return client.publish(message);
       }
+      case "delay": {
+        // What the suite's own client is told is looked up by Topic Name.
+        if (!(client instanceof RawClient) || !client.isConnected) return;
+        const message = this.#maker.delayed(name);
+        this.#note(`${name} publishes ${describePublish(message)}`);
+        return client.publish(message);
+      }
       case "subscribe": {
         if (!client.isConnected) return;
         const { subscriptions, identifier } = this.#maker.subscribe(client.version);
