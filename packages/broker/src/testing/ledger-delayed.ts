@@ -24,6 +24,8 @@ export function delayOf(topicName: string): { seconds: number; topicName: string
 /** Delayed messages: each that was accepted exactly once, not before its time, and soon after it. */
 export class Delayed {
   readonly #ledger: Ledger;
+  readonly #all = new Map<Routing, DelayedMessage>();
+  /** Of these, those that may still come. */
   readonly #open = new Map<Routing, DelayedMessage>();
 
   constructor(ledger: Ledger) {
@@ -57,20 +59,20 @@ export class Delayed {
       undefined,
     );
     routing.notBeforeMs = dueMs - EXPIRY_MARGIN_MS;
-    this.#open.set(routing, {
-      routing,
-      connection,
-      delayMs,
-      dueLatestMs: dueMs,
-      isAccepted: false,
-    });
+    const delayed = { routing, connection, delayMs, dueLatestMs: dueMs, isAccepted: false };
+    this.#all.set(routing, delayed);
+    this.#open.set(routing, delayed);
     return routing;
   }
 
   /** It came again, unanswered: perhaps it is only taken now. @returns whether it is one. */
   again(routing: Routing): boolean {
-    const delayed = this.#open.get(routing);
-    if (delayed === undefined) return routing.source === undefined;
+    const delayed = this.#all.get(routing);
+    if (delayed === undefined) return false;
+    if (!this.#open.has(routing)) {
+      this.#ledger.messages.reopen(routing, this.#ledger.nowMs + delayed.delayMs);
+      this.#open.set(routing, delayed);
+    }
     delayed.dueLatestMs = Math.max(delayed.dueLatestMs, this.#ledger.nowMs + delayed.delayMs);
     routing.notBeforeMs = Math.min(
       routing.notBeforeMs,
@@ -87,7 +89,7 @@ export class Delayed {
       // It may have been held before it was taken.
       delayed.dueLatestMs = Math.max(delayed.dueLatestMs, this.#ledger.nowMs + delayed.delayMs);
     }
-    return routing.source === undefined;
+    return this.#all.has(routing);
   }
 
   /** The broker is open again: what was due meanwhile comes now. */

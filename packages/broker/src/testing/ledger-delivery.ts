@@ -3,6 +3,7 @@ import type { LedgerConnection } from "./ledger-connection.ts";
 import type { Ledger } from "./ledger.ts";
 import { EXPIRY_MARGIN_MS, isExpired } from "./ledger-messages.ts";
 import type { Point, PublishedMessage, Routing } from "./ledger-messages.ts";
+import { isShared } from "./ledger-shared.ts";
 import type { Flight, LedgerSession, SubscriptionPeriod } from "./ledger-session.ts";
 
 /** Checks one PUBLISH that the broker sent to a client, and notes what it means. */
@@ -194,6 +195,10 @@ function checkFirst(
   const counts = session.counts.get(message) ?? [0, 0, 0];
   counts[packet.qos] += 1;
   session.counts.set(message, counts);
+  if (isShared(message.topicName)) {
+    session.delivered.add(message);
+    return connection.ledger.shared.deliver(connection, session, packet, message);
+  }
   const live = findLive(connection, session, packet, message);
   const retained = packet.retain ? findRetained(connection, session, packet, message) : "";
   session.delivered.add(message);

@@ -19,7 +19,9 @@ export function checkRecords(ledger: Ledger, store: WatchedStore): void {
   const recovery = collectRecovery();
   state.recover(recovery);
   const { sessions, retained, wills, delayed } = recovery.state();
-  const byKey = new Map(sessions.map((session) => [session.session, session]));
+  const byKey = new Map(
+    sessions.filter(({ hasLeft }) => !hasLeft).map((session) => [session.session, session]),
+  );
   for (const session of ledger.sessions()) {
     if (!ledger.isCertain(session) || session.expiry === 0 || session.storeKey === undefined)
       continue;

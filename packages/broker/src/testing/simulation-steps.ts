@@ -19,6 +19,10 @@ export const TOPIC_FILTERS = [
   "denied/#",
 ] as const;
 
+/** Topic Names of which only Shared Subscriptions get anything, and these. */
+export const SHARED_TOPICS = ["$shared/x", "$shared/y"] as const;
+export const SHARED_FILTERS = ["$share/g/$shared/x", "$share/h/$shared/y"] as const;
+
 /** What is no packet, in several ways: a reserved type, a cut PUBLISH, QoS 3, an AUTH, a PINGREQ with a body. */
 const NONSENSE = [
   [0x00, 0x00],
@@ -88,6 +92,18 @@ export class StepMaker {
     const { topicName, expiry, ...message } = this.publish(clientId, 4);
     const target = topicName.startsWith("denied/") ? "a" : topicName;
     return { ...message, topicName: `$delayed/${chance.pick([1, 5, 60, 300])}/${target}` };
+  }
+
+  /** A message for members of a Shared Subscription. */
+  shared(clientId: string): RawPublish {
+    const { payload } = this.publish(clientId, 4);
+    this.#messages += 1;
+    return {
+      topicName: this.#chance.pick(SHARED_TOPICS),
+      payload: payload || `m${this.#messages}`,
+      qos: this.#chance.integer(0, 2) as QoS,
+      retain: false,
+    };
   }
 
   /** One SUBSCRIBE: its filters, and a Subscription Identifier or none. */
