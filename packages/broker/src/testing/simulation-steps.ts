@@ -89,7 +89,7 @@ export class StepMaker {
   /** A message that the broker is to keep for a while. */
   delayed(clientId: string): RawPublish {
     const chance = this.#chance;
-    const { topicName, expiry, ...message } = this.publish(clientId, 4);
+    const { topicName, ...message } = this.publish(clientId, 4);
     const target = topicName.startsWith("denied/") ? "a" : topicName;
     return { ...message, topicName: `$delayed/${chance.pick([1, 5, 60, 300])}/${target}` };
   }
