@@ -1,4 +1,4 @@
-import type { SettingTable } from "../engine/settings.ts";
+import type { SettingsOf, SettingTable } from "../engine/settings.ts";
 
 /** Settings of who is let in. */
 export const authSettings = {
@@ -23,5 +23,16 @@ export const authSettings = {
       secret: true,
       text: "Password of that user.",
     },
+    aclFile: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "acl-file",
+      placeholder: "FILE",
+      text: "File of rules that say which topics a client may publish to and get. What no rule allows is denied.",
+    },
   },
 } as const satisfies SettingTable;
+
+/** The values of these settings. */
+export type AuthSettings = SettingsOf<typeof authSettings>;

@@ -218,10 +218,10 @@ export class Engine {
   }
 
   /** A member of a Shared Subscription is gone: another one gets its message. @returns false where there is none. */
-  passOn(group: SharedGroup, message: Message): boolean {
+  passOn(group: SharedGroup, message: Message, refusedBy?: readonly Session[]): boolean {
     // The store forgets a message that nothing there refers to, as it may be by now.
     message.isStored = false;
-    return deliverShared(this, group, message) >= 0;
+    return deliverShared(this, group, message, refusedBy) >= 0;
   }
 
   // --- the turn ---

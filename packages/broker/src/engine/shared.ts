@@ -78,6 +78,12 @@ export class SharedGroup {
     }
   }
 
+  /** A member that is none of these, connected ones first. */
+  other(than: readonly Session[]): Member | undefined {
+    const others = this.members.filter(({ session }) => !than.includes(session));
+    return others.find(({ session }) => session.connection !== undefined) ?? others[0];
+  }
+
   /** The first connected member from `start` on; where none is connected, the one at `start`. */
   #from(start: number): Member | undefined {
     const { members } = this;
@@ -177,15 +183,26 @@ export class SharedGroups {
   }
 }
 
-/** Gives a message to one member of the group [X-77]. @returns the record's position, or -1 where nobody took it. */
-export function deliverShared(engine: Engine, group: SharedGroup, message: Message): Position {
-  const member = group.choose(engine, message);
+/**
+ * Gives a message to one member of the group [X-77].
+ *
+ * @param refusedBy  Members that may not have it.
+ * @returns the record's position, or -1 where nobody took it.
+ */
+export function deliverShared(
+  engine: Engine,
+  group: SharedGroup,
+  message: Message,
+  refusedBy?: readonly Session[],
+): Position {
+  const member = refusedBy === undefined ? group.choose(engine, message) : group.other(refusedBy);
   if (member === undefined) return -1;
   const granted = member.options & OPTION_QOS;
   const qos = granted < message.qos ? granted : message.qos; // [MQTT5-4.8.2-3]
   const meta =
     message.retain && (member.options & OPTION_RETAIN_AS_PUBLISHED) !== 0 ? qos | META_RETAIN : qos;
-  return enqueue(engine, member.session, message, meta, member.extras);
+  const extras = refusedBy === undefined ? member.extras : { ...member.extras, refusedBy };
+  return enqueue(engine, member.session, message, meta, extras);
 }
 
 /** A small hash of a text (FNV-1a, 32 bits). */
