@@ -10,6 +10,12 @@ import {
   subscribeHelp,
   subscribeOptions,
 } from "../../packages/sericite/dist/client/subscribe-command.js";
+import {
+  storeActionHelp,
+  storeActions,
+  storeHelp,
+  storeOptions,
+} from "../../packages/sericite/dist/store/store-options.js";
 import { exitCodeTexts } from "../../packages/sericite/dist/exit-code.js";
 import { groupOptions, optionSyntax } from "../../packages/sericite/dist/options/help.js";
 import { code, generated, plain, table } from "./markdown.mjs";
@@ -50,6 +56,12 @@ export function commandPage() {
       ]),
     ),
     mosquittoText,
+    ...commandSection("store", storeHelp, []),
+    ...storeActions.flatMap((action) => [
+      `### store ${action}`,
+      ...helpParts(storeActionHelp[action], storeOptions[action]),
+    ]),
+    "What an export looks like: see [The embedded store](STORE.md#the-tool).",
     "## Exit codes",
     table(
       ["exit code", "meaning"],
@@ -61,8 +73,12 @@ export function commandPage() {
 }
 
 function commandSection(name, help, rows) {
+  return [`## sericite ${name}`, ...helpParts(help, rows)];
+}
+
+function helpParts(help, rows) {
   const examples = help.examples.map(([line, text]) => `${line}    # ${text}`);
-  const parts = [`## sericite ${name}`, help.summary, ["```sh", ...examples, "```"].join("\n")];
+  const parts = [help.summary, ["```sh", ...examples, "```"].join("\n")];
   for (const [group, members] of groupOptions(rows)) {
     const texts = members.map((row) => [code(optionSyntax(row)), plain(row.text) + later(row)]);
     parts.push(`**${group}**`, table(["option", "what it does"], texts));

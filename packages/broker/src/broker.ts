@@ -32,6 +32,7 @@ import type {
   Ownership,
   Store,
 } from "./engine/ports.ts";
+import { takesMessages } from "./engine/ports.ts";
 import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
@@ -242,7 +243,7 @@ export class Broker implements AsyncDisposable {
       expiresAt:
         messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
     });
-    if (engine.store.state === "refusing" && concernsStore(engine, message)) {
+    if (!takesMessages(engine.store.state) && concernsStore(engine, message)) {
       throw new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present");
     }
     const { sessions, store, bus } = route(engine, message, "broker", options.to);

@@ -94,6 +94,23 @@ export { DEFAULT_LOG_STORE_OPTIONS } from "./store/log/log-store-options.ts";
 export type { LogStoreOptions } from "./store/log/log-store-options.ts";
 export { LogStore } from "./store/log/log-store.ts";
 export type { LogStoreFigures } from "./store/log/log-store.ts";
+export type { CheckOptions, StoreLoss, StoreReport } from "./store/log/check.ts";
+export type { PositionRange } from "./store/log/positions.ts";
+export { isLogRecord } from "./store/log/record-table.ts";
+export type {
+  EndRecord,
+  KeptRecord,
+  LogRecord,
+  NumbersRecord,
+  OwnRecord,
+  SequenceRecord,
+  TrimmedRecord,
+} from "./store/log/record-table.ts";
+export { StoppedStore } from "./store/log/stopped-store.ts";
+export type { LargeQueue, LostReferences, StoreContent } from "./store/log/store-content.ts";
+export type { SegmentFigures, StoreFigures } from "./store/log/store-figures.ts";
+export type { StoreProgress, StoreWork } from "./store/log/store-work.ts";
+export type { StoreDamage } from "./store/log/survey.ts";
 export type { Message, MessageHandler, TopicFilters } from "@sericite/client";
 export { ReasonCode, UsageError, ConnectionError } from "@sericite/protocol";
 export type {

@@ -25,6 +25,11 @@ export const commands: readonly Command[] = [
     text: "Subscribe and print messages, with the options of mosquitto_sub.",
     load: () => import("./client/subscribe-command.ts"),
   },
+  {
+    name: "store",
+    text: "Check, show, copy or compact the store of a broker that does not run.",
+    load: () => import("./store/store-command.ts"),
+  },
 ];
 
 /**
@@ -61,7 +66,7 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<number> {
     case "--help":
     case "-h":
     case "help":
-      if (rest[0] !== undefined) return dispatch([rest[0], "--help"]);
+      if (rest[0] !== undefined) return dispatch([...rest, "--help"]);
       printText(overview());
       return ExitCode.ok;
   }

@@ -17,8 +17,11 @@ export const commandErrorCodes = {
   ERR_ADDRESS_UNKNOWN: "No network interface of this machine has the address.",
   ERR_FILE_LIMIT: "The process has no file descriptor left.",
   ERR_DRAIN: "The broker was asked to stop and did not within its time.",
-  ERR_OUTPUT: "What was received could not be written to the output.",
-  ERR_INPUT: "What was to be published could not be read.",
+  ERR_OUTPUT: "What was received, or exported, could not be written to the output.",
+  ERR_INPUT: "What was to be published, or imported, could not be read.",
+  ERR_NO_STORE: "The directory holds no store. `--data-dir` names another one.",
+  ERR_NOT_EMPTY: "A store is imported into an empty directory only.",
+  ERR_STOPPED: "A signal ended the command before it was done. The message says what is left.",
 } as const;
 
 /** A code of the command. */

@@ -20,13 +20,16 @@ export const exitCodeTexts: readonly (readonly [code: string, text: string])[] =
   ],
   [
     "1",
-    "Failed while running: no broker at the address, connection lost for good, port or data directory in use, disk full or read-only, output or input broken. `broker`: stopped before it had drained, or before its store was written.",
+    "Failed while running: no broker at the address, connection lost for good, port or data directory in use, disk full or read-only, output or input broken. `broker`: stopped before it had drained, or before its store was written. `store check`: the store is damaged.",
   ],
   ["2", "Wrong option, setting or config file. Nothing was started."],
   ["3", "`pub`, `sub`: the broker refused the connection, server unavailable (MQTT 3.x)."],
   ["4", "`pub`, `sub`: the broker refused the connection, bad user name or password (MQTT 3.x)."],
   ["5", "`pub`, `sub`: the broker refused the connection, not authorized (MQTT 3.x)."],
-  ["6", "`broker`: the store is damaged, or of a newer version. Starting it again does not help."],
+  [
+    "6",
+    "`broker`, `store`: the store is damaged, or of a newer version. Trying again does not help.",
+  ],
   ["27", "`sub`: the time of `-W` ran out."],
   [
     "128 to 162",

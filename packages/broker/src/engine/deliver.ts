@@ -1,7 +1,7 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { pageIn } from "./backlog.ts";
+import { pageIn, SETTLED_UNSAFE } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import { discard, recordSettled } from "./enqueue.ts";
 import type { Extras } from "./extras.ts";
@@ -15,6 +15,7 @@ import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
 import type { Session } from "./session.ts";
+import { deliverToOther } from "./shared.ts";
 
 /** Messages that one turn drops in place of sending them, such as those that the client may not have. */
 const DROPS = 1000;
@@ -90,8 +91,13 @@ function sendNext(connection: Connection, session: Session): Outcome {
   let packetIdentifier = 0;
   if (qos !== 0) {
     if (connection.sent >= connection.sendMaximum) return "none"; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2] [MQTT5-3.3.4-10] [MQTT5-4.9.0-3]
-    if (qos === 2 && queue.headPosition > engine.store.durable) {
-      engine.waitingSessions.add(session); // A crash must not make a QoS 2 message a new one.
+    if (
+      // A crash must not make a QoS 2 message a new one,
+      (qos === 2 && queue.headPosition > engine.store.durable) ||
+      // nor bring back so many settled ones that nobody knows which others were sent.
+      (session.settledCount >= SETTLED_UNSAFE && session.settledAt > engine.store.durable)
+    ) {
+      engine.waitingSessions.add(session);
       return "none";
     }
     packetIdentifier = identifierFor(session, message, meta);
@@ -153,7 +159,9 @@ function refuseHead(engine: Engine, session: Session): Outcome {
     return dropHead(engine, session);
   message.refer();
   dropHead(engine, session);
-  engine.passOn(extras.group, message, [...refusedBy, session]);
+  // The store forgets a message that nothing there refers to, as it may be by now.
+  message.isStored = false;
+  deliverToOther(engine, extras.group, message, [...refusedBy, session]);
   message.release();
   return "dropped";
 }

@@ -7,22 +7,17 @@ import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
 import { renderHelp } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
-import type { CommandLine } from "../options/option.ts";
 import { printSettings } from "../settings/print-settings.ts";
-import { resolveSettings } from "../settings/resolve-settings.ts";
-import type { ResolvedSettings } from "../settings/resolve-settings.ts";
-import { settingFlags } from "../settings/setting-options.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
-import { dataDirectory } from "./durable-settings.ts";
 import { letsAnonymousIn, openPorts } from "./exposure.ts";
+import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
+import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
 import { closeTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
-
-type Resolved = ResolvedSettings<typeof brokerCommandSettings>;
 
 /** Time beyond the drain's deadline after which the process ends without it. Milliseconds. */
 const graceMs = 2000;
@@ -41,7 +36,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText(renderHelp(brokerHelp, options));
     return ExitCode.ok;
   }
-  const resolved = await resolve(line);
+  const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
     printText(`# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`);
     return ExitCode.ok;
@@ -56,28 +51,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   return serve(resolved, anonymous);
 }
 
-/** Settings from flags, environment, config file and defaults. */
-async function resolve(line: CommandLine): Promise<Resolved> {
-  const fileName = lastOption(line, "config")?.words[0] ?? process.env["SERICITE_CONFIG"];
-  // Reading YAML costs 20 ms of start-up, and most starts have no file.
-  const file =
-    fileName === undefined || fileName === ""
-      ? undefined
-      : (await import("../settings/config-file.ts")).readConfigFile(fileName);
-  const resolved = resolveSettings(brokerCommandSettings, {
-    flags: settingFlags(brokerCommandSettings, line),
-    environment: process.env,
-    file,
-  });
-  const { store } = resolved.settings;
-  return {
-    ...resolved,
-    settings: { ...resolved.settings, store: { ...store, dataDir: dataDirectory(store) } },
-  };
-}
-
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
-function checkTogether({ settings }: Resolved): boolean {
+function checkTogether({ settings }: ResolvedBrokerSettings): boolean {
   if (openPorts(settings.listen).length === 0 && settings.listen.unix === "") {
     throw usageError(
       "ERR_NO_LISTENER",
@@ -87,7 +62,7 @@ function checkTogether({ settings }: Resolved): boolean {
   return letsAnonymousIn(settings);
 }
 
-async function serve(resolved: Resolved, anonymous: boolean): Promise<number> {
+async function serve(resolved: ResolvedBrokerSettings, anonymous: boolean): Promise<number> {
   const { log: logSettings, shutdown, ...ofBroker } = resolved.settings;
   const log = new LogWriter(
     new LogSink(1),
@@ -165,7 +140,7 @@ function announce(
 }
 
 /** What works, and could be better. */
-function warn(log: LogWriter, { settings, origins, ignored }: Resolved): void {
+function warn(log: LogWriter, { settings, origins, ignored }: ResolvedBrokerSettings): void {
   const lowLimit = fileLimitWarning(
     openFileLimit(),
     settings.limits.connections,

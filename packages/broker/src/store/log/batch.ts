@@ -233,10 +233,14 @@ export interface WholeFrame {
   visit(visitor: FrameVisitor): void;
 }
 
+/** Told of a body that is not as it was written. Offset and length in bytes, with its header. */
+export type BadBody = (number: MessageNumber, offset: number, length: number) => void;
+
 /**
  * Checks a frame with all its bodies.
  *
  * @param frame  As long as its header says.
+ * @param badBody  Where it is given, a bad body is told and left out, and makes nothing else bad.
  * @returns `undefined` where anything in it is not as it was written.
  * @throws ConnectionError ERR_STORE_NEWER where it is whole and of a newer version.
  */
@@ -244,6 +248,7 @@ export function checkFrame(
   frame: Uint8Array,
   crc32: Checksum,
   salt: number,
+  badBody?: BadBody,
 ): WholeFrame | undefined {
   const header = readFrameHeader(frame, 0);
   if (header === undefined || header.length > frame.length) return undefined;
@@ -272,9 +277,10 @@ export function checkFrame(
       view.getUint32(offset, true) !== crc ||
       view.getUint32(offset + 4, true) !== length ||
       crc32(frame.subarray(start, start + length), salt) >>> 0 !== crc
-    )
-      return undefined;
-    entries.push({ number, offset, length: BODY_HEADER + length, id });
+    ) {
+      if (badBody === undefined) return undefined;
+      badBody(number, offset, BODY_HEADER + length);
+    } else entries.push({ number, offset, length: BODY_HEADER + length, id });
     offset = start + length;
   }
   return {

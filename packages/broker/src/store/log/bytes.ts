@@ -45,8 +45,9 @@ export class ByteWriter {
     this.length += 8;
   }
 
-  /** A whole number 0…2^53-1: seven bits a byte, the lowest first. */
+  /** A whole number 0…2^53-1: seven bits a byte, the lowest first. @throws RangeError above it. */
   varint(value: number): void {
+    if (value > Number.MAX_SAFE_INTEGER) throw new RangeError(`${value} cannot be written`);
     this.#need(8);
     let rest = value;
     while (rest > 0x7f) {

@@ -12,7 +12,7 @@ import type { Task } from "./task.ts";
 import { WindowReader } from "./window-reader.ts";
 
 /** In front of a slice: length and checksum (u32). */
-const SLICE_HEADER = 8;
+export const SLICE_HEADER = 8;
 /** A slice is closed at this size or with so many records: making one takes a millisecond or two. */
 const SLICE_BYTES = 64 * 1024;
 const SLICE_RECORDS = 1000;

@@ -4,9 +4,12 @@ import type { CheckpointLog } from "./checkpoint.ts";
 import { compactSegment } from "./compact.ts";
 import type { CompactLog } from "./compact.ts";
 import type { Disk } from "./disk.ts";
+import type { StoreErrorCode } from "./error-codes.ts";
 import { writeIndexFile } from "./index-file.ts";
 import { fileName } from "./segment.ts";
 import type { Segment } from "./segment.ts";
+import { goOn } from "./store-work.ts";
+import type { StoreWork } from "./store-work.ts";
 import { stepOf, wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
@@ -14,6 +17,8 @@ import type { Task } from "./task.ts";
 const SEGMENTS = 16;
 /** Small is a segment below this share of a full one. */
 const SMALL = 1 / 16;
+/** Whoever asks for all to be compacted has segments copied of which less than this is wanted. */
+const DENSE = 0.9;
 
 /** When a log is tidied. */
 export interface HousekeepingOptions {
@@ -72,6 +77,8 @@ export class Housekeeping {
   #isPausing = false;
   #cancelPause: (() => void) | undefined;
   #onStopped: (() => void) | undefined;
+  /** Takes over from what runs. */
+  #onEnd: (() => void) | undefined;
 
   constructor(
     disk: Disk,
@@ -127,11 +134,83 @@ export class Housekeeping {
     });
   }
 
+  /**
+   * Does all at once that would be due some time or other, and more: what is wanted of segments is
+   * copied together where that makes them smaller.
+   */
+  *compact(work: StoreWork): Task<void> {
+    if (this.#isBusy && !this.#isPausing)
+      yield* wait<void>((resolve) => {
+        this.#onEnd = () => resolve();
+      });
+    this.#cancelPause?.();
+    this.#isPausing = false;
+    this.#isBusy = true;
+    try {
+      yield* this.#compactAll(work);
+    } finally {
+      this.#isBusy = false;
+      this.#end();
+    }
+    this.look();
+  }
+
+  *#compactAll(work: StoreWork): Task<void> {
+    const { segments } = this.#log.state;
+    yield* this.#removeAll();
+    yield* this.#writeCheckpoint();
+    yield* this.#removeAll();
+    // Only those of now: of copies, however dense, another copy could be made for ever.
+    const small = segments.all.filter((segment) => this.#isSmall(segment));
+    const sparse = segments.all.filter(
+      (segment) =>
+        this.#isMovable(segment) &&
+        (segment.liveBytes < segment.size * DENSE || (small.length > 1 && small.includes(segment))),
+    );
+    const ofBytes = sparse.reduce((sum, { size }) => sum + size, 0);
+    let bytes = 0;
+    for (const segment of sparse) {
+      if (!this.#isMovable(segment)) continue;
+      yield* goOn(this.#disk, work, { step: "compact", bytes, ofBytes });
+      bytes += segment.size;
+      try {
+        yield* compactSegment(this.#disk, this.#log, segment);
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== ("ERR_STORE_DAMAGED" satisfies StoreErrorCode)) throw error;
+        // It stays as it is; the others are compacted all the same.
+        this.#log.failed(error as Error);
+      }
+      yield* this.#removeAll();
+    }
+    if (sparse.length === 0) return;
+    // Else the next start would read every copy.
+    yield* this.#writeCheckpoint();
+    yield* this.#removeAll();
+  }
+
+  /** Removes all that may go, and writes the indexes that are missing. */
+  *#removeAll(): Task<void> {
+    for (let task = this.#tidying(); task !== undefined; task = this.#tidying()) yield* task;
+  }
+
   #end(): void {
+    this.#onEnd?.();
+    this.#onEnd = undefined;
     if (this.#isStopped) this.#onStopped?.();
   }
 
   #due(): Task<void> | undefined {
+    const task = this.#tidying();
+    if (task !== undefined) return task;
+    if (this.#log.isRefusing) return undefined;
+    if (this.#isCheckpointDue()) return this.#writeCheckpoint();
+    const sparse = (this.#isWasteful() ? this.#sparsest() : undefined) ?? this.#smallest();
+    return sparse === undefined ? undefined : compactSegment(this.#disk, this.#log, sparse);
+  }
+
+  /** What can be removed, or lacks an index. */
+  #tidying(): Task<void> | undefined {
     const { segments } = this.#log.state;
     if (this.#garbage.length > 0) return this.#removeGarbage();
     const dead = segments.all.find((segment) => this.#isDead(segment));
@@ -141,10 +220,7 @@ export class Housekeeping {
     const bare = segments.all.find(
       (segment) => segment.isSealed && !segment.hasIndexFile && segment.flushed === segment.size,
     );
-    if (bare !== undefined) return this.#writeIndex(bare);
-    if (this.#isCheckpointDue()) return this.#writeCheckpoint();
-    const sparse = (this.#isWasteful() ? this.#sparsest() : undefined) ?? this.#smallest();
-    return sparse === undefined ? undefined : compactSegment(this.#disk, this.#log, sparse);
+    return bare === undefined ? undefined : this.#writeIndex(bare);
   }
 
   /**
@@ -196,13 +272,14 @@ export class Housekeeping {
 
   /** A small segment, where there are too many of them. */
   #smallest(): Segment | undefined {
-    const limit = this.#options.segmentBytes * SMALL;
-    const small = this.#log.state.segments.all.filter(
-      (segment) => segment.size < limit && this.#isMovable(segment),
-    );
+    const small = this.#log.state.segments.all.filter((segment) => this.#isSmall(segment));
     // Once begun, half of them go, so that not every start has to.
     this.#isMerging = small.length > (this.#isMerging ? SEGMENTS / 2 : SEGMENTS);
     return this.#isMerging ? small[0] : undefined;
+  }
+
+  #isSmall(segment: Segment): boolean {
+    return segment.size < this.#options.segmentBytes * SMALL && this.#isMovable(segment);
   }
 
   #isMovable(segment: Segment): boolean {

@@ -20,9 +20,11 @@ import { LogReader } from "./log-reader.ts";
 import { DEFAULT_LOG_STORE_OPTIONS } from "./log-store-options.ts";
 import type { LogStoreOptions } from "./log-store-options.ts";
 import { NOWHERE } from "./message-table.ts";
+import type { LogRecord } from "./record-table.ts";
 import { recover } from "./recover.ts";
 import type { Recovered } from "./recover.ts";
 import { StoreHealth } from "./store-health.ts";
+import type { StoreWork } from "./store-work.ts";
 import { tellRecovery } from "./tell-recovery.ts";
 import { stepOf, wait } from "./task.ts";
 import type { Task } from "./task.ts";
@@ -103,9 +105,10 @@ export class LogStore implements Store {
     return this.#health.state;
   }
 
-  /** What makes `state` "refusing": a failure of the disk, or a bound that was reached. */
+  /** What makes `state` "refusing" or "full": a failure of the disk, or a bound that was reached. */
   get trouble(): Error | undefined {
-    if (this.#phase !== "open" || this.state !== "refusing") return undefined;
+    if (this.#phase !== "open" || (this.state !== "refusing" && this.state !== "full"))
+      return undefined;
     return this.#writer.failure ?? this.#health.crossedBound;
   }
 
@@ -139,15 +142,16 @@ export class LogStore implements Store {
 
   append(record: StoreRecord): Position {
     this.#requireOpen(`record ${record.type}`);
-    const position = this.#openBatch();
-    try {
-      this.#add(record, position);
-    } catch (error) {
-      // A batch number without a batch would be taken for a batch that is missing.
-      if (this.#writer.builder.isEmpty) this.#position -= 1;
-      throw error;
-    }
-    return position;
+    return this.#append(record.type === "trim" ? this.#state.kept(record) : record);
+  }
+
+  /**
+   * Takes a record as another store kept it, for a store that is to become like that one: all that
+   * `checkStore` or `exportStore` give, in their order, into an empty store.
+   */
+  restore(record: LogRecord): Position {
+    this.#requireOpen(`record ${record.type}`);
+    return this.#append(record);
   }
 
   endTurn(): void {
@@ -194,6 +198,17 @@ export class LogStore implements Store {
         else fail(damage.error);
       }, fail);
     });
+  }
+
+  /**
+   * Makes the store as small as it can be: writes a checkpoint, copies together what is wanted of
+   * segments with much that is not, and removes the rest. Nothing may be appended meanwhile.
+   *
+   * @throws ConnectionError where the disk fails. Nothing is lost by that, nor by ending early.
+   */
+  compact(work: StoreWork = {}): Promise<void> {
+    this.#requireOpen("compact");
+    return this.#disk.promise(stepOf(this.#housekeeping.compact(work)));
   }
 
   /** Flushes and lets go. @throws ConnectionError where the disk does not take the rest. */
@@ -292,7 +307,7 @@ export class LogStore implements Store {
         return store.#writer.failure !== undefined;
       },
       get isShort() {
-        return store.#health.state === "refusing";
+        return store.#health.state === "full" || store.#health.state === "refusing";
       },
       get isSettled() {
         return store.#phase === "open" && store.#writer.flushed >= store.#startedAt;
@@ -332,12 +347,23 @@ export class LogStore implements Store {
   /** Whether copied bodies share the engine's batch; else `closeMoved` ends theirs. */
   #isMovedBatch = false;
 
-  #add(record: StoreRecord, position: Position): void {
+  #append(record: LogRecord): Position {
+    const position = this.#openBatch();
+    try {
+      this.#add(record, position);
+    } catch (error) {
+      // A batch number without a batch would be taken for a batch that is missing.
+      if (this.#writer.builder.isEmpty) this.#position -= 1;
+      throw error;
+    }
+    return position;
+  }
+
+  #add(record: LogRecord, position: Position): void {
     const { builder } = this.#writer;
     if (record.type !== "message") {
-      const kept = this.#state.kept(record);
-      builder.add(kept);
-      this.#state.apply(kept);
+      builder.add(record);
+      this.#state.apply(record);
       return;
     }
     const { number } = record.message;

@@ -1,7 +1,7 @@
 import type { QoS } from "@sericite/protocol";
 import type { MessageNumber, SessionKey, StoredMessage } from "../../engine/ports.ts";
 import type { BanKind, StoreRecord } from "../../engine/records.ts";
-import type { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
 import { storeError } from "./error-codes.ts";
 
 type RecordType = StoreRecord["type"];
@@ -561,6 +561,29 @@ export function decodeRecord(reader: ByteReader, id: number, version: number): L
   if (encoding === undefined) throw newer(`record type ${id}`);
   if (version > encoding.version) throw newer(`record type ${id} version ${version}`);
   return encoding.decode(reader, version);
+}
+
+/**
+ * Whether a value is a record with all its fields and no others, as it can be kept.
+ *
+ * @param isEqual  Compares two values deeply.
+ */
+export function isLogRecord(
+  value: unknown,
+  isEqual: (a: unknown, b: unknown) => boolean,
+): value is LogRecord {
+  const { type } = (value ?? {}) as { type?: unknown };
+  const encoding = typeof type === "string" ? byType.get(type) : undefined;
+  if (encoding === undefined) return false;
+  const writer = new ByteWriter();
+  try {
+    encodeRecord(writer, value as LogRecord);
+    const reader = new ByteReader(writer.bytes);
+    // What cannot be written, or reads otherwise than it was, is no record.
+    return isEqual(decodeRecord(reader, reader.byte(), reader.byte()), value);
+  } catch {
+    return false;
+  }
 }
 
 /** Something in a file that this version does not know. */

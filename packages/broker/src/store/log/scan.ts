@@ -1,5 +1,5 @@
 import { checkFrame, FRAME_HEADER, FRAME_MAGIC, readFrameHeader } from "./batch.ts";
-import type { WholeFrame } from "./batch.ts";
+import type { BadBody, WholeFrame } from "./batch.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { FILE_HEADER } from "./segment.ts";
 import type { Task } from "./task.ts";
@@ -21,18 +21,24 @@ export interface ScanEnd {
   readonly isBroken: boolean;
 }
 
-/** Reads the frames of a segment from front to back, up to the first that is not whole. */
+/**
+ * Reads the frames of a segment from front to back, up to the first that is not whole.
+ *
+ * @param badBody  Is told of bad bodies in frames that are whole but for them; offsets are the
+ * file's. Without it such a frame is not whole.
+ */
 export function* scanFrames(
   disk: Disk,
   file: DiskFile,
   size: number,
   salt: number,
   visit: (found: FoundFrame) => void,
+  badBody?: BadBody,
 ): Task<ScanEnd> {
   const reader = new WindowReader(file);
   let offset = FILE_HEADER;
   while (offset < size) {
-    const found = yield* frameAt(disk, reader, offset, size, salt);
+    const found = yield* frameAt(disk, reader, offset, size, salt, badBody);
     if (found === undefined) return { offset, isBroken: true };
     visit(found);
     offset += found.bytes.length;
@@ -40,7 +46,11 @@ export function* scanFrames(
   return { offset, isBroken: false };
 }
 
-/** Looks for whole frames behind a broken place. */
+/**
+ * Looks for whole frames behind a broken place.
+ *
+ * @param badBody  As for `scanFrames`.
+ */
 export function* framesBehind(
   disk: Disk,
   file: DiskFile,
@@ -48,6 +58,7 @@ export function* framesBehind(
   size: number,
   salt: number,
   visit: (found: FoundFrame) => void,
+  badBody?: BadBody,
 ): Task<void> {
   const reader = new WindowReader(file);
   let offset = from;
@@ -59,7 +70,7 @@ export function* framesBehind(
       continue;
     }
     offset += at;
-    const found = yield* frameAt(disk, reader, offset, size, salt);
+    const found = yield* frameAt(disk, reader, offset, size, salt, badBody);
     if (found !== undefined) visit(found);
     offset += found?.bytes.length ?? 1;
   }
@@ -71,6 +82,7 @@ function* frameAt(
   offset: number,
   size: number,
   salt: number,
+  badBody?: BadBody,
 ): Task<FoundFrame | undefined> {
   const start = yield* reader.at(offset, FRAME_HEADER);
   const header = readFrameHeader(start, 0);
@@ -79,7 +91,12 @@ function* frameAt(
   const view = yield* reader.at(offset, header.length);
   if (view.length < header.length) return undefined;
   const bytes = view.subarray(0, header.length);
-  const frame = checkFrame(bytes, (part, value) => disk.crc32(part, value), salt);
+  const frame = checkFrame(
+    bytes,
+    (part, value) => disk.crc32(part, value),
+    salt,
+    badBody && ((number, at, length) => badBody(number, offset + at, length)),
+  );
   return frame === undefined ? undefined : { frame, offset, bytes };
 }
 
