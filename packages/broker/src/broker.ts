@@ -12,7 +12,7 @@ import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protoc
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import { checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
 import { ConfiguredAcl } from "./auth/acl-configured.ts";
-import { UserAuthenticator } from "./auth/user.ts";
+import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 import type { Counters } from "./engine/counters.ts";
@@ -23,19 +23,13 @@ import type { EventListener, EventName } from "./engine/events.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
-import type {
-  Authentication,
-  Authenticator,
-  Bus,
-  ConnectRequest,
-  Log,
-  Ownership,
-  Store,
-} from "./engine/ports.ts";
+import type { Authenticator, Bus, Log, Ownership, Store } from "./engine/ports.ts";
 import { takesMessages } from "./engine/ports.ts";
 import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
+import { Entry } from "./entry.ts";
+import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
 import { Listening } from "./listening.ts";
 import type { ListenOptions } from "./listening.ts";
@@ -56,10 +50,10 @@ import { LocalOwnership, NullBus } from "./store/single-node.ts";
 export interface BrokerOptions {
   /** Some of the settings (`brokerSettings` lists them). */
   readonly settings?: PartialSettings;
-  /** Who is let in. Default: the user of `auth.username`, or everybody while only loopback is listened on. */
-  readonly authenticator?:
-    | Authenticator
-    | ((request: ConnectRequest) => Authentication | boolean | Promise<Authentication | boolean>);
+  /** Says alone who is let in. Default: what the settings of `auth` name, or everybody while only loopback is listened on. */
+  readonly authenticator?: Authenticator | AuthenticatorFunction;
+  /** Say who is let in, one after the other until one knows the client, before those that the settings name. */
+  readonly authenticators?: readonly (ChainedAuthenticator | ChainedAuthenticatorFunction)[];
   /** Awaited questions that may refuse; several sets are asked in order. */
   readonly hooks?: Hooks | readonly Hooks[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
@@ -109,7 +103,7 @@ export interface LocalSubscribeOptions extends SubscribeOptions {
 /** An MQTT broker in this process. Several may live in one. */
 export class Broker implements AsyncDisposable {
   readonly #engine: Engine;
-  readonly #hasAuthenticator: boolean;
+  readonly #entry: Entry;
   readonly #listening: Listening;
   readonly #acl: ConfiguredAcl;
   /** Those of the options. */
@@ -124,7 +118,7 @@ export class Broker implements AsyncDisposable {
   constructor(
     engine: Engine,
     settings: Settings,
-    hasAuthenticator: boolean,
+    entry: Entry,
     recovered: Recovered,
     acl: ConfiguredAcl,
     hooks: readonly Hooks[],
@@ -134,7 +128,7 @@ export class Broker implements AsyncDisposable {
     this.#hooks = hooks;
     this.#engine = engine;
     this.#settings = settings;
-    this.#hasAuthenticator = hasAuthenticator;
+    this.#entry = entry;
     this.#listening = new Listening((link) => engine.accept(link), engine.log);
   }
 
@@ -204,7 +198,7 @@ export class Broker implements AsyncDisposable {
   }
 
   get #isOpenToAll(): boolean {
-    return !this.#hasAuthenticator && !this.#settings.auth.allowAnonymous;
+    return this.#engine.authenticator === undefined && !this.#settings.auth.allowAnonymous;
   }
 
   /**
@@ -381,11 +375,15 @@ export class Broker implements AsyncDisposable {
         (row.live ? changed : needRestart).push(`${section}.${key}`);
       }
     }
+    const reloadEntry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
     if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
       changed.push("tls.certificate");
     const reloadAcl = this.#acl.prepareReload(next.auth);
     if (reloadAcl !== undefined && !changed.includes("auth.aclFile")) changed.push("auth.aclFile");
+    const authenticator = reloadEntry();
+    if (authenticator === undefined && !next.auth.allowAnonymous) this.#listening.checkExposure();
+    this.#engine.authenticator = authenticator;
     reloadCertificates?.();
     if (reloadAcl !== undefined) {
       reloadAcl();
@@ -444,7 +442,6 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
-  const authenticator = authenticatorOf(options, settings);
   const acl = new ConfiguredAcl(settings.auth);
   const hooks = [options.hooks ?? []].flat();
   const configured =
@@ -459,39 +456,22 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    authenticator,
     hooks: hooksOf(acl, hooks),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
+  const entry = new Entry(options, settings, engine.counters, engine.log);
+  engine.authenticator = entry.prepare(settings)();
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, authenticator !== undefined, recovered, acl, hooks);
+  return new Broker(engine, settings, entry, recovered, acl, hooks);
 }
 
 /** Rules come before the hooks of the program: those are only asked about what is allowed. */
 function hooksOf(acl: ConfiguredAcl, hooks: readonly Hooks[]): Hooks {
   return joinHooks(acl.hooks === undefined ? hooks : [acl.hooks, ...hooks]);
-}
-
-function authenticatorOf(options: BrokerOptions, settings: Settings): Authenticator | undefined {
-  const given = options.authenticator;
-  if (typeof given === "function") {
-    return {
-      authenticate: (request) => {
-        const answer = given(request);
-        return answer instanceof Promise ? answer.then(authenticationOf) : authenticationOf(answer);
-      },
-    };
-  }
-  if (given !== undefined) return given;
-  return settings.auth.username === "" ? undefined : new UserAuthenticator(settings.auth);
-}
-
-function authenticationOf(answer: Authentication | boolean): Authentication {
-  return typeof answer === "boolean" ? (answer ? { accepted: true } : { accepted: false }) : answer;
 }
 
 /** Client Identifiers that are assigned should not be guessed. */

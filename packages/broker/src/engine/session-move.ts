@@ -338,7 +338,7 @@ export class SessionMoves {
   #sendBacklog(departure: Departure, from: number, sent: number): void {
     const engine = this.#engine;
     const { session } = departure;
-    const { clientId, nextSequence } = session;
+    const { clientId, nextSequence, backlog } = session;
     const isOver = (): boolean => this.#departures.get(clientId) !== departure;
     const again = (delayMs: number): void => {
       const timer = new TimerEntry(() => {
@@ -355,7 +355,9 @@ export class SessionMoves {
         if (isOver()) return;
         if (unreadable.length > 0) engine.dropUnseen("unreadable", clientId, unreadable.length);
         const waiting = entries.filter(
-          ({ sequence }) => session.backlog?.answered?.has(sequence) !== true,
+          ({ sequence, qos }) =>
+            backlog?.answered?.has(sequence) !== true &&
+            (qos > 0 || sequence >= (backlog?.freshFrom ?? 0)),
         );
         const page = waiting.map((entry, i) => storedEntryOf(engine, entry, i < sent));
         this.#sendPage(departure, page);
