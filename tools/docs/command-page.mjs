@@ -17,6 +17,7 @@ import {
   storeOptions,
 } from "../../packages/sericite/dist/store/store-options.js";
 import { exitCodeTexts } from "../../packages/sericite/dist/exit-code.js";
+import { passwdHelp, passwdOptions } from "../../packages/sericite/dist/passwd/passwd-command.js";
 import { groupOptions, optionSyntax } from "../../packages/sericite/dist/options/help.js";
 import { code, generated, plain, table } from "./markdown.mjs";
 
@@ -55,6 +56,8 @@ export function commandPage() {
         Object.keys(rows).map(code).join(", "),
       ]),
     ),
+    ...commandSection("passwd", passwdHelp, passwdOptions),
+    "See [Authentication](AUTHENTICATION.md) for what the broker does with the file.",
     mosquittoText,
     ...commandSection("store", storeHelp, []),
     ...storeActions.flatMap((action) => [

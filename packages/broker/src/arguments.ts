@@ -7,6 +7,7 @@ import { hookNames } from "./engine/hooks.ts";
 const optionNames = [
   "settings",
   "authenticator",
+  "authenticators",
   "hooks",
   "log",
   "store",

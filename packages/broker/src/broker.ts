@@ -11,7 +11,7 @@ import {
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import { checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
-import { UserAuthenticator } from "./auth/user.ts";
+import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 import type { Counters } from "./engine/counters.ts";
@@ -22,18 +22,13 @@ import type { EventListener, EventName } from "./engine/events.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
-import type {
-  Authentication,
-  Authenticator,
-  Bus,
-  ConnectRequest,
-  Log,
-  Ownership,
-  Store,
-} from "./engine/ports.ts";
+import type { Authenticator, Bus, Log, Ownership, Store } from "./engine/ports.ts";
+import { takesMessages } from "./engine/ports.ts";
 import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
+import { Entry } from "./entry.ts";
+import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
 import { Listening } from "./listening.ts";
 import type { ListenOptions } from "./listening.ts";
@@ -54,10 +49,10 @@ import { LocalOwnership, NullBus } from "./store/single-node.ts";
 export interface BrokerOptions {
   /** Some of the settings (`brokerSettings` lists them). */
   readonly settings?: PartialSettings;
-  /** Who is let in. Default: the user of `auth.username`, or everybody while only loopback is listened on. */
-  readonly authenticator?:
-    | Authenticator
-    | ((request: ConnectRequest) => Authentication | boolean | Promise<Authentication | boolean>);
+  /** Says alone who is let in. Default: what the settings of `auth` name, or everybody while only loopback is listened on. */
+  readonly authenticator?: Authenticator | AuthenticatorFunction;
+  /** Say who is let in, one after the other until one knows the client, before those that the settings name. */
+  readonly authenticators?: readonly (ChainedAuthenticator | ChainedAuthenticatorFunction)[];
   /** Awaited questions that may refuse; several sets are asked in order. */
   readonly hooks?: Hooks | readonly Hooks[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
@@ -107,7 +102,7 @@ export interface LocalSubscribeOptions extends SubscribeOptions {
 /** An MQTT broker in this process. Several may live in one. */
 export class Broker implements AsyncDisposable {
   readonly #engine: Engine;
-  readonly #hasAuthenticator: boolean;
+  readonly #entry: Entry;
   readonly #listening: Listening;
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
@@ -116,11 +111,11 @@ export class Broker implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
-  constructor(engine: Engine, settings: Settings, hasAuthenticator: boolean, recovered: Recovered) {
+  constructor(engine: Engine, settings: Settings, entry: Entry, recovered: Recovered) {
     this.recovered = recovered;
     this.#engine = engine;
     this.#settings = settings;
-    this.#hasAuthenticator = hasAuthenticator;
+    this.#entry = entry;
     this.#listening = new Listening((link) => engine.accept(link), engine.log);
   }
 
@@ -190,7 +185,7 @@ export class Broker implements AsyncDisposable {
   }
 
   get #isOpenToAll(): boolean {
-    return !this.#hasAuthenticator && !this.#settings.auth.allowAnonymous;
+    return this.#engine.authenticator === undefined && !this.#settings.auth.allowAnonymous;
   }
 
   /**
@@ -229,7 +224,7 @@ export class Broker implements AsyncDisposable {
       expiresAt:
         messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
     });
-    if (engine.store.state === "refusing" && concernsStore(engine, message)) {
+    if (!takesMessages(engine.store.state) && concernsStore(engine, message)) {
       throw new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present");
     }
     const { sessions, store, bus } = route(engine, message, "broker", options.to);
@@ -367,9 +362,13 @@ export class Broker implements AsyncDisposable {
         (row.live ? changed : needRestart).push(`${section}.${key}`);
       }
     }
+    const reloadEntry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
     if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
       changed.push("tls.certificate");
+    const authenticator = reloadEntry();
+    if (authenticator === undefined && !next.auth.allowAnonymous) this.#listening.checkExposure();
+    this.#engine.authenticator = authenticator;
     reloadCertificates?.();
     this.#settings = next;
     this.#engine.settings = next;
@@ -424,7 +423,6 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
-  const authenticator = authenticatorOf(options, settings);
   const configured =
     options.store === undefined
       ? configuredStore(settings.store)
@@ -437,34 +435,17 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    authenticator,
     hooks: options.hooks === undefined ? undefined : joinHooks([options.hooks].flat()),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
+  const entry = new Entry(options, settings, engine.counters, engine.log);
+  engine.authenticator = entry.prepare(settings)();
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, authenticator !== undefined, recovered);
-}
-
-function authenticatorOf(options: BrokerOptions, settings: Settings): Authenticator | undefined {
-  const given = options.authenticator;
-  if (typeof given === "function") {
-    return {
-      authenticate: (request) => {
-        const answer = given(request);
-        return answer instanceof Promise ? answer.then(authenticationOf) : authenticationOf(answer);
-      },
-    };
-  }
-  if (given !== undefined) return given;
-  return settings.auth.username === "" ? undefined : new UserAuthenticator(settings.auth);
-}
-
-function authenticationOf(answer: Authentication | boolean): Authentication {
-  return typeof answer === "boolean" ? (answer ? { accepted: true } : { accepted: false }) : answer;
+  return new Broker(engine, settings, entry, recovered);
 }
 
 /** Client Identifiers that are assigned should not be guessed. */

@@ -8,6 +8,8 @@ export const brokerErrorCodes = {
     "A setting is unknown, or its value is of the wrong type or out of range. The message names it.",
   ERR_ANONYMOUS_BEYOND_LOOPBACK:
     "A listener beyond loopback would let everybody in. Configure authentication, or ask for anonymous access by name (auth.allowAnonymous).",
+  ERR_PASSWORD_FILE:
+    "A password file cannot be read or written. The message names the file, and the line where it is about one.",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",
   ERR_STORE_REFUSING: "The store takes no durable messages at present; the message had no effect.",
   ...storeErrorCodes,

@@ -6,6 +6,9 @@ export type {
   LocalPublishResult,
   Reconfiguration,
 } from "./broker.ts";
+export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
+export { namesAuthentication } from "./entry.ts";
+export type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";
@@ -26,6 +29,8 @@ export type {
 export type {
   Admission,
   Authentication,
+  AuthenticationExchange,
+  AuthenticationStep,
   Authenticator,
   Bus,
   Claim,

@@ -273,6 +273,13 @@ export class Listening {
     return listener;
   }
 
+  /** @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK where other machines can reach a listener. */
+  checkExposure(): void {
+    for (const { name, host } of this.#listeners) {
+      if (!name.startsWith("unix:") && !isLoopback(host)) throw anonymousBeyondLoopback(host);
+    }
+  }
+
   /**
    * Reads the certificates of the settings again, for the listeners that show them.
    *

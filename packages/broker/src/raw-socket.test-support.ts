@@ -65,7 +65,16 @@ export class RawSocket {
     options: Partial<ConnectPacket> = {},
   ): Promise<RawSocket> {
     const raw = await RawSocket.open(port, protocolVersion);
-    raw.send({
+    raw.sendConnect(clientId, options);
+    await raw.until(() => raw.told.length > 0);
+    const line = raw.told.shift();
+    if (line?.startsWith("CONNACK 0x00") !== true) throw new Error(`${clientId} was told ${line}`);
+    return raw;
+  }
+
+  sendConnect(clientId: string, options: Partial<ConnectPacket> = {}): void {
+    const { protocolVersion } = this;
+    this.send({
       type: "connect",
       protocolVersion,
       clientId,
@@ -73,10 +82,6 @@ export class RawSocket {
       keepAlive: 0,
       ...options,
     });
-    await raw.until(() => raw.told.length > 0);
-    const line = raw.told.shift();
-    if (line?.startsWith("CONNACK 0x00") !== true) throw new Error(`${clientId} was told ${line}`);
-    return raw;
   }
 
   /** @returns whether the kernel took it. */

@@ -46,7 +46,7 @@ test("a change of state is told with the reason, its code, and what to do", () =
   watched.enter("refusing", FULL);
   watched.enter("ok");
   assert.deepEqual(watched.texts, [
-    "warn the store refuses durable messages; all else goes on: no space left to write 1.log " +
+    "warn the store can write nothing at present: durable messages and sessions are refused: no space left to write 1.log " +
       "(ERR_STORE_DISK_FULL: There is no space left for the store. Free some; nothing is lost meanwhile.)",
     "info the store takes messages again",
   ]);

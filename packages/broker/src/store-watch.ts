@@ -16,7 +16,8 @@ export interface WatchedStore extends Store {
 const stateTexts: Readonly<Record<StoreState, string>> = {
   ok: "the store takes messages again",
   slow: "the disk of the store does not keep up: publishers are held",
-  refusing: "the store refuses durable messages; all else goes on",
+  full: "the store takes no durable messages until clients have fetched some; all else goes on",
+  refusing: "the store can write nothing at present: durable messages and sessions are refused",
 };
 
 /**

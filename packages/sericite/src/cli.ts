@@ -26,6 +26,11 @@ export const commands: readonly Command[] = [
     load: () => import("./client/subscribe-command.ts"),
   },
   {
+    name: "passwd",
+    text: "Keep the users of a password file.",
+    load: () => import("./passwd/passwd-command.ts"),
+  },
+  {
     name: "store",
     text: "Check, show, copy or compact the store of a broker that does not run.",
     load: () => import("./store/store-command.ts"),

@@ -18,10 +18,11 @@ export const commandErrorCodes = {
   ERR_FILE_LIMIT: "The process has no file descriptor left.",
   ERR_DRAIN: "The broker was asked to stop and did not within its time.",
   ERR_OUTPUT: "What was received, or exported, could not be written to the output.",
-  ERR_INPUT: "What was to be published, or imported, could not be read.",
+  ERR_INPUT: "What was to be published or imported, or a password, could not be read.",
   ERR_NO_STORE: "The directory holds no store. `--data-dir` names another one.",
   ERR_NOT_EMPTY: "A store is imported into an empty directory only.",
   ERR_STOPPED: "A signal ended the command before it was done. The message says what is left.",
+  ERR_PASSWORD_FILE: "A password file cannot be read or written, or lacks the user.",
 } as const;
 
 /** A code of the command. */

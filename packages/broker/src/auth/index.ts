@@ -1,3 +1,8 @@
+export { AuthenticatorChain } from "./chain.ts";
+export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
+export { HashQueue } from "./hash-queue.ts";
+export { readPasswordFile } from "./password-file.ts";
+export { PasswordAuthenticator } from "./passwords.ts";
 export { authSettings } from "./settings.ts";
 export { UserAuthenticator } from "./user.ts";
 export type { UserOptions } from "./user.ts";

@@ -8,7 +8,7 @@ export const authSettings = {
       default: false,
       live: true,
       flag: "allow-anonymous",
-      text: "Let clients in without username and password, on any address. Without it and without a user, only loopback is open.",
+      text: "Let clients in without username and password, on any address. Without it and without users, only loopback is open.",
     },
     username: {
       type: "string",
@@ -22,6 +22,27 @@ export const authSettings = {
       live: true,
       secret: true,
       text: "Password of that user.",
+    },
+    passwordFile: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "password-file",
+      text: "File with users and hashes of their passwords, as `sericite passwd` and mosquitto_passwd write it; empty: none. Read again by every reconfiguration.",
+    },
+    hashDeadline: {
+      type: "milliseconds",
+      default: 5000,
+      minimum: 1,
+      live: true,
+      text: "Time that a password may wait until it is hashed; passwords are hashed one at a time. Then the client is told to come again (0x89, in 3.x return code 3).",
+    },
+    hashesWaiting: {
+      type: "integer",
+      default: 1000,
+      minimum: 1,
+      live: true,
+      text: "Passwords that may wait until they are hashed; more are answered at once as those that waited too long.",
     },
   },
 } as const satisfies SettingTable;

@@ -1,42 +1,35 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { ReasonCode } from "@sericite/protocol";
-import type { Authentication, Authenticator, ConnectRequest } from "../engine/ports.ts";
+import type { Authentication, ConnectRequest } from "../engine/ports.ts";
+import type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 
-/** One user with a password, and whether clients without a username are let in too. */
+/** One user with a password. */
 export interface UserOptions {
   readonly username: string;
   readonly password: string;
-  readonly allowAnonymous: boolean;
 }
 
-const badUser: Authentication = {
-  accepted: false,
-  reasonCode: ReasonCode.badUserNameOrPassword,
-  reason: "bad user name or password",
-};
-
-/** Lets in one user by name and password, compared in constant time. */
-export class UserAuthenticator implements Authenticator {
+/** Lets in one user by name and password, compared in constant time; knows nobody else. */
+export class UserAuthenticator implements ChainedAuthenticator {
   readonly #options: UserOptions;
+  readonly #refuse: (request: ConnectRequest) => Authentication | Promise<Authentication>;
   readonly #key = randomBytes(32);
 
-  constructor(options: UserOptions) {
+  /** @param refuse  Refuses a wrong password, as slowly as the chain refuses a user whom nobody knows. */
+  constructor(
+    options: UserOptions,
+    refuse: (request: ConnectRequest) => Authentication | Promise<Authentication>,
+  ) {
     this.#options = options;
+    this.#refuse = refuse;
   }
 
-  authenticate(request: ConnectRequest): Authentication {
-    const { username, password, allowAnonymous } = this.#options;
-    if (request.username === undefined) {
-      if (allowAnonymous) return { accepted: true };
-      return {
-        accepted: false,
-        reasonCode: ReasonCode.notAuthorized,
-        reason: "no user name given",
-      };
-    }
+  authenticate(request: ConnectRequest): ChainAnswer | Promise<ChainAnswer> {
+    if (request.username === undefined) return "next";
+    const { username, password } = this.#options;
     const rightName = this.#equal(Buffer.from(request.username), Buffer.from(username));
     const rightPassword = this.#equal(request.password ?? Buffer.alloc(0), Buffer.from(password));
-    return rightName && rightPassword ? { accepted: true } : badUser;
+    if (!rightName) return "next";
+    return rightPassword ? { accepted: true } : this.#refuse(request);
   }
 
   /** Digests have one length whatever the inputs, so the comparison tells nothing about them. */

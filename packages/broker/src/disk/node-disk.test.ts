@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Step } from "../store/log/disk.ts";
@@ -70,6 +70,13 @@ function declareTests(): void {
     await done(disk, disk.unlink("a"));
     await done(disk, disk.unlock());
     assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test("a directory that is named from where the process is gets made too", async () => {
+    const disk = new NodeDisk(relative(process.cwd(), join(fresh(), "made", "here")));
+    await done(disk, disk.lock());
+    assert.ok((await done(disk, disk.list())).length > 0);
+    await done(disk, disk.unlock());
   });
 
   test("a crowd of reads is answered, each with its own, and one that fails holds up no other", async () => {

@@ -34,7 +34,7 @@ export class NodeDisk implements Disk {
       const made = await fs.promises.mkdir(this.name, { recursive: true, mode: 0o700 });
       // Else a loss of power takes the new directory away with everything in it.
       if (made !== undefined)
-        for (let name = resolve(this.name); name !== dirname(made); name = dirname(name))
+        for (let name = resolve(this.name); name !== dirname(resolve(made)); name = dirname(name))
           await flushDirectory(dirname(name));
       await this.#lock.take();
     });

@@ -117,6 +117,17 @@ test("a page that fills a whole turn's share is followed by the next", () => {
   assert.deepEqual(client.takePublishes().map(payloadOf), numbers(1, 200));
 });
 
+test("a client that settles faster than the store takes note is held after 1024 messages", () => {
+  const broker = new TestBroker({ durable: true });
+  const client = broker.connect("c", 5, narrow);
+  client.subscribe("a", 1);
+  publish(broker, 1, 1200);
+  broker.store.stall();
+  assert.equal(drain(client).length, 1024 + 2); // with those in flight
+  broker.store.unstall();
+  assert.equal(drain(client).length, 174);
+});
+
 test("QoS 0 keeps its place behind a backlog", () => {
   const broker = new TestBroker({ durable: true, settings: smallWindow });
   const client = broker.connect("c", 5, narrow);

@@ -51,6 +51,12 @@ export interface BacklogRead {
   isStale: boolean;
 }
 
+/**
+ * Messages of one session that may be settled and not known as such to the store. After a crash
+ * they are in its queue again, before those that were in flight.
+ */
+export const SETTLED_UNSAFE = 1024;
+
 /** Who reads a page now, and who would like to. */
 export class PageLine {
   running = 0;
@@ -274,7 +280,7 @@ export function restoreQueue(
   recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
-  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum;
+  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum + SETTLED_UNSAFE;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session

@@ -8,7 +8,7 @@ import type { Admission, Authentication, Claim, Position } from "./ports.ts";
 import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
-import { armWill, dropWill, willFault, willTopic, willToStore } from "./will.ts";
+import { armWill, dropWill, recordWill, willFault, willTopic } from "./will.ts";
 
 const refused: Authentication = { accepted: false };
 
@@ -133,12 +133,13 @@ function claim(connection: Connection, packet: ConnectPacket): void {
   ask<Claim | undefined>(
     connection,
     "claim",
-    () => engine.ownership.claim(connection.clientId),
+    () => (engine.cluster?.moves ?? engine.ownership).claim(connection.clientId),
     undefined,
     (granted) => {
       if (granted === undefined)
         return connection.refuse(ReasonCode.serverUnavailable, "the session could not be claimed");
-      open(connection, packet, granted);
+      if (engine.cluster === undefined) open(connection, packet, granted);
+      else engine.cluster.moves.fetch(connection, granted, () => open(connection, packet, granted));
     },
   );
 }
@@ -211,6 +212,7 @@ function attach(
   session.expiryInterval = expiryInterval;
   connection.session = session;
   connection.epoch = granted.epoch;
+  engine.cluster?.attachmentChanged(session);
   if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
   if (isResumed) {
     engine.counters.sessionsResumed++;
@@ -245,13 +247,7 @@ function setWill(engine: Engine, session: Session, connection: Connection): void
   const will = connection.will;
   connection.will = undefined;
   session.will = will;
-  if (will === undefined || engine.store.isVolatile) return;
-  engine.append({
-    type: "will-set",
-    session: session.key,
-    clientId: session.clientId,
-    will: willToStore(will, session.clientId),
-  });
+  recordWill(engine, session);
 }
 
 function acceptConnection(

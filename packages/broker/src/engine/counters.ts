@@ -16,6 +16,11 @@ export const counterTable = {
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },
+  passwordsHashed: { text: "Passwords that were hashed to check them." },
+  passwordsRemembered: { text: "Passwords whose check was remembered: no hash was needed." },
+  passwordsLate: {
+    text: "Clients told to come again because their password waited too long to be hashed.",
+  },
   connectTimeouts: { text: "Connections closed because no CONNECT came in time." },
   keepAliveTimeouts: {
     text: "Connections closed because nothing was received for 1.5 times the Keep Alive.",

@@ -1,7 +1,7 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
 import type { TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { pageIn } from "./backlog.ts";
+import { pageIn, SETTLED_UNSAFE } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import { discard, recordSettled } from "./enqueue.ts";
 import type { Extras } from "./extras.ts";
@@ -77,8 +77,13 @@ function sendNext(connection: Connection, session: Session): boolean {
   let packetIdentifier = 0;
   if (qos !== 0) {
     if (connection.sent >= connection.sendMaximum) return false; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2] [MQTT5-3.3.4-10] [MQTT5-4.9.0-3]
-    if (qos === 2 && queue.headPosition > engine.store.durable) {
-      engine.waitingSessions.add(session); // A crash must not make a QoS 2 message a new one.
+    if (
+      // A crash must not make a QoS 2 message a new one,
+      (qos === 2 && queue.headPosition > engine.store.durable) ||
+      // nor bring back so many settled ones that nobody knows which others were sent.
+      (session.settledCount >= SETTLED_UNSAFE && session.settledAt > engine.store.durable)
+    ) {
+      engine.waitingSessions.add(session);
       return false;
     }
     packetIdentifier = identifierFor(session, message, meta);

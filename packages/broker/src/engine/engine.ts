@@ -8,6 +8,8 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import { Cluster } from "./cluster.ts";
+import type { ClusterOptions } from "./cluster.ts";
 import { PageLine } from "./backlog.ts";
 import { Connection } from "./connection.ts";
 import { DelayedMessages } from "./delayed.ts";
@@ -16,6 +18,7 @@ import type { Counters } from "./counters.ts";
 import { dropReasons } from "./drop-reasons.ts";
 import type { DropReason } from "./drop-reasons.ts";
 import { EventHub } from "./events.ts";
+import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
@@ -67,6 +70,8 @@ export interface EngineOptions {
   readonly authenticator?: Authenticator | undefined;
   readonly hooks?: Hooks | undefined;
   readonly log: Log;
+  /** Absent: this node is the broker. */
+  readonly cluster?: ClusterOptions | undefined;
   /** Of the software, for $SYS. */
   readonly version?: string | undefined;
 }
@@ -107,6 +112,8 @@ export class Engine {
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
+  /** `undefined` where there is one node. */
+  readonly cluster: Cluster | undefined;
   /** Of the software. */
   readonly version: string;
   readonly connections = new Set<Connection>();
@@ -123,6 +130,8 @@ export class Engine {
   readonly receipt: Receipt = { sessions: 0, store: 0, bus: 0 };
   /** Highest position given out. */
   newestPosition: Position = 0;
+  /** The same of the bus. */
+  newestBusPosition: Position = 0;
   /** Records taken: tells whether something appended any, since records of a turn share a position. */
   records = 0;
   /** Connections with acknowledgements that wait for the store or the bus. */
@@ -178,6 +187,7 @@ export class Engine {
     this.store.onState = () => this.#onStoreState();
     this.bus.onDurable = () => this.#onDurable();
     this.version = options.version ?? "";
+    this.cluster = options.cluster === undefined ? undefined : new Cluster(this, options.cluster);
     this.sys = new SysTopics(this);
   }
 
@@ -221,7 +231,9 @@ export class Engine {
   passOn(group: SharedGroup, message: Message): boolean {
     // The store forgets a message that nothing there refers to, as it may be by now.
     message.isStored = false;
-    return deliverShared(this, group, message) >= 0;
+    const isTaken = deliverShared(this, group, message) >= 0;
+    this.cluster?.passOn(message);
+    return isTaken;
   }
 
   // --- the turn ---
@@ -368,9 +380,15 @@ export class Engine {
     this.#sessionKey = Math.max(this.#sessionKey, sessionKey);
   }
 
-  /** Numbers begin at 1. */
-  nextMessageNumber(): number {
-    return ++this.#messageNumber;
+  /**
+   * Numbers begin at 1.
+   *
+   * @param packetIdentifier  The one that the message was sent under by another node; 0: none.
+   */
+  nextMessageNumber(packetIdentifier = 0): number {
+    const next = this.#messageNumber + 1;
+    this.#messageNumber = packetIdentifier === 0 ? next : numberOf(packetIdentifier, next);
+    return this.#messageNumber;
   }
 
   nextSessionKey(): number {

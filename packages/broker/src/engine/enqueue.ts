@@ -4,10 +4,12 @@ import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
 import type { Message } from "./message.ts";
+import { takesMessages } from "./ports.ts";
 import type { Position } from "./ports.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { Dropped } from "./queue.ts";
 import type { Session } from "./session.ts";
+import type { StagedEntry } from "./session-snapshot.ts";
 
 /**
  * Puts a message into a session's queue, whether its client is there or not [MQTT5-4.5.0-1]
@@ -24,13 +26,16 @@ export function enqueue(
 ): Position {
   const connection = session.connection;
   const qos = meta & META_QOS;
-  if (connection === undefined && qos === 0 && !engine.settings.session.queueQos0) {
-    engine.drop("offline-qos0", session.clientId, message, qos);
-    return 0;
+  if (connection === undefined) {
+    if (session.staged !== undefined) return stage(engine, session.staged, message, meta, extras);
+    if (qos === 0 && !engine.settings.session.queueQos0) {
+      engine.drop("offline-qos0", session.clientId, message, qos);
+      return 0;
+    }
   }
   if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
   const isForStore = session.isKept && goesToBacklog(engine, session);
-  if (isForStore && qos === 0 && engine.store.state === "refusing") {
+  if (isForStore && qos === 0 && !takesMessages(engine.store.state)) {
     engine.drop("store-refusing", session.clientId, message, qos);
     return 0;
   }
@@ -48,6 +53,19 @@ export function enqueue(
   engine.counters.messagesQueued++;
   if (connection !== undefined && !connection.isReady) engine.ready(connection);
   return position;
+}
+
+/** Its queue is on its way here. The node that had it until now gets the message too, and records it. */
+function stage(
+  engine: Engine,
+  staged: StagedEntry[],
+  message: Message,
+  meta: number,
+  extras: Extras | undefined,
+): Position {
+  message.refer();
+  staged.push({ stamp: engine.cluster!.stamp(), message, meta, extras });
+  return 0;
 }
 
 function isFull(engine: Engine, session: Session, message: Message): boolean {
@@ -134,7 +152,10 @@ export function recordSettled(
   sequence: number,
   meta: number,
 ): void {
-  if ((meta & META_KEPT) !== 0) engine.append({ type: "settled", session: session.key, sequence });
+  if ((meta & META_KEPT) === 0) return;
+  if (session.settledAt <= engine.store.durable) session.settledCount = 0;
+  session.settledCount++;
+  session.settledAt = engine.append({ type: "settled", session: session.key, sequence });
 }
 
 /** A message is in flight no more: its bytes are not needed again. */

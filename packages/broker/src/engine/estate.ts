@@ -1,5 +1,6 @@
 import { TimerEntry } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
+import { takesMessages } from "./ports.ts";
 import type { QueueEntry, QueuePage, SessionKey } from "./ports.ts";
 import { messageFromStore } from "./stored-message.ts";
 
@@ -24,7 +25,7 @@ export interface Estate {
  * member and what is settled here are of one batch, so a crash between two pages doubles nothing.
  */
 export function passOnEstate(engine: Engine, estate: Estate): void {
-  if (engine.store.state === "refusing") return tryLater(engine, estate);
+  if (!takesMessages(engine.store.state)) return tryLater(engine, estate);
   engine.store.readQueue(estate.session, estate.first, PAGE).then(
     (page) => {
       engine.enter();

@@ -25,6 +25,11 @@ export function sharedIdentifier(messageNumber: number): number {
   return 1 + ((messageNumber + 65534) % 65535);
 }
 
+/** The lowest message number from `above` on that gives this Packet Identifier. */
+export function numberOf(packetIdentifier: number, above: number): number {
+  return above + ((packetIdentifier - sharedIdentifier(above) + 65535) % 65535);
+}
+
 /** What a new message is made of. */
 export interface MessageParts {
   readonly topic: TopicName;

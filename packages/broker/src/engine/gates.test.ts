@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PacketType } from "@sericite/protocol";
 import type { ProtocolVersion } from "@sericite/protocol";
-import { bytesOf, utf8 } from "../spelling.test-support.ts";
+import { bytesOf } from "../spelling.test-support.ts";
 import { NAME_OF_VERSION, TestBroker, VERSIONS } from "../test-broker.test-support.ts";
 import type { ConnectOptions, WireClient } from "../wire-client.test-support.ts";
 import { LaggingBus, Chance } from "../testing/index.ts";
@@ -293,17 +293,10 @@ test("an acknowledgement waits for the bus as well as for the store", () => {
   const { engine } = broker;
   engine.enter();
   const position = bus!.send({
-    node: undefined,
-    message: {
-      number: 1,
-      topicName: "a",
-      payload: utf8("x"),
-      qos: 1,
-      retain: false,
-      properties: new Uint8Array(0),
-      publisher: "c",
-      expiresAt: Infinity,
-    },
+    from: "here",
+    to: "there",
+    number: 1,
+    event: { type: "filter", topicFilter: "a", isAdded: true },
   });
   let durable = 0;
   Object.defineProperty(bus, "durable", { get: () => durable });
@@ -489,6 +482,29 @@ test("a refusing store: no durable session begins or is resumed, and nobody lose
   broker.store.enter("ok");
   broker.settle();
   assert.equal(broker.connect("away", 5, durable(5)).connack!.sessionPresent, true);
+});
+
+test("a full store: no durable message is taken, delayed ones neither, and clients come and make room", () => {
+  const broker = new TestBroker({ durable: true });
+  const away = broker.connect("away", 5, durable(5));
+  away.subscribe("a", 1);
+  away.leave();
+  const publisher = broker.connect("p");
+  publisher.sendPublish("a", "1", { qos: 1, id: 1 });
+  assert.deepEqual(publisher.told(), ["PUBACK 1"]);
+  broker.store.enter("full");
+  broker.settle();
+  publisher.sendPublish("a", "2", { qos: 1, id: 2 });
+  publisher.sendPublish("$delayed/5/b", "3", { qos: 1, id: 3 });
+  publisher.sendPublish("b", "4", { qos: 1, id: 4 });
+  assert.deepEqual(publisher.told(), ["PUBACK 2 0x97", "PUBACK 3 0x97", "PUBACK 4 0x10"]);
+  const back = broker.connect("away", 5, durable(5));
+  const [message] = back.takePublishes();
+  assert.equal(Buffer.from(message!.payload).toString(), "1");
+  back.sendAcknowledgement("puback", message!.packetIdentifier!);
+  back.subscribe("c", 1);
+  assert.deepEqual(broker.store.medium.state().queue(broker.engine.sessions.get("away")!.key), []);
+  assert.equal(broker.connect("new", 5, durable(5)).connack!.sessionPresent, false);
 });
 
 test("a refusing store: subscriptions of durable sessions are refused, those of others are not", () => {

@@ -1,11 +1,20 @@
 import type { Peer, QoS, UserProperty } from "@sericite/protocol";
+import type { Envelope } from "./envelope.ts";
 import type { StoreRecord, Recovery } from "./records.ts";
 
 /** Number of a batch; 0: nothing to wait for. Compared, never awaited. */
 export type Position = number;
 
-/** "ok"; "slow": too much is unwritten, hold publishers; "refusing": take no durable message (disk full, engine gone). */
-export type StoreState = "ok" | "slow" | "refusing";
+/**
+ * "ok"; "slow": too much is unwritten, hold publishers; "full": take no durable message, all else
+ * is written, so that clients can fetch what fills it; "refusing": nothing can be written at present.
+ */
+export type StoreState = "ok" | "slow" | "full" | "refusing";
+
+/** Whether a store in this state takes durable messages. */
+export function takesMessages(state: StoreState): boolean {
+  return state === "ok" || state === "slow";
+}
 
 /** Number of a stored session: new with each session, never reused, so that an ended session's records cannot return. */
 export type SessionKey = number;
@@ -90,6 +99,8 @@ export interface Store {
 export interface Claim {
   /** Rises with each claim of the same Client Identifier; what carries a lower one has no effect. */
   readonly epoch: number;
+  /** Node that has the session and has to bring it; absent: none that can be reached. */
+  readonly from?: string | undefined;
 }
 
 /** Who owns which session. On one node every claim is granted at once; in a cluster with a promise. */
@@ -99,23 +110,25 @@ export interface Ownership {
   restore(clientId: string, epoch: number): Claim;
   /** The session ended here. */
   release(clientId: string, claim: Claim): void;
+  /** Told where a node that could not be reached before has a session too that is owned here: `claim` says which, and has the present epoch. */
+  onFound?: ((clientId: string, claim: Claim) => void) | undefined;
 }
 
-/** What goes to the other nodes: an envelope once per node. */
-export interface Envelope {
-  readonly message: StoredMessage;
-  /** Node to reach, or `undefined` for all. */
-  readonly node: string | undefined;
-}
+export type { Envelope } from "./envelope.ts";
 
-/** Carries messages to and from other nodes. The one of a single node carries nothing. */
+/**
+ * Carries what nodes tell each other. Of one node everything arrives in the order in which it was
+ * told, and again from any point on where the bus is not sure that it did. The one of a single node
+ * carries nothing.
+ */
 export interface Bus {
   /** @returns the position to wait for; 0 where nothing was sent. */
   send(envelope: Envelope): Position;
-  /** Everything up to here will reach its nodes. Rises only. */
+  /** Everything up to here has reached its nodes, and is safe there. Rises only. */
   readonly durable: Position;
   onDurable: (() => void) | undefined;
-  onEnvelope: ((envelope: Envelope) => void) | undefined;
+  /** Told of what another node sent here. Calls `taken` once all that it caused is safe. */
+  onEnvelope: ((envelope: Envelope, taken: () => void) => void) | undefined;
   close(): Promise<void>;
 }
 

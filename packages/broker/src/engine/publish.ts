@@ -21,6 +21,7 @@ import type { MessageChange } from "./hooks.ts";
 import { mayPublishTo } from "./limits.ts";
 import { Message } from "./message.ts";
 import { hasRightToPublish } from "./rights.ts";
+import { takesMessages } from "./ports.ts";
 import { route } from "./route.ts";
 import { isInUse } from "./subscribe.ts";
 
@@ -46,7 +47,7 @@ export function handlePublish(connection: Connection): void {
       packetIdentifier,
       ReasonCode.success,
       engine.newestPosition,
-      0,
+      engine.newestBusPosition,
     );
     return;
   }
@@ -327,7 +328,7 @@ function applyPublishHook(
 /** Everything said yes: the effect, then the acknowledgement behind what it promises. */
 function accept(connection: Connection, message: Message, packetIdentifier: number): void {
   const { engine } = connection;
-  if (engine.store.state === "refusing" && concernsStore(engine, message)) {
+  if (!takesMessages(engine.store.state) && concernsStore(engine, message)) {
     return refusePublish(
       connection,
       message,
@@ -440,7 +441,9 @@ function refusePublish(
 
 /** Whether the message would have to be kept beyond the process. */
 export function concernsStore(engine: Engine, message: Message): boolean {
-  if (message.retain || message.delay !== undefined) return true;
+  // To take a delayed message back needs no room.
+  if (message.delay !== undefined) return message.delay.type === "publish";
+  if (message.retain) return true;
   const { targets, groups } = engine.matches.get(message.topic);
   if (groups.length > 0 && message.qos > 0) return true;
   for (const target of targets) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { utf8 } from "../spelling.test-support.ts";
 import { TestBroker } from "../test-broker.test-support.ts";
@@ -320,3 +321,14 @@ for (const [type, reader] of Object.entries(READERS) as [StoreRecord["type"], Re
     assert.throws(() => reader.after(crash(type)), "all was well without the record too");
   });
 }
+
+test("the table in docs/ARCHITECTURE.md has every kind of record", () => {
+  const page = readFileSync(new URL("../../../../docs/ARCHITECTURE.md", import.meta.url), "utf8");
+  const table = page.slice(page.indexOf("## What each acknowledgement waits for"));
+  const rows = table.split("\n").filter((line) => line.startsWith("| `"));
+  const named = rows.flatMap((row) =>
+    [...row.split("|")[1]!.matchAll(/`([^`]+)`/g)].map(([, type]) => type),
+  );
+  assert.equal(named.length, new Set(named).size);
+  assert.deepEqual(new Set(named), new Set(Object.keys(READERS)));
+});

@@ -295,6 +295,12 @@ test("what was due while no process ran comes in the order of its times, and bef
   client.sendPublish("$delayed/1000/a", "1000", { qos: 1 });
   before.settle();
   const broker = before.restart({ lasts: 100_000 });
+  assert.deepEqual(broker.logged("caught-up")[0]?.fields, {
+    message: "what fell due while no broker ran was done",
+    sessionsEnded: 0,
+    willsPublished: 1,
+    delayedPublished: 2,
+  });
   assert.deepEqual(collect(broker), ["a 10", "will/c gone", "a 30"]);
   assert.equal(broker.engine.delayed.count, 1);
 });

@@ -6,7 +6,7 @@ import type { SessionKey } from "./ports.ts";
 import type { RecoveredSession, Recovery, StoredWill, StoreRecord, TimeMark } from "./records.ts";
 import { NEVER_EXPIRES, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
-import { expireSession, scheduleExpiry } from "./session-registry.ts";
+import { endSession, expireSession, scheduleExpiry } from "./session-registry.ts";
 import { engineTimeOf, messageFromStore } from "./stored-message.ts";
 import { MARK_AT_LEAST_EVERY_MS } from "./time-marks.ts";
 import { publishWill, scheduleWill, sendWill, willFromStore } from "./will.ts";
@@ -47,19 +47,11 @@ interface Due {
   readonly run: () => void;
 }
 
-/** What was found in a store, and what became of it at once. */
+/** What fell due while no broker ran, and was done at the start. */
 export interface RecoverySummary {
-  /** Sessions that go on. */
-  readonly sessions: number;
-  /** Sessions that were over. */
   readonly sessionsEnded: number;
-  readonly retainedMessages: number;
-  /** Delayed messages that still wait. */
-  readonly delayedMessages: number;
-  /** Delayed messages whose time had come. */
-  readonly delayedPublished: number;
-  /** Wills that were due. */
   readonly willsPublished: number;
+  readonly delayedPublished: number;
 }
 
 /**
@@ -116,6 +108,7 @@ function restoreSession(engine: Engine, found: Recovered, recovered: RecoveredSe
 /** A session with a higher epoch has its Client Identifier: what was restored of it goes. */
 function withdraw(engine: Engine, found: Recovered, session: Session): void {
   session.isEnded = true;
+  engine.cluster?.filtersRemoved(session);
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);
@@ -126,9 +119,10 @@ function restoreSubscription(engine: Engine, session: Session, record: Subscribe
   const { topicFilter, subscriptionIdentifier: identifier } = record;
   const parsed = parseTopicFilter(topicFilter);
   const options = optionsOf(record);
-  if (parsed.shareName === undefined)
+  if (parsed.shareName === undefined) {
     engine.topicTree.add(topicFilter, session.subscriber, options, identifier);
-  else engine.shared.join(session, topicFilter, parsed, options, identifier);
+    engine.cluster?.filterAdded(topicFilter);
+  } else engine.shared.join(session, topicFilter, parsed, options, identifier);
 }
 
 function optionsOf({ qos, noLocal, retainAsPublished }: SubscribeRecord): number {
@@ -144,31 +138,29 @@ function optionsOf({ qos, noLocal, retainAsPublished }: SubscribeRecord): number
 export function finishRecovery(engine: Engine): RecoverySummary {
   const found = engine.recovered;
   engine.recovered = undefined;
-  const { counters } = engine;
-  const willsBefore = counters.willsPublished;
-  const delayedBefore = counters.delayedPublished;
-  let sessionsEnded = 0;
+  const { sessionsEnded, willsPublished, delayedPublished } = engine.counters;
+  let hasDue = false;
   if (found !== undefined && !engine.store.isVolatile) {
     engine.enter();
     engine.timeMarks.start();
-    sessionsEnded = found.outdone.length;
     for (const { session, hadWill } of found.outdone) endOutdone(engine, session, hadWill);
     const due = dueOf(engine, found).sort((a, b) => a.at - b.at);
     for (const { run } of due) run();
-    for (const { session, owed } of found.sessions) {
-      if (session.isEnded) sessionsEnded++;
-      else oweRetained(engine, session, owed);
-    }
+    for (const { session, owed } of found.sessions)
+      if (!session.isEnded) oweRetained(engine, session, owed);
     engine.sweep();
+    hasDue = due.length > 0;
   }
-  return {
-    sessions: engine.sessions.size,
-    sessionsEnded,
-    retainedMessages: engine.retained.count,
-    delayedMessages: engine.delayed.count,
-    delayedPublished: counters.delayedPublished - delayedBefore,
-    willsPublished: counters.willsPublished - willsBefore,
+  const summary: RecoverySummary = {
+    sessionsEnded: engine.counters.sessionsEnded - sessionsEnded,
+    willsPublished: engine.counters.willsPublished - willsPublished,
+    delayedPublished: engine.counters.delayedPublished - delayedPublished,
   };
+  if (hasDue) {
+    const message = "what fell due while no broker ran was done";
+    engine.log.write("info", "caught-up", { message, ...summary });
+  }
+  return summary;
 }
 
 /** What is due, in no order; sets the timers of all that is not. */
@@ -227,8 +219,13 @@ function resume(
     if (willAt <= now) due.push({ at: willAt, run: () => publishWill(engine, session) });
     else scheduleWill(engine, session, willAt - now);
   }
-  if (expiresAt <= now) due.push({ at: expiresAt, run: () => expireSession(engine, session) });
+  if (expiresAt <= now) due.push({ at: expiresAt, run: () => endOverdue(engine, session) });
   else scheduleExpiry(engine, session, expiresAt - now);
+}
+
+function endOverdue(engine: Engine, session: Session): void {
+  if (session.expiryInterval === 0) endSession(engine, session, "its connection ended");
+  else expireSession(engine, session);
 }
 
 /** Begins anew with the retained messages of subscriptions that did not get all of theirs. */

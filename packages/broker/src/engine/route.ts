@@ -10,7 +10,7 @@ export type Origin = "client" | "will" | "delayed" | "broker" | "sys" | "cluster
 
 /** What became of a message. One object for all: read it before the next `route`. */
 export interface Receipt {
-  /** Sessions that took it. */
+  /** Sessions that took it; another node counts as one. */
   sessions: number;
   /** What an acknowledgement waits for; 0: nothing. */
   store: Position;
@@ -23,15 +23,20 @@ export interface Receipt {
  *
  * @param target  Client Identifier of the only receiver; absent for everybody who subscribed.
  */
-export function route(engine: Engine, message: Message, _origin: Origin, target?: string): Receipt {
+export function route(engine: Engine, message: Message, origin: Origin, target?: string): Receipt {
   const receipt = engine.receipt;
   receipt.sessions = 0;
   receipt.store = 0;
   receipt.bus = 0;
   engine.counters.messagesRouted++;
   // Retained first: a subscription made by a listener of this very message must find it.
-  if (message.retain && target === undefined) receipt.store = engine.retained.put(message); // [MQTT5-3.3.1-8] [MQTT3-3.3.1-12]
-  const { targets, groups } = engine.matches.get(message.topic);
+  if (
+    message.retain &&
+    target === undefined &&
+    (engine.cluster === undefined || engine.cluster.retains(message, origin))
+  )
+    receipt.store = engine.retained.put(message); // [MQTT5-3.3.1-8] [MQTT3-3.3.1-12]
+  const { targets, groups, nodes } = engine.matches.get(message.topic);
   const length = targets.length;
   for (let i = 0; i < length; i++) {
     let to = targets[i]!;
@@ -48,7 +53,8 @@ export function route(engine: Engine, message: Message, _origin: Origin, target?
     if (position > receipt.store) receipt.store = position;
     receipt.sessions++;
   }
-  if (groups.length > 0 && target === undefined) {
+  // Where it comes from another node, its receivers in groups were chosen there.
+  if (groups.length > 0 && target === undefined && origin !== "cluster") {
     for (const group of groups) {
       const position = deliverShared(engine, group, message);
       if (position < 0) continue;
@@ -56,6 +62,7 @@ export function route(engine: Engine, message: Message, _origin: Origin, target?
       receipt.sessions++;
     }
   }
+  if (engine.cluster !== undefined) engine.cluster.forward(message, nodes, origin, target);
   if (receipt.sessions === 0) engine.counters.messagesUnmatched++;
   return receipt;
 }

@@ -98,6 +98,7 @@ export function detach(engine: Engine, session: Session): void {
   session.deliveryAllowed = undefined;
   session.detachedAt = engine.now;
   session.outbound?.rewind();
+  engine.cluster?.attachmentChanged(session);
   decideWill(engine, session);
   if (session.expiryInterval === 0) return endSession(engine, session, "its connection ended"); // [MQTT5-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
   unloadQueue(engine, session);
@@ -135,6 +136,7 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   publishWill(engine, session);
   session.isEnded = true;
   if (session.expiryTimer !== undefined) engine.wheel.cancel(session.expiryTimer);
+  engine.cluster?.filtersRemoved(session);
   engine.topicTree.removeSubscriber(session.subscriber);
   engine.shared.leaveAll(session);
   engine.sessions.remove(session);

@@ -4,10 +4,11 @@ import type { Backlog, BacklogRead } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
-import type { Claim, SessionKey } from "./ports.ts";
+import type { Claim, Position, SessionKey } from "./ports.ts";
 import { Queue } from "./queue.ts";
 import type { Meter } from "./queue.ts";
 import type { RetainedReplay } from "./retained.ts";
+import type { StagedEntry } from "./session-snapshot.ts";
 import type { SharedGroup } from "./shared.ts";
 import type { ArmedWill } from "./will.ts";
 
@@ -46,6 +47,12 @@ export class Session {
   backlog: Backlog | undefined;
   /** A page of the backlog is being read. */
   reading: BacklogRead | undefined;
+  /** Messages settled since the store last had all of its records that settle one. */
+  settledCount = 0;
+  /** Position of the newest of those. */
+  settledAt: Position = 0;
+  /** What came for it while its queue is still on its way from another node. */
+  staged: StagedEntry[] | undefined;
   /** Sequence of the next message that is queued. */
   nextSequence = 0;
   /** Head of the queue that the delivery hook allowed, after a promise. */

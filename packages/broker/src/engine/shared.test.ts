@@ -374,3 +374,22 @@ test("numbers of groups and sessions are used again without mixing them up", () 
   }
   assert.ok(broker.engine.sessions.end < 20, `${broker.engine.sessions.end}`);
 });
+
+test("a message that is passed on from a session without records is recorded anew: the store may have forgotten it", () => {
+  const broker = new TestBroker({ durable: true });
+  const [volatile] = members(broker, 1, 1);
+  const other = broker.connect("other", 5, kept);
+  other.subscribe("a", 1);
+  broker.connect("publisher").sendPublish("a", "x", { qos: 1 });
+  other.sendAcknowledgement("puback", other.takePublishes()[0]!.packetIdentifier!);
+  broker.settle();
+  broker.connect("heir", 5, kept).subscribe("$share/g/a", 1);
+  volatile!.drop();
+  const types = broker.store.records.map(({ record }) => record.type);
+  const settled = types.indexOf("settled");
+  assert.ok(settled > 0);
+  assert.deepEqual(
+    types.slice(settled).filter((type) => type === "message" || type === "enqueue"),
+    ["message", "enqueue"],
+  );
+});

@@ -2,6 +2,7 @@ import type { TopicFilter } from "@sericite/protocol";
 import { waitingOf } from "./backlog.ts";
 import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import type { MemberState } from "./envelope.ts";
 import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
@@ -19,9 +20,22 @@ export const sharedStrategies = [
   "least-in-flight",
 ] as const;
 
+/** A member of a Shared Subscription at another node. What it has to do there is not known here. */
+export class RemoteMember {
+  readonly node: string;
+  readonly clientId: string;
+  /** As a session's: defined while it has one. */
+  connection: true | undefined;
+
+  constructor(node: string, clientId: string) {
+    this.node = node;
+    this.clientId = clientId;
+  }
+}
+
 /** A session's part in a Shared Subscription. */
 interface Member {
-  readonly session: Session;
+  readonly session: Session | RemoteMember;
   options: number;
   extras: Extras;
 }
@@ -39,14 +53,14 @@ export class SharedGroup {
   subscriptionId = -1;
   readonly members: Member[] = [];
   #next = 0;
-  #sticky: Session | undefined;
+  #sticky: Session | RemoteMember | undefined;
 
   constructor(topicFilter: string, subscriber: number) {
     this.topicFilter = topicFilter;
     this.subscriber = subscriber;
   }
 
-  indexOf(session: Session): number {
+  indexOf(session: Session | RemoteMember): number {
     return this.members.findIndex((member) => member.session === session);
   }
 
@@ -95,8 +109,7 @@ export class SharedGroup {
       const { session } = member;
       // Members without a connection come behind all others.
       const load =
-        waitingOf(session) +
-        (session.outbound?.size ?? 0) +
+        (session instanceof RemoteMember ? 0 : waitingOf(session) + (session.outbound?.size ?? 0)) +
         (session.connection === undefined ? 2 ** 40 : 0);
       if (load < least) {
         least = load;
@@ -135,13 +148,7 @@ export class SharedGroups {
     identifier: number,
   ): boolean {
     const engine = this.#engine;
-    let group = this.#groups.get(text);
-    if (group === undefined) {
-      group = new SharedGroup(text, engine.sessions.takeNumber());
-      engine.sessions.setGroup(group.subscriber, group);
-      group.subscriptionId = engine.topicTree.add(parsed.topicFilter, group.subscriber, 0, 0);
-      this.#groups.set(text, group);
-    }
+    const group = this.#open(text, parsed);
     const extras: Extras = { identifiers: identifier === 0 ? [] : [identifier], group }; // [X-58] [MQTT5-3.3.4-5]
     const at = group.indexOf(session);
     if (at >= 0) {
@@ -151,7 +158,19 @@ export class SharedGroups {
     }
     group.members.push({ session, options, extras });
     (session.shares ??= new Map()).set(text, group);
+    engine.cluster?.memberChanged(session, text, false);
     return false;
+  }
+
+  #open(text: string, parsed: TopicFilter): SharedGroup {
+    const engine = this.#engine;
+    let group = this.#groups.get(text);
+    if (group !== undefined) return group;
+    group = new SharedGroup(text, engine.sessions.takeNumber());
+    engine.sessions.setGroup(group.subscriber, group);
+    group.subscriptionId = engine.topicTree.add(parsed.topicFilter, group.subscriber, 0, 0);
+    this.#groups.set(text, group);
+    return group;
   }
 
   /** Ends a session's membership. @returns whether it was a member. */
@@ -159,14 +178,51 @@ export class SharedGroups {
     const group = session.shares?.get(text);
     if (group === undefined) return false;
     session.shares!.delete(text);
-    group.members.splice(group.indexOf(session), 1);
-    if (group.members.length === 0) {
-      this.#groups.delete(text);
-      this.#engine.topicTree.remove(group.subscriptionId);
-      this.#engine.sessions.setGroup(group.subscriber, undefined);
-      this.#engine.sessions.giveNumber(group.subscriber);
-    }
+    this.#remove(group, group.indexOf(session));
+    this.#engine.cluster?.memberChanged(session, text, true);
     return true;
+  }
+
+  #remove(group: SharedGroup, index: number): void {
+    group.members.splice(index, 1);
+    if (group.members.length > 0) return;
+    this.#groups.delete(group.topicFilter);
+    this.#engine.topicTree.remove(group.subscriptionId);
+    this.#engine.sessions.setGroup(group.subscriber, undefined);
+    this.#engine.sessions.giveNumber(group.subscriber);
+  }
+
+  /** Notes what a group has at another node. */
+  setRemote(
+    text: string,
+    parsed: TopicFilter,
+    node: string,
+    clientId: string,
+    state: MemberState,
+  ): void {
+    const group = this.#open(text, parsed);
+    const index = group.members.findIndex(
+      ({ session: other }) =>
+        other instanceof RemoteMember && other.node === node && other.clientId === clientId,
+    );
+    // It came before it goes.
+    if (state === "gone") return this.#remove(group, index);
+    let member = group.members[index]?.session;
+    if (member === undefined) {
+      member = new RemoteMember(node, clientId);
+      group.members.push({ session: member, options: 0, extras: { identifiers: [], group } });
+    }
+    (member as RemoteMember).connection = state === "attached" ? true : undefined;
+  }
+
+  /** Gives a message to the member that another node chose for it; to another one where it is gone meanwhile. */
+  deliverTo(text: string, clientId: string, message: Message): void {
+    const group = this.#groups.get(text);
+    if (group === undefined) return;
+    const session = this.#engine.sessions.get(clientId);
+    const member = session === undefined ? undefined : group.members[group.indexOf(session)];
+    if (member === undefined) this.#engine.passOn(group, message);
+    else give(this.#engine, group, member, message);
   }
 
   /** The session ended: it is a member of nothing any more. */
@@ -180,12 +236,20 @@ export class SharedGroups {
 /** Gives a message to one member of the group. @returns the record's position, or -1 where nobody took it. */
 export function deliverShared(engine: Engine, group: SharedGroup, message: Message): Position {
   const member = group.choose(engine, message);
-  if (member === undefined) return -1;
+  return member === undefined ? -1 : give(engine, group, member, message);
+}
+
+function give(engine: Engine, group: SharedGroup, member: Member, message: Message): Position {
+  const { session } = member;
+  if (session instanceof RemoteMember) {
+    engine.cluster!.choose(session, group.topicFilter);
+    return 0;
+  }
   const granted = member.options & OPTION_QOS;
   const qos = granted < message.qos ? granted : message.qos; // [MQTT5-4.8.2-3]
   const meta =
     message.retain && (member.options & OPTION_RETAIN_AS_PUBLISHED) !== 0 ? qos | META_RETAIN : qos;
-  return enqueue(engine, member.session, message, meta, member.extras);
+  return enqueue(engine, session, message, meta, member.extras);
 }
 
 /** A small hash of a text (FNV-1a, 32 bits). */

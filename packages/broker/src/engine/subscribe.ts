@@ -223,7 +223,10 @@ function subscribe(
   const tree = engine.topicTree;
   const existing = tree.find(topicFilter, session.subscriber);
   if (existing >= 0) tree.update(existing, options, identifier); // Without a gap [MQTT5-3.8.4-4].
-  else tree.add(topicFilter, session.subscriber, options, identifier);
+  else {
+    tree.add(topicFilter, session.subscriber, options, identifier);
+    engine.cluster?.filterAdded(topicFilter);
+  }
   return existing >= 0;
 }
 

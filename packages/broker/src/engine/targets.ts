@@ -1,3 +1,4 @@
+import type { RemoteNode } from "./cluster.ts";
 import type { Engine } from "./engine.ts";
 import { OPTION_MUTE, OPTION_NO_LOCAL, OPTION_QOS, OPTION_RETAIN_AS_PUBLISHED } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
@@ -23,16 +24,19 @@ export interface Receivers {
   readonly targets: readonly Target[];
   /** Shared Subscriptions that match; each chooses one member for each message. */
   readonly groups: readonly SharedGroup[];
+  /** Other nodes where somebody receives them. */
+  readonly nodes: readonly RemoteNode[];
 }
 
 /** Nobody. */
-export const nobody: Receivers = { targets: [], groups: [] };
+export const nobody: Receivers = { targets: [], groups: [], nodes: [] };
 
 /** Finds the receivers of a Topic Name [MQTT5-3.3.2-3] [MQTT3-3.3.2-3]. The match cache keeps the result while no subscription changes it. */
 export function findReceivers(engine: Engine, topicName: string): Receivers {
   const tree = engine.topicTree;
   let targets: Target[] | undefined;
   let groups: SharedGroup[] | undefined;
+  let nodes: RemoteNode[] | undefined;
   let locals: number[] | undefined;
   let bySubscriber: Map<number, Target> | undefined;
   tree.match(topicName, (id) => {
@@ -43,6 +47,10 @@ export function findReceivers(engine: Engine, topicName: string): Receivers {
     if (session === undefined) {
       const group = engine.sessions.groupAt(subscriber);
       if (group !== undefined) (groups ??= []).push(group);
+      else {
+        const node = engine.cluster?.nodeAt(subscriber);
+        if (node !== undefined && nodes?.includes(node) !== true) (nodes ??= []).push(node);
+      }
       return;
     }
     if ((options & OPTION_NO_LOCAL) !== 0) (locals ??= []).push(subscriber);
@@ -65,11 +73,12 @@ export function findReceivers(engine: Engine, topicName: string): Receivers {
     }
     join(target, options, tree.identifierOf(id));
   });
-  if (targets === undefined) return groups === undefined ? nobody : { targets: [], groups };
+  if (targets === undefined && groups === undefined && nodes === undefined) return nobody;
+  targets ??= [];
   if (locals !== undefined)
     for (const subscriber of new Set<number>(locals))
       setOwn(engine, topicName, targets, subscriber);
-  return { targets, groups: groups ?? [] };
+  return { targets, groups: groups ?? [], nodes: nodes ?? [] };
 }
 
 function join(target: Target, options: number, identifier: number): void {

@@ -55,8 +55,10 @@ function unsubscribe(
 ): Position | undefined {
   const { engine } = connection;
   const id = engine.topicTree.find(topicFilter, session.subscriber);
-  if (id >= 0) engine.topicTree.remove(id); // [MQTT5-3.10.4-2] [MQTT3-3.10.4-2]
-  else if (!engine.shared.leave(session, topicFilter)) return undefined;
+  if (id >= 0) {
+    engine.topicTree.remove(id); // [MQTT5-3.10.4-2] [MQTT3-3.10.4-2]
+    engine.cluster?.filterRemoved(topicFilter);
+  } else if (!engine.shared.leave(session, topicFilter)) return undefined;
   // What is queued or in flight already goes on [MQTT5-3.10.4-3] [MQTT3-3.10.4-3].
   session.replays?.delete(topicFilter);
   engine.events.emit("unsubscribed", { clientId: session.clientId, topicFilter });

@@ -69,6 +69,17 @@ export function willToStore(will: ArmedWill, clientId: string): StoredWill {
   };
 }
 
+/** Has the store keep the session's Will, where there is one. */
+export function recordWill(engine: Engine, { key, clientId, will }: Session): void {
+  if (will === undefined || engine.store.isVolatile) return;
+  engine.append({
+    type: "will-set",
+    session: key,
+    clientId,
+    will: willToStore(will, clientId),
+  });
+}
+
 /** Takes a Will back from the store. Copies what it keeps. */
 export function willFromStore(engine: Engine, stored: StoredWill): ArmedWill {
   const { message, delayInterval, expiryInterval, delayedBy } = stored;

@@ -2,6 +2,7 @@ import type { Bus, Claim, Envelope, Ownership, Position } from "../engine/ports.
 
 /** Ownership where there is one node: whoever claims gets, at once. */
 export class LocalOwnership implements Ownership {
+  onFound: Ownership["onFound"] = undefined;
   // One counter for all names: it rises with each claim of any, so nothing is kept per name.
   #epoch: number;
 
@@ -29,7 +30,7 @@ export class LocalOwnership implements Ownership {
 export class NullBus implements Bus {
   readonly durable: Position = 0;
   onDurable: (() => void) | undefined = undefined;
-  onEnvelope: ((envelope: Envelope) => void) | undefined = undefined;
+  onEnvelope: Bus["onEnvelope"] = undefined;
 
   send(_envelope: Envelope): Position {
     return 0;

@@ -4,31 +4,43 @@ import type { Bus, Envelope, Position } from "../engine/ports.ts";
 
 /** A bus of one kind, for one test. */
 export interface BusHarness {
+  /** Of the node "here". */
   readonly bus: Bus;
+  /** Of the node "there", where the bus carries anything. */
+  readonly there?: Bus | undefined;
   /** Lets events happen until `condition` holds. @throws where it never does. */
   readonly until: (condition: () => boolean) => Promise<void>;
 }
 
+/** What a bus under test sends: from the node "here" to the node "there". */
 function envelope(number: number): Envelope {
   return {
-    message: {
-      number,
-      topicName: "a/b",
-      payload: Uint8Array.of(number),
-      qos: 1,
-      retain: false,
-      properties: new Uint8Array(),
-      publisher: "sensor",
-      expiresAt: Infinity,
-    },
-    node: undefined,
+    from: "here",
+    to: "there",
+    number,
+    event: { type: "filter", topicFilter: `a/${number}`, isAdded: true },
   };
 }
 
-/** The contract of `Bus` towards its sender, as tests. */
-export function busContract(kind: string, harness: () => BusHarness | Promise<BusHarness>): void {
+/**
+ * The contract of `Bus`, as tests.
+ *
+ * @param carries  There is a node "there", which hears what the node "here" sends.
+ */
+export function busContract(
+  kind: string,
+  harness: () => BusHarness | Promise<BusHarness>,
+  carries: boolean = false,
+): void {
+  /** Takes everything at once. */
+  const take = ({ there }: BusHarness): void => {
+    if (there !== undefined) there.onEnvelope = (_envelope, taken) => taken();
+  };
+
   test(`${kind} bus: positions never fall, and durable reaches each that was given`, async () => {
-    const { bus, until } = await harness();
+    const under = await harness();
+    take(under);
+    const { bus, until } = under;
     let last: Position = 0;
     for (let i = 1; i <= 10; i += 1) {
       const position = bus.send(envelope(i));
@@ -44,7 +56,9 @@ export function busContract(kind: string, harness: () => BusHarness | Promise<Bu
   });
 
   test(`${kind} bus: onDurable tells after durable rose, never from inside send`, async () => {
-    const { bus, until } = await harness();
+    const under = await harness();
+    take(under);
+    const { bus, until } = under;
     let isSending = false;
     let inside = false;
     const told: Position[] = [];
@@ -61,7 +75,9 @@ export function busContract(kind: string, harness: () => BusHarness | Promise<Bu
   });
 
   test(`${kind} bus: a node does not hear its own envelopes`, async () => {
-    const { bus, until } = await harness();
+    const under = await harness();
+    take(under);
+    const { bus, until } = under;
     let heard = 0;
     bus.onEnvelope = () => {
       heard += 1;
@@ -70,6 +86,25 @@ export function busContract(kind: string, harness: () => BusHarness | Promise<Bu
     await until(() => bus.durable >= position);
     assert.equal(heard, 0);
   });
+
+  if (carries) {
+    test(`${kind} bus: what a node sends arrives in its order; only repeats come later than they should`, async () => {
+      const { bus, there, until } = await harness();
+      const heard: number[] = [];
+      const taken: (() => void)[] = [];
+      let highest = 0;
+      there!.onEnvelope = ({ number }, done) => {
+        assert.ok(number <= highest + 1, `${number} after ${highest}`);
+        if (number > highest) heard.push((highest = number));
+        taken.push(done);
+      };
+      for (let i = 1; i <= 50; i += 1) bus.send(envelope(i));
+      await until(() => heard.length === 50);
+      assert.equal(bus.durable, 0, "it was called durable before it was taken");
+      for (const done of taken) done();
+      await until(() => bus.durable > 0);
+    });
+  }
 
   test(`${kind} bus: close settles`, async () => {
     const { bus, until } = await harness();

@@ -5,6 +5,7 @@ import type { Chance } from "./random.ts";
 
 /** Ownership that answers some claims late, as a cluster does, and never out of order for one name. */
 export class FaultOwnership implements Ownership {
+  onFound: Ownership["onFound"] = undefined;
   readonly #process: SimulatedProcess;
   readonly #chance: Chance;
   readonly #late: number;

@@ -15,6 +15,14 @@ export { FaultOwnership } from "./fault-ownership.ts";
 export { FaultAuthenticator } from "./fault-authenticator.ts";
 export type { AuthenticatorFaults } from "./fault-authenticator.ts";
 export { LaggingBus } from "./lagging-bus.ts";
+export {
+  SimulatedBus,
+  SimulatedDirectory,
+  SimulatedNetwork,
+  SimulatedOwnership,
+  simulatedCluster,
+} from "./simulated-cluster.ts";
+export type { SimulatedCluster, SimulatedClusterOptions } from "./simulated-cluster.ts";
 export { linkContract } from "./link-contract.ts";
 export type { LinkHarness } from "./link-contract.ts";
 export { storeContract } from "./store-contract.ts";

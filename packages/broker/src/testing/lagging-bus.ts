@@ -6,7 +6,7 @@ import type { Chance } from "./random.ts";
 /** A bus to nobody whose `durable` comes late: what waits for a bus is tested before there is one. */
 export class LaggingBus implements Bus {
   onDurable: (() => void) | undefined = undefined;
-  onEnvelope: ((envelope: Envelope) => void) | undefined = undefined;
+  onEnvelope: Bus["onEnvelope"] = undefined;
   /** All that was sent, oldest first. */
   readonly sent: Envelope[] = [];
   readonly #process: SimulatedProcess;

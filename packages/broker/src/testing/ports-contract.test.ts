@@ -10,6 +10,12 @@ import { LaggingBus } from "./lagging-bus.ts";
 import { linkContract } from "./link-contract.ts";
 import { ownershipContract } from "./ownership-contract.ts";
 import { Chance } from "./random.ts";
+import {
+  SimulatedBus,
+  SimulatedDirectory,
+  SimulatedNetwork,
+  SimulatedOwnership,
+} from "./simulated-cluster.ts";
 import { storeContract } from "./store-contract.ts";
 
 /** A world in which time passes as long as a condition does not hold. */
@@ -60,6 +66,27 @@ busContract("null", () => ({ bus: new NullBus(), until: world(1).until }));
 busContract("lagging", () => {
   const { chance, events, until } = world(3);
   return { bus: new LaggingBus(events.process("broker"), chance, 100), until };
+});
+
+busContract(
+  "simulated",
+  () => {
+    const { chance, events, until } = world(5);
+    const [buses, network] = [new Map<string, SimulatedBus>(), new SimulatedNetwork()];
+    const bus = (node: string): SimulatedBus =>
+      new SimulatedBus(node, buses, network, events.process("network"), chance, 100);
+    return { bus: bus("here"), there: bus("there"), until };
+  },
+  true,
+);
+
+ownershipContract("simulated", () => {
+  const { chance, events, quiet } = world(6);
+  const directory = new SimulatedDirectory(new SimulatedNetwork());
+  return {
+    ownership: new SimulatedOwnership("here", directory, events.process("network"), chance),
+    quiet,
+  };
 });
 
 for (const [kind, faults] of [

@@ -1,3 +1,4 @@
+import type { ClusterOptions } from "../engine/cluster.ts";
 import { Engine } from "../engine/engine.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import type { Hooks } from "../engine/hooks.ts";
@@ -21,6 +22,7 @@ export interface SimulatedBrokerOptions {
   readonly store?: Store;
   readonly ownership?: Ownership;
   readonly bus?: Bus;
+  readonly cluster?: ClusterOptions;
   readonly authenticator?: Authenticator;
   readonly hooks?: Hooks | undefined;
   /** Told when it begins to let clients in. */
@@ -118,6 +120,7 @@ export function simulatedBroker(
     store: options.store ?? new MemoryStore(),
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
+    cluster: options.cluster,
     authenticator: options.authenticator,
     hooks: options.hooks,
     log,

@@ -69,7 +69,7 @@ test("a broker that delivers nothing is complained of", async () => {
   let complaints: readonly string[] = [];
   for (let seed = 1; seed < 20 && complaints.length === 0; seed += 1) {
     const simulation = new Simulation(seed);
-    simulation.broker.engine.matches.get = () => ({ targets: [], groups: [] });
+    simulation.broker.engine.matches.get = () => ({ targets: [], groups: [], nodes: [] });
     ({ complaints } = await simulation.run());
   }
   assert.match(complaints.join("\n"), /never got|not in the stored queue/);

@@ -155,7 +155,7 @@ for (const [name, argv, message] of [
 test("what is refused ends with exit code 2, and every line of why on standard error", async () => {
   const { code, stdout, stderr } = await runCommand(["broker", "--host", "0.0.0.0"]);
   assert.equal(code, 2);
-  assert.match(stderr, /^(sericite: .*\n){5}$/);
+  assert.match(stderr, /^(sericite: .*\n){6}$/);
   assert.equal(stdout.toString(), "");
 });
 
@@ -177,7 +177,7 @@ test("beyond loopback with a user: only that user enters, and no password is eve
     stdout.toString() +
     stderr +
     (await runCommand(["broker", "--print-config"], { env })).stdout.toString();
-  assert.match(printed, /only the configured user may enter/);
+  assert.match(printed, /only the configured users may enter/);
   assert.doesNotMatch(printed, /hunter2|wrong7/);
 });
 

@@ -124,7 +124,7 @@ function announce(
 ): void {
   const { durability, dataDir } = settings.store;
   const urls = listeners.map((listener) => listener.url);
-  const entry = anonymous ? "everybody may enter" : "only the configured user may enter";
+  const entry = anonymous ? "everybody may enter" : "only the configured users may enter";
   const where = dataDir === "" ? "" : ` in ${dataDir}`;
   const kept = `${durability}${where}: ${durabilityTexts[durability as Durability]}`;
   log.always("info", "started", {

@@ -22,10 +22,10 @@ for (const [host, expected] of [
     assert.equal(isLoopback(host), expected));
 }
 
-const { listen } = createSettings();
+const { listen, auth: authDefaults } = createSettings();
 const listenOn = (host: string) => ({ ...listen, host });
 
-const none = { allowAnonymous: false, username: "", password: "" };
+const none = authDefaults;
 const user = { ...none, username: "u", password: "p" };
 
 for (const [host, auth, expected] of [

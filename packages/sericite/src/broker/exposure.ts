@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
-import { brokerSettings } from "@sericite/broker";
+import { brokerSettings, namesAuthentication } from "@sericite/broker";
+import type { Settings } from "@sericite/broker";
 import { usageError } from "../errors.ts";
 import { portOff } from "../settings/setting-value.ts";
 
@@ -25,11 +26,7 @@ export interface ListenSettings {
 /** The settings that decide who may enter. */
 export interface EntrySettings {
   readonly listen: ListenSettings;
-  readonly auth: {
-    readonly allowAnonymous: boolean;
-    readonly username: string;
-    readonly password: string;
-  };
+  readonly auth: Settings["auth"];
 }
 
 /** Names of the ports that are not switched off. */
@@ -40,7 +37,7 @@ export function openPorts(listen: ListenSettings): string[] {
 
 /**
  * Whether clients without a username are let in: where it is asked for by name, and on loopback as
- * long as no user is configured.
+ * long as nothing says who may enter.
  *
  * @throws UsageError ERR_EXPOSED where other machines could reach the broker and nothing says who
  * may enter; ERR_SETTING for a user without a password or the reverse.
@@ -54,11 +51,12 @@ export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
     );
   }
   if (auth.allowAnonymous) return true;
-  if (auth.username !== "") return false;
+  if (namesAuthentication({ auth })) return false;
   if (isLoopback(listen.host) || openPorts(listen).length === 0) return true;
   const advice = [
     `host ${listen.host} can be reached from other machines, and nothing says who may enter. Choose one:`,
-    "  - set a user: auth.username and auth.password in the config file, or in the environment",
+    "  - name users: --password-file FILE; `sericite passwd FILE add NAME` makes one",
+    "  - set one user: auth.username and auth.password in the config file, or in the environment",
     "    SERICITE_AUTH_USERNAME and SERICITE_AUTH_PASSWORD",
     "  - let everybody in: --allow-anonymous",
     "  - stay on this machine: --host 127.0.0.1 (the default)",

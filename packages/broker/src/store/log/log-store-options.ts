@@ -19,9 +19,9 @@ export interface LogStoreOptions {
   readonly retryMs: number;
   /** "slow" above so much that is not flushed, until it is half of it. Default 16 MiB. */
   readonly slowBytes: number;
-  /** "refusing" while the segments take more. Default none. */
+  /** "full" while the segments take more. Default none. */
   readonly maximumBytes: number;
-  /** "refusing" while less is free on the disk. Default 64 MiB. */
+  /** "full" while less is free on the disk. Default 64 MiB. */
   readonly minimumFreeBytes: number;
   /** A checkpoint is made after so much log. Default 64 MiB. */
   readonly checkpointBytes: number;

@@ -237,11 +237,11 @@ test("on a full disk it refuses, keeps all that it took, and goes on when there 
   assert.equal(world.settle(world.open().store.readQueue(1, 0, 1e6)).entries.length, 5);
 });
 
-test("it refuses while less is free than must stay free, and still writes what it is given", () => {
+test("it is full while less is free than must stay free, and still writes what it is given", () => {
   const world = new LogWorld();
   world.medium.capacity = 100_000;
   const { store } = world.open({ minimumFreeBytes: 200_000, retryMs: 1000 });
-  assert.equal(store.state, "refusing");
+  assert.equal(store.state, "full");
   assert.equal((store.trouble as { code?: string }).code, "ERR_STORE_DISK_FULL");
   assert.match(
     store.trouble?.message ?? "",
@@ -255,7 +255,7 @@ test("it refuses while less is free than must stay free, and still writes what i
   assert.equal(store.state, "ok");
 });
 
-test("it refuses above its bound, and not below it", () => {
+test("it is full above its bound, and not below it", () => {
   const world = new LogWorld();
   const { store } = world.open({
     maximumBytes: 50_000,
@@ -267,7 +267,7 @@ test("it refuses above its bound, and not below it", () => {
   for (let number = 1; number <= 60; number += 1)
     turn(store, ...publish(number, 1000, { 1: number }));
   world.events.settle();
-  assert.equal(store.state, "refusing");
+  assert.equal(store.state, "full");
   assert.equal((store.trouble as { code?: string }).code, "ERR_STORE_FULL");
   for (let number = 1; number <= 60; number += 1) turn(store, settled(1, number));
   world.events.advance(1000);

@@ -105,9 +105,10 @@ export class LogStore implements Store {
     return this.#health.state;
   }
 
-  /** What makes `state` "refusing": a failure of the disk, or a bound that was reached. */
+  /** What makes `state` "refusing" or "full": a failure of the disk, or a bound that was reached. */
   get trouble(): Error | undefined {
-    if (this.#phase !== "open" || this.state !== "refusing") return undefined;
+    if (this.#phase !== "open" || (this.state !== "refusing" && this.state !== "full"))
+      return undefined;
     return this.#writer.failure ?? this.#health.crossedBound;
   }
 
@@ -306,7 +307,7 @@ export class LogStore implements Store {
         return store.#writer.failure !== undefined;
       },
       get isShort() {
-        return store.#health.state === "refusing";
+        return store.#health.state === "full" || store.#health.state === "refusing";
       },
       get isSettled() {
         return store.#phase === "open" && store.#writer.flushed >= store.#startedAt;

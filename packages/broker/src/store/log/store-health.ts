@@ -77,7 +77,7 @@ export class StoreHealth {
     const next = this.#stateOf(condition);
     if (next === this.#state) return;
     this.#state = next;
-    if (next === "refusing") this.#askSoon();
+    if (this.#isInTrouble) this.#askSoon();
     this.#disk.later(0, () => {
       if (this.#isStopped || this.#told === this.#state) return;
       this.#told = this.#state;
@@ -96,12 +96,13 @@ export class StoreHealth {
 
   #stateOf({ isFailing, unflushedBytes, bytes }: StoreCondition): StoreState {
     const { slowBytes, maximumBytes, minimumFreeBytes } = this.#options;
-    if (isFailing || this.#freeBytes < minimumFreeBytes || bytes > maximumBytes) return "refusing";
+    if (isFailing) return "refusing";
+    if (this.#freeBytes < minimumFreeBytes || bytes > maximumBytes) return "full";
     if (unflushedBytes > slowBytes) return "slow";
     return this.#state === "slow" && unflushedBytes > slowBytes / 2 ? "slow" : "ok";
   }
 
-  /** Asks now, and again while the store refuses. */
+  /** Asks now, and again while there is trouble. */
   #askSoon(): void {
     if (this.#isAsking || this.#isStopped) return;
     this.#isAsking = true;
@@ -120,11 +121,15 @@ export class StoreHealth {
     );
   }
 
+  get #isInTrouble(): boolean {
+    return this.#state === "full" || this.#state === "refusing";
+  }
+
   #askLater(): void {
-    if (this.#state === "refusing")
-      this.#disk.later(this.#options.retryMs, () => {
-        if (this.#state === "refusing") this.#askSoon();
-      });
+    if (!this.#isInTrouble) return;
+    this.#disk.later(this.#options.retryMs, () => {
+      if (this.#isInTrouble) this.#askSoon();
+    });
   }
 }
 

@@ -1,0 +1,113 @@
+import { UsageError } from "@sericite/protocol";
+import {
+  AuthenticatorChain,
+  HashQueue,
+  PasswordAuthenticator,
+  readPasswordFile,
+  UserAuthenticator,
+} from "./auth/index.ts";
+import type { ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
+import type { Counters } from "./engine/counters.ts";
+import type { Authentication, Authenticator, ConnectRequest, Log } from "./engine/ports.ts";
+import type { Settings } from "./settings.ts";
+
+/** Says who may enter, as a function: true and false for yes and no. */
+export type AuthenticatorFunction = (
+  request: ConnectRequest,
+) => Authentication | boolean | Promise<Authentication | boolean>;
+
+/** The same in a chain: "next" where it knows nothing of the user. */
+export type ChainedAuthenticatorFunction = (
+  request: ConnectRequest,
+) => ChainAnswer | boolean | Promise<ChainAnswer | boolean>;
+
+/** Who decides, as the embedding program gives it. */
+export interface EntryOptions {
+  /** Alone, whatever the settings of `auth` say. */
+  readonly authenticator?: Authenticator | AuthenticatorFunction;
+  /** In order, before those of the settings. */
+  readonly authenticators?: readonly (ChainedAuthenticator | ChainedAuthenticatorFunction)[];
+}
+
+/** Whether the settings name anybody who decides who may enter. */
+export function namesAuthentication({ auth }: Pick<Settings, "auth">): boolean {
+  return auth.username !== "" || auth.passwordFile !== "";
+}
+
+/** Builds what says who may enter, from what is given and from the settings, and builds it anew when they change. */
+export class Entry {
+  readonly #given: EntryOptions;
+  readonly #counters: Counters;
+  readonly #log: Log;
+  readonly #queue: HashQueue;
+  #passwords: PasswordAuthenticator | undefined;
+
+  /** @throws UsageError ERR_USAGE where both ways to give authenticators are used. */
+  constructor(given: EntryOptions, settings: Settings, counters: Counters, log: Log) {
+    if (given.authenticator !== undefined && given.authenticators !== undefined) {
+      throw new UsageError(
+        "ERR_USAGE",
+        "authenticator decides alone, and authenticators are a chain: give one of them",
+      );
+    }
+    this.#given = given;
+    this.#counters = counters;
+    this.#log = log;
+    this.#queue = new HashQueue(boundsOf(settings));
+  }
+
+  /**
+   * Reads the files that the settings name.
+   *
+   * @returns what puts it in force: call it, and it gives the authenticator; `undefined` lets everybody in.
+   * @throws UsageError ERR_PASSWORD_FILE.
+   */
+  prepare(settings: Settings): () => Authenticator | undefined {
+    const { authenticator, authenticators } = this.#given;
+    if (authenticator !== undefined) {
+      const alone = typeof authenticator === "function" ? asked(authenticator) : authenticator;
+      return () => alone;
+    }
+    if (authenticators === undefined && !namesAuthentication(settings)) return () => undefined;
+    const { auth } = settings;
+    const users = auth.passwordFile === "" ? undefined : readPasswordFile(auth.passwordFile);
+    return () => {
+      this.#queue.bounds = boundsOf(settings);
+      const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>
+        typeof one === "function" ? asked(one) : one,
+      );
+      const chain = new AuthenticatorChain(links, auth.allowAnonymous);
+      if (auth.username !== "")
+        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
+      if (users !== undefined) {
+        if (this.#passwords === undefined) {
+          const tools = { queue: this.#queue, counters: this.#counters, log: this.#log };
+          this.#passwords = new PasswordAuthenticator(users, tools);
+        } else this.#passwords.load(users);
+        links.push(this.#passwords);
+      }
+      return chain;
+    };
+  }
+}
+
+function boundsOf({ auth }: Settings): { deadlineMs: number; waiting: number } {
+  return { deadlineMs: auth.hashDeadline, waiting: auth.hashesWaiting };
+}
+
+/** A function as an authenticator. */
+function asked<A extends Authentication | "next">(
+  ask: (request: ConnectRequest) => A | boolean | Promise<A | boolean>,
+): { authenticate(request: ConnectRequest): A | Authentication | Promise<A | Authentication> } {
+  return {
+    authenticate: (request) => {
+      const answer = ask(request);
+      return answer instanceof Promise ? answer.then(answerOf) : answerOf(answer);
+    },
+  };
+}
+
+function answerOf<A>(answer: A | boolean): A | Authentication {
+  if (typeof answer === "boolean") return answer ? { accepted: true } : { accepted: false };
+  return answer;
+}
