@@ -11,7 +11,7 @@ import { Retained } from "./scenarios/retained.ts";
 import { Sessions } from "./scenarios/sessions.ts";
 import { Subscriptions } from "./scenarios/subscriptions.ts";
 import { Wills } from "./scenarios/wills.ts";
-import { cutLastBatch } from "./segment-file.ts";
+import { cutLastBatches } from "./segment-file.ts";
 import { World } from "./world.ts";
 import type { Figures, Scenario } from "./world.ts";
 
@@ -27,8 +27,8 @@ export interface CrashRunOptions {
   readonly lifeMs: readonly [number, number];
   /** Longest Will Delay Interval, and longest delay of a message. Seconds, at least 1. */
   readonly longestDelay: number;
-  /** A lie of the disk, to see that the ledger finds it: the last batch is lost at each kill. */
-  readonly losesLastBatch: boolean;
+  /** A lie of the disk, to see that the ledger finds it: the last batches are lost at each kill. */
+  readonly losesLastBatches: boolean;
   /** Do all but kill: whatever is found then is no crash's fault. */
   readonly spares: boolean;
   /** Leave the data directory there though nothing is wrong. */
@@ -143,6 +143,8 @@ class CrashRun {
       durability,
       dataDirectory: this.#dataDirectory,
       port: this.#port,
+      // Small ones, so that segments are sealed, copied forward and deleted while it runs.
+      flags: durability === "memory" ? [] : ["--store.segmentBytes", "1MiB"],
     });
   }
 
@@ -151,7 +153,7 @@ class CrashRun {
     world.end();
     await this.#broker.kill();
     this.#kills += 1;
-    if (this.#options.losesLastBatch) cutLastBatch(this.#dataDirectory);
+    if (this.#options.losesLastBatches) cutLastBatches(this.#dataDirectory);
     this.#progress();
   }
 

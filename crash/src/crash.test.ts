@@ -10,7 +10,7 @@ const OPTIONS: CrashRunOptions = {
   settleEvery: 100,
   lifeMs: [100, 300],
   longestDelay: 1,
-  losesLastBatch: false,
+  losesLastBatches: false,
   spares: false,
   keep: false,
   progress: () => undefined,

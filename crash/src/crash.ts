@@ -7,7 +7,7 @@
  *     --seed N           what is drawn by chance (by the clock); the kernel has its own chance
  *     --durability L     strict, relaxed or memory (strict)
  *     --settle-every N   kills between two moments at which nothing may be owed (25)
- *     --lie              lose the last batch at each kill: the run must find out
+ *     --lie              lose the last batches at each kill: the run must find out
  *     --spare            do all but kill
  *     --keep             leave the data directory there
  *
@@ -41,7 +41,7 @@ const report = await crashRun({
   settleEvery: Number(flags["settle-every"]),
   lifeMs: [30, 900],
   longestDelay: 2,
-  losesLastBatch: flags.lie,
+  losesLastBatches: flags.lie,
   spares: flags.spare,
   keep: flags.keep,
   progress: (line) => {

@@ -30,14 +30,17 @@ export function newestSegment(dataDirectory: string): string | undefined {
     .at(-1);
 }
 
+/** Batches that are cut off: as many as may be in flight between a broker and its disk. */
+const CUT = 4;
+
 /**
- * A lie of the disk: the last batch of the newest segment is gone, though it had been flushed. The
- * store cannot know; its clients do.
+ * A lie of the disk: the last batches of the newest segment are gone, though they had been flushed.
+ * The store cannot know; its clients do.
  */
-export function cutLastBatch(dataDirectory: string): void {
+export function cutLastBatches(dataDirectory: string): void {
   const name = newestSegment(dataDirectory);
   if (name === undefined) return;
   const path = join(dataDirectory, name);
-  const last = framesOf(readFileSync(path)).at(-1);
-  if (last !== undefined) truncateSync(path, last.offset);
+  const cut = framesOf(readFileSync(path)).slice(-CUT)[0];
+  if (cut !== undefined) truncateSync(path, cut.offset);
 }

@@ -76,7 +76,9 @@ export class Retained implements Scenario {
     const payload = chance.happens(0.3)
       ? Buffer.alloc(0)
       : Buffer.concat([Buffer.from(`${this.#number} `), Buffer.alloc(size, this.#number & 0xff)]);
-    const one = publication(`r/${index}`, payload, chance.pick([1, 2]), true);
+    // One QoS for a topic: after a crash a repeat at QoS 1 counts again, one at QoS 2 does not, and
+    // an older value could be right.
+    const one = publication(`r/${index}`, payload, index % 2 === 0 ? 1 : 2, true);
     this.#writes[index]!.push(one);
     return one;
   }

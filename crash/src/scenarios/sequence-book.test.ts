@@ -90,7 +90,7 @@ test("a new session gets nothing of what was acknowledged before it subscribed",
   desk.reader.subscribing();
   assert.throws(() => come(desk, "2"), /session that was discarded/);
   desk.reader.subscribed();
-  // What was under way while it subscribed may come, and what follows then must.
+  // What was under way while it subscribed may come, or some of it: a repeat is not routed twice.
   come(desk, "4");
   assert.deepEqual(desk.sequence.owed(), []);
 });
@@ -99,11 +99,10 @@ test("a new session gets everything that was published after SUBACK", () => {
   const desk = book(2, 3);
   desk.reader.subscribing();
   desk.reader.subscribed();
-  desk.sequence.next("d/x", 2);
-  const late = desk.sequence.next("d/x", 2);
-  late.sends = 1;
-  const all = { ...desk, publications: [...desk.publications, late, late] };
-  assert.throws(() => come(all, "4"), /4, QoS 2 came first, 3 was published after SUBACK/);
+  const late = [desk.sequence.next("d/x", 2), desk.sequence.next("d/x", 2)];
+  for (const one of late) one.sends = 1;
+  const all = { ...desk, publications: [...desk.publications, ...late] };
+  assert.throws(() => come(all, "4"), /4, QoS 2 came, and d\/x 3 .* never did/);
   assert.match(desk.sequence.owed().join(), /has not got 2 from d\/x 3/);
 });
 

@@ -15,10 +15,15 @@ interface Line {
 
 /** What one subscriber has got of one line. */
 interface Progress {
-  /** Number of the message that must come next, for the first time. */
+  /** Above all that came; nothing below may come for the first time. */
   next: number;
-  /** Of a new session: it may begin later than `next`, but not later than this. */
-  startsBy: number | undefined;
+  /**
+   * From here on everything must come. Of what was sent before SUBACK some may have been accepted
+   * before there was a subscription.
+   */
+  promised: number;
+  /** Anything has come. */
+  hasCome: boolean;
   /** Newest number on the present connection. */
   latest: number;
   connection: number;
@@ -113,14 +118,14 @@ export class SequenceReader implements Receiver {
       Array.from(this.#book.lines, (line) => [line.topicName, firstUnacknowledged(line)]),
     );
     for (const [topicName, next] of this.#begins)
-      this.#progress.set(topicName, { ...noProgress(next), startsBy: Infinity });
+      this.#progress.set(topicName, { ...noProgress(next), promised: Infinity });
   }
 
   subscribed(): void {
     this.#begins = undefined;
     for (const line of this.#book.lines) {
       const progress = this.#of(line.topicName);
-      if (progress.startsBy === Infinity) progress.startsBy = line.base + line.publications.length;
+      if (progress.promised === Infinity) progress.promised = line.base + line.publications.length;
     }
   }
 
@@ -153,16 +158,13 @@ export class SequenceReader implements Receiver {
       if (times > one.sends)
         throw new Fault(`${what} came ${times} times without DUP, and was sent ${one.sends} times`);
     }
-    if (number < progress.next && progress.startsBy === undefined)
+    if (number < progress.next) {
+      if (!progress.hasCome) throw new Fault(`${what} is of a session that was discarded`);
       return this.#again(what, qos, one.sends, dup);
-    if (progress.startsBy !== undefined) {
-      if (number < progress.next) throw new Fault(`${what} is of a session that was discarded`);
-      if (number > progress.startsBy)
-        throw new Fault(`${what} came first, ${progress.startsBy} was published after SUBACK`);
-      progress.startsBy = undefined;
-    } else if (number > progress.next) {
-      throw new Fault(`${what} came, and ${describe(line, progress.next)} never did`);
     }
+    const must = Math.max(progress.next, progress.promised);
+    if (number > must) throw new Fault(`${what} came, and ${describe(line, must)} never did`);
+    progress.hasCome = true;
     progress.next = number + 1;
   }
 
@@ -174,9 +176,9 @@ export class SequenceReader implements Receiver {
   owed(): string[] {
     const owed: string[] = [];
     for (const line of this.#book.lines) {
-      const { next, startsBy } = this.#of(line.topicName);
+      const { next, promised } = this.#of(line.topicName);
       const end = line.base + line.publications.length;
-      const from = startsBy === undefined ? next : startsBy;
+      const from = Math.max(next, promised);
       if (from < end)
         owed.push(`${this.#name} has not got ${end - from} from ${describe(line, from)}`);
     }
@@ -187,7 +189,8 @@ export class SequenceReader implements Receiver {
     for (const line of this.#book.lines) {
       const progress = this.#of(line.topicName);
       progress.next = line.base;
-      progress.startsBy = undefined;
+      progress.promised = line.base;
+      progress.hasCome = true;
       progress.fresh.clear();
     }
   }
@@ -203,7 +206,7 @@ export class SequenceReader implements Receiver {
 }
 
 function noProgress(next: number): Progress {
-  return { next, startsBy: undefined, latest: -1, connection: 0, fresh: new Map() };
+  return { next, promised: next, hasCome: false, latest: -1, connection: 0, fresh: new Map() };
 }
 
 function firstUnacknowledged(line: Line): number {

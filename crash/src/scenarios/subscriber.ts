@@ -36,6 +36,14 @@ export interface SubscriberOptions {
   readonly renews: number;
 }
 
+/** A QoS 2 message between PUBLISH and PUBREL. */
+interface Inbound {
+  /** The payload's beginning, to know a repeat. */
+  readonly key: string;
+  /** When it came first, for people. */
+  readonly first: string;
+}
+
 /**
  * A client with a durable session. As a receiver of QoS 2 it follows method B of §4.3.3: it counts a
  * message when PUBLISH comes, and knows it by its Packet Identifier until PUBREL.
@@ -44,8 +52,8 @@ export class Subscriber {
   readonly #world: World;
   readonly #options: SubscriberOptions;
   readonly #receiver: Receiver;
-  /** QoS 2 messages between PUBLISH and PUBREL: the payload's beginning, to know a repeat. */
-  #inbound = new Map<number, string>();
+  /** QoS 2 messages between PUBLISH and PUBREL, by Packet Identifier. */
+  #inbound = new Map<number, Inbound>();
   #state: "none" | "begun" | "subscribed" = "none";
   #connection = 0;
   #held: Buffer[] = [];
@@ -171,14 +179,15 @@ export class Subscriber {
     if (packet.qos === 0) throw new Fault(`QoS 0 of ${packet.topicName}`);
     const key = `${packet.topicName} ${packet.payload.toString("latin1", 0, 40)}`;
     const known = this.#inbound.get(packetIdentifier);
+    const when = `life ${this.#world.life}, connection ${this.#connection}`;
     if (known === undefined) {
-      this.#inbound.set(packetIdentifier, key);
+      this.#inbound.set(packetIdentifier, { key, first: when });
       this.#receiver.receive(packet, this.#connection);
-    } else if (known !== key)
-      throw new Fault(
-        `Packet Identifier ${packetIdentifier} of "${known}", not released, is now "${key}"`,
-      );
-    else if (!packet.dup) throw new Fault(`"${key}" again without DUP`);
+    } else {
+      const again = `${packetIdentifier} of "${known.key}" (${known.first}), not released,`;
+      if (known.key !== key) throw new Fault(`${again} is now "${key}" (${when})`);
+      if (!packet.dup) throw new Fault(`${again} again without DUP (${when})`);
+    }
     if (this.#cut(client)) return;
     this.#answer(client, encodeAcknowledgement("pubrec", packetIdentifier));
     this.#cut(client);

@@ -23,7 +23,7 @@ export async function realDirectory(seed: number, kills: number): Promise<string
     settleEvery: 0,
     lifeMs: [300, 700],
     longestDelay: 2,
-    losesLastBatch: false,
+    losesLastBatches: false,
     spares: false,
     keep: true,
     progress: () => undefined,

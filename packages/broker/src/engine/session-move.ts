@@ -261,6 +261,9 @@ export class SessionMoves {
       for (const { message } of session.staged ?? []) message.release();
       endSession(this.#engine, session, "it stays where it was");
     }
+    const next = this.#arrivals.get(clientId)!.find((other) => other !== arrival);
+    // It may be at the next node: nobody begins a new one yet.
+    if (!isRefused && next !== undefined) next.waiting.push(...arrival.waiting.splice(0));
     this.#settle(clientId, arrival, !isRefused);
   }
 

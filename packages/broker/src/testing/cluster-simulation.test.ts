@@ -52,6 +52,7 @@ class ClusterSimulation {
     const { network, events } = this.#world;
     network.heal();
     this.#world.rest();
+    this.#beginAnew();
     for (const client of this.#subscribers) client.releaseAcknowledgements();
     // A CONNECT may have waited in vain for what was on the other side.
     for (const client of [...this.#subscribers, ...this.#publishers, ...this.#members])
