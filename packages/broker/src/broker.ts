@@ -380,15 +380,13 @@ export class Broker implements AsyncDisposable {
     if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
       changed.push("tls.certificate");
     const reloadAcl = this.#acl.prepareReload(next.auth);
-    if (reloadAcl !== undefined && !changed.includes("auth.aclFile")) changed.push("auth.aclFile");
+    if (reloadAcl.isFileChanged && !changed.includes("auth.aclFile")) changed.push("auth.aclFile");
     const authenticator = reloadEntry();
     if (authenticator === undefined && !next.auth.allowAnonymous) this.#listening.checkExposure();
     this.#engine.authenticator = authenticator;
     reloadCertificates?.();
-    if (reloadAcl !== undefined) {
-      reloadAcl();
-      this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
-    }
+    reloadAcl.commit();
+    this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -412,6 +410,7 @@ export class Broker implements AsyncDisposable {
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
+    this.#acl.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -442,7 +441,6 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
-  const acl = new ConfiguredAcl(settings.auth);
   const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
@@ -456,12 +454,17 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    hooks: hooksOf(acl, hooks),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
   const entry = new Entry(options, settings, engine.counters, engine.log);
   engine.authenticator = entry.prepare(settings)();
+  const acl = new ConfiguredAcl(settings.auth, {
+    counters: engine.counters,
+    log: engine.log,
+    now: () => engine.clock.now(),
+  });
+  engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
