@@ -11,6 +11,7 @@ import {
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import { checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
@@ -105,6 +106,9 @@ export class Broker implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #entry: Entry;
   readonly #listening: Listening;
+  readonly #acl: ConfiguredAcl;
+  /** Those of the options. */
+  readonly #hooks: readonly Hooks[];
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
@@ -112,8 +116,17 @@ export class Broker implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
-  constructor(engine: Engine, settings: Settings, entry: Entry, recovered: Recovered) {
+  constructor(
+    engine: Engine,
+    settings: Settings,
+    entry: Entry,
+    recovered: Recovered,
+    acl: ConfiguredAcl,
+    hooks: readonly Hooks[],
+  ) {
     this.recovered = recovered;
+    this.#acl = acl;
+    this.#hooks = hooks;
     this.#engine = engine;
     this.#settings = settings;
     this.#entry = entry;
@@ -351,7 +364,7 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Puts other settings in force: all of them are checked, then all or none taken; no connection
-   * drops. The files of certificates and users are read again each time, also where their names
+   * drops. The files of certificates, users and access rules are read again each time, also where their names
    * stay. Settings that wait for a restart stay as they were, and are named again the next time.
    *
    * @throws UsageError that names what is wrong; nothing has changed then.
@@ -362,12 +375,18 @@ export class Broker implements AsyncDisposable {
     const { next, changed, needRestart } = liveChanges(this.#settings, asked);
     const entry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
+    const reloadAcl = this.#acl.prepareReload(next.auth);
     if (entry.letsEverybodyIn && !next.auth.allowAnonymous) this.#listening.checkExposure();
     // Everything was checked; from here on nothing fails.
     addNew(changed, entry.changed);
     if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
+    if (reloadAcl !== undefined) addNew(changed, ["auth.aclFile"]);
     this.#engine.authenticator = entry.apply();
     reloadCertificates?.();
+    if (reloadAcl !== undefined) {
+      reloadAcl();
+      this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
+    }
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -421,6 +440,8 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
+  const acl = new ConfiguredAcl(settings.auth);
+  const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
       ? configuredStore(settings.store)
@@ -433,7 +454,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    hooks: options.hooks === undefined ? undefined : joinHooks([options.hooks].flat()),
+    hooks: hooksOf(acl, hooks),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
@@ -443,7 +464,12 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, entry, recovered);
+  return new Broker(engine, settings, entry, recovered, acl, hooks);
+}
+
+/** Rules come before the hooks of the program: those are only asked about what is allowed. */
+function hooksOf(acl: ConfiguredAcl, hooks: readonly Hooks[]): Hooks {
+  return joinHooks(acl.hooks === undefined ? hooks : [acl.hooks, ...hooks]);
 }
 
 /** Client Identifiers that are assigned should not be guessed. */
