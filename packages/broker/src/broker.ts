@@ -364,8 +364,8 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Puts other settings in force: all of them are checked, then all or none taken; no connection
-   * drops. The files of certificates, users and access rules are read again each time, also where their names
-   * stay. Settings that wait for a restart stay as they were, and are named again the next time.
+   * drops. The files of certificates, users and access rules are read again each time, also where
+   * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
    *
    * @throws UsageError that names what is wrong; nothing has changed then.
    */
@@ -380,13 +380,11 @@ export class Broker implements AsyncDisposable {
     // Everything was checked; from here on nothing fails.
     addNew(changed, entry.changed);
     if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
-    if (reloadAcl !== undefined) addNew(changed, ["auth.aclFile"]);
+    if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
     this.#engine.authenticator = entry.apply();
     reloadCertificates?.();
-    if (reloadAcl !== undefined) {
-      reloadAcl();
-      this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
-    }
+    reloadAcl.commit();
+    this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -410,6 +408,7 @@ export class Broker implements AsyncDisposable {
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
+    this.#acl.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -440,7 +439,6 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
-  const acl = new ConfiguredAcl(settings.auth);
   const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
@@ -454,12 +452,17 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    hooks: hooksOf(acl, hooks),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
   const entry = new Entry(options, settings, engine.counters, engine.log);
   engine.authenticator = entry.prepare(settings).apply();
+  const acl = new ConfiguredAcl(settings.auth, {
+    counters: engine.counters,
+    log: engine.log,
+    now: () => engine.clock.now(),
+  });
+  engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
