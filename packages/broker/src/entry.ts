@@ -2,6 +2,7 @@ import { UsageError } from "@sericite/protocol";
 import { createHash } from "node:crypto";
 import {
   AuthenticatorChain,
+  CertificateAuthenticator,
   HashQueue,
   PasswordAuthenticator,
   parsePasswordFile,
@@ -33,7 +34,7 @@ export interface EntryOptions {
 
 /** Whether the settings name anybody who decides who may enter. */
 export function namesAuthentication({ auth }: Pick<Settings, "auth">): boolean {
-  return auth.username !== "" || auth.passwordFile !== "";
+  return auth.username !== "" || auth.passwordFile !== "" || auth.certificate !== "none";
 }
 
 /** Who may enter, read and checked, and not yet in force. */
@@ -96,6 +97,8 @@ export class Entry {
         typeof one === "function" ? asked(one) : one,
       );
       const chain = new AuthenticatorChain(links, auth.allowAnonymous);
+      if (auth.certificate !== "none")
+        links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
       if (auth.username !== "")
         links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
