@@ -1,6 +1,7 @@
 import { UsageError } from "@sericite/protocol";
 import {
   AuthenticatorChain,
+  CertificateAuthenticator,
   HashQueue,
   PasswordAuthenticator,
   readPasswordFile,
@@ -31,7 +32,7 @@ export interface EntryOptions {
 
 /** Whether the settings name anybody who decides who may enter. */
 export function namesAuthentication({ auth }: Pick<Settings, "auth">): boolean {
-  return auth.username !== "" || auth.passwordFile !== "";
+  return auth.username !== "" || auth.passwordFile !== "" || auth.certificate !== "none";
 }
 
 /** Builds what says who may enter, from what is given and from the settings, and builds it anew when they change. */
@@ -77,6 +78,8 @@ export class Entry {
         typeof one === "function" ? asked(one) : one,
       );
       const chain = new AuthenticatorChain(links, auth.allowAnonymous);
+      if (auth.certificate !== "none")
+        links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
       if (auth.username !== "")
         links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {

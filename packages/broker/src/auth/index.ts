@@ -5,6 +5,7 @@ export { rightsOfLists } from "./acl-rights.ts";
 export type { RightsList } from "./acl-rights.ts";
 export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
+export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
 export { readPasswordFile } from "./password-file.ts";
 export { PasswordAuthenticator } from "./passwords.ts";
