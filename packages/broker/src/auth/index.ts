@@ -7,7 +7,7 @@ export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
-export { readPasswordFile } from "./password-file.ts";
+export { parsePasswordFile, readPasswordText } from "./password-file.ts";
 export { PasswordAuthenticator } from "./passwords.ts";
 export { authSettings } from "./settings.ts";
 export { UserAuthenticator } from "./user.ts";
