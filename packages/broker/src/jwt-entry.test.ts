@@ -178,7 +178,7 @@ for (const [what, claims, jwt, expected] of [
 ] as const) {
   test(`a token ${what}: ${expected}`, () =>
     withBroker(jwt, async (port, broker) =>
-      assert.equal(await enter(port, broker, await sign(claims), "sent"), expected),
+      assert.equal(await enter(port, broker, await sign(claims as JWTPayload), "sent"), expected),
     ));
 }
 
