@@ -1,5 +1,6 @@
 export { Broker, createBroker } from "./broker.ts";
 export type {
+  BanOptions,
   BrokerOptions,
   LocalSubscribeOptions,
   LocalPublishOptions,
@@ -12,6 +13,7 @@ export type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entr
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";
+export type { BanInfo } from "./engine/bans.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
