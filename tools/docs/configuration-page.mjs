@@ -15,7 +15,7 @@ const sections = {
   websocket: "What the WebSocket listeners take.",
   proxy:
     "Proxies in front of the broker, and whether their word about a client's address is taken.",
-  auth: "Who may enter.",
+  auth: "Who may enter, and who may publish and get what: see [access](ACCESS.md).",
   store: "What outlives the process, and where it is kept: see [the store](STORE.md).",
   mqtt: "What the protocol allows a client.",
   session: "What is kept for a client, and for how long.",

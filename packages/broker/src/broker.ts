@@ -11,6 +11,7 @@ import {
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import { checkBan, checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
@@ -114,6 +115,9 @@ export class Broker implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #entry: Entry;
   readonly #listening: Listening;
+  readonly #acl: ConfiguredAcl;
+  /** Those of the options. */
+  readonly #hooks: readonly Hooks[];
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
@@ -121,8 +125,17 @@ export class Broker implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
-  constructor(engine: Engine, settings: Settings, entry: Entry, recovered: Recovered) {
+  constructor(
+    engine: Engine,
+    settings: Settings,
+    entry: Entry,
+    recovered: Recovered,
+    acl: ConfiguredAcl,
+    hooks: readonly Hooks[],
+  ) {
     this.recovered = recovered;
+    this.#acl = acl;
+    this.#hooks = hooks;
     this.#engine = engine;
     this.#settings = settings;
     this.#entry = entry;
@@ -401,7 +414,7 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Puts other settings in force: all of them are checked, then all or none taken. The files of
-   * certificates are read again each time, also where their names stay.
+   * certificates and of access rules are read again each time, also where their names stay.
    */
   async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
     const next = createSettings(given, this.#settings);
@@ -417,10 +430,14 @@ export class Broker implements AsyncDisposable {
     const reloadCertificates = this.#listening.prepareReload(next);
     if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
       changed.push("tls.certificate");
+    const reloadAcl = this.#acl.prepareReload(next.auth);
+    if (reloadAcl.isFileChanged && !changed.includes("auth.aclFile")) changed.push("auth.aclFile");
     const authenticator = reloadEntry();
     if (authenticator === undefined && !next.auth.allowAnonymous) this.#listening.checkExposure();
     this.#engine.authenticator = authenticator;
     reloadCertificates?.();
+    reloadAcl.commit();
+    this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -444,6 +461,7 @@ export class Broker implements AsyncDisposable {
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
+    this.#acl.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -474,6 +492,7 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
+  const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
       ? configuredStore(settings.store)
@@ -486,17 +505,27 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    hooks: options.hooks === undefined ? undefined : joinHooks([options.hooks].flat()),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
   const entry = new Entry(options, settings, engine.counters, engine.log);
   engine.authenticator = entry.prepare(settings)();
+  const acl = new ConfiguredAcl(settings.auth, {
+    counters: engine.counters,
+    log: engine.log,
+    now: () => engine.clock.now(),
+  });
+  engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, entry, recovered);
+  return new Broker(engine, settings, entry, recovered, acl, hooks);
+}
+
+/** Rules come before the hooks of the program: those are only asked about what is allowed. */
+function hooksOf(acl: ConfiguredAcl, hooks: readonly Hooks[]): Hooks {
+  return joinHooks(acl.hooks === undefined ? hooks : [acl.hooks, ...hooks]);
 }
 
 /** Client Identifiers that are assigned should not be guessed. */

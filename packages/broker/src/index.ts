@@ -1,3 +1,7 @@
+export { Acl } from "./auth/acl.ts";
+export { AclRules } from "./auth/acl-file.ts";
+export { rightsOfLists } from "./auth/acl-rights.ts";
+export type { RightsList } from "./auth/acl-rights.ts";
 export { Broker, createBroker } from "./broker.ts";
 export type {
   BanOptions,

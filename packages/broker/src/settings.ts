@@ -11,6 +11,7 @@ export const brokerSettings = {
   ...authSettings,
   ...storeSettings,
   ...engineSettings,
+  auth: { ...authSettings.auth, ...engineSettings.auth },
 } as const satisfies SettingTable;
 
 /** The values of all settings, frozen. */

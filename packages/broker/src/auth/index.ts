@@ -1,3 +1,8 @@
+export { Acl } from "./acl.ts";
+export { ConfiguredAcl } from "./acl-configured.ts";
+export { AclRules } from "./acl-file.ts";
+export { rightsOfLists } from "./acl-rights.ts";
+export type { RightsList } from "./acl-rights.ts";
 export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 export { HashQueue } from "./hash-queue.ts";

@@ -40,9 +40,10 @@ const busy: Authentication = {
 export class PasswordAuthenticator implements ChainedAuthenticator {
   readonly #tools: PasswordTools;
   readonly #memory = new PasswordMemory();
-  readonly #underWay = new Map<string, Promise<Authentication>>();
   #users: PasswordUsers;
   #names: readonly string[] = [];
+  /** Number of the users in force. */
+  #generation = 0;
   #loggedAt = -Infinity;
 
   constructor(users: PasswordUsers, tools: PasswordTools) {
@@ -55,8 +56,8 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
   load(users: PasswordUsers): void {
     this.#users = users;
     this.#names = [...users.keys()];
+    this.#generation++;
     this.#memory.clear();
-    this.#underWay.clear();
   }
 
   authenticate(request: ConnectRequest): ChainAnswer | Promise<ChainAnswer> {
@@ -89,13 +90,7 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
       counters.passwordsRemembered++;
       return known ? { accepted: true } : badUser;
     }
-    const same = this.#underWay.get(key);
-    if (same !== undefined) return same;
-    const underWay = this.#hash(request, password, key, hash, isKnown).finally(() => {
-      if (this.#underWay.get(key) === underWay) this.#underWay.delete(key);
-    });
-    this.#underWay.set(key, underWay);
-    return underWay;
+    return this.#hash(request, password, key, hash, isKnown);
   }
 
   async #hash(
@@ -106,8 +101,8 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
     isKnown: boolean,
   ): Promise<Authentication> {
     const { queue, counters } = this.#tools;
-    const users = this.#users;
-    const isSame = await queue.run(request.peer.address ?? "", () => {
+    const generation = this.#generation;
+    const isSame = await queue.run(`${generation} ${key}`, request.peer.address ?? "", () => {
       counters.passwordsHashed++;
       return hash.verify(password);
     });
@@ -116,7 +111,7 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
       return busy;
     }
     const isRight = isKnown && isSame;
-    if (this.#users === users) this.#memory.remember(key, isRight);
+    if (this.#generation === generation) this.#memory.remember(key, isRight);
     // The users changed meanwhile, and this one may be gone.
     else if (isRight && this.#users.get(request.username!)?.hash.text !== hash.text) return badUser;
     return isRight ? { accepted: true } : badUser;

@@ -1,4 +1,5 @@
-import type { SettingTable } from "../engine/settings.ts";
+import type { SettingsOf, SettingTable } from "../engine/settings.ts";
+import { aclSettings } from "./acl-settings.ts";
 
 /** Settings of who is let in. */
 export const authSettings = {
@@ -44,5 +45,9 @@ export const authSettings = {
       live: true,
       text: "Passwords that may wait until they are hashed; more are answered at once as those that waited too long.",
     },
+    ...aclSettings,
   },
 } as const satisfies SettingTable;
+
+/** The values of these settings. */
+export type AuthSettings = SettingsOf<typeof authSettings>;
