@@ -186,3 +186,27 @@ test("a hook that throws when a Will is due has refused it", () => {
   assert.equal(broker.engine.retained.count, 0);
   assert.equal(broker.engine.counters.hookErrors, 1);
 });
+
+for (const [version, code] of [
+  [3, "1"],
+  [4, "128"],
+  [5, "135"],
+] as const) {
+  test(`${NAME_OF_VERSION[version]}: a Topic Filter that is refused is counted and told of with 0x87, whatever the client is told`, () => {
+    const broker = new TestBroker({
+      settings: { mqtt: { maximumQos: 1 } },
+      hooks: { authorizeSubscribe: () => false },
+    });
+    const refused = broker.listen("subscriptionRefused");
+    const granted = broker.listen("subscribed");
+    const client = broker.connect("c", version);
+    client.sendSubscribe([["a/#", 2]]);
+    const suback = client.takeFirst();
+    assert.equal(suback?.type, "suback");
+    assert.equal(String(suback.reasonCodes), code);
+    assert.deepEqual(refused, [{ clientId: "c", topicFilter: "a/#", reasonCode: 0x87 }]);
+    assert.deepEqual(granted, []);
+    assert.equal(broker.engine.counters.subscriptionsRefused, 1);
+    assert.equal(broker.engine.counters.subscriptionsGranted, 0);
+  });
+}
