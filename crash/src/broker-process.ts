@@ -56,6 +56,10 @@ export class BrokerProcess {
       env: { ...process.env, UV_USE_IO_URING: "0" },
     });
     this.#exited = once(this.#child, "exit");
+    // Whoever is ended must not leave a broker behind.
+    const end = (): void => void this.#child.kill("SIGKILL");
+    process.once("exit", end);
+    this.#child.once("exit", () => process.off("exit", end));
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       stream.setEncoding("utf8");
       stream.on("data", (text: string) => (this.#printed = (this.#printed + text).slice(-100_000)));

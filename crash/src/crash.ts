@@ -33,6 +33,8 @@ const seed = Number(flags.seed);
 const isTerminal = process.stdout.isTTY;
 let lines = 0;
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => process.exit(130));
 console.log(`seed ${seed}, ${flags.kills} kills, durability ${flags.durability}`);
 const report = await crashRun({
   kills: Number(flags.kills),

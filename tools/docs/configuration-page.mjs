@@ -15,7 +15,7 @@ const sections = {
   websocket: "What the WebSocket listeners take.",
   proxy:
     "Proxies in front of the broker, and whether their word about a client's address is taken.",
-  auth: "Who may enter.",
+  auth: "Who may enter, and who may publish and get what: see [access](ACCESS.md).",
   store: "What outlives the process, and where it is kept: see [the store](STORE.md).",
   mqtt: "What the protocol allows a client.",
   session: "What is kept for a client, and for how long.",
@@ -153,4 +153,4 @@ Give a password in the environment or in the config file. Other users of the mac
 
 ## All settings
 
-"live" means that an embedding program can change it in a running broker, with \`reconfigure\`.`;
+"live" means that a running broker takes it: at SIGHUP, or by \`reconfigure\` of an embedding program. See [Operation](OPERATION.md).`;

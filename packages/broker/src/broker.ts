@@ -10,10 +10,12 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
-import { checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import { checkBan, checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
+import type { BanInfo } from "./engine/bans.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
@@ -24,6 +26,7 @@ import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
 import type { Authenticator, Bus, Log, Ownership, Store } from "./engine/ports.ts";
 import { takesMessages } from "./engine/ports.ts";
+import type { BanKind } from "./engine/records.ts";
 import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
@@ -41,7 +44,7 @@ import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
 import { NodeScheduler, nodeClock } from "./platform.ts";
-import { brokerSettings, createSettings } from "./settings.ts";
+import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
 
@@ -84,10 +87,19 @@ export interface LocalPublishResult {
   readonly sessions: number;
 }
 
+/** How somebody is banned. */
+export interface BanOptions {
+  /** Milliseconds, above 0. Default: until it is lifted. */
+  readonly expiresInMs?: number;
+  /** For the log and, on 5.0, the Reason String. Default "by the administrator". */
+  readonly reason?: string;
+}
+
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
 export interface Reconfiguration {
+  /** In force now; the setting that names a file also where only the file changed. */
   readonly changed: readonly string[];
-  /** Set, but without effect until the broker is made anew. */
+  /** Asked for, and left as it was: a broker that is made anew takes it. */
   readonly needRestart: readonly string[];
 }
 
@@ -104,6 +116,9 @@ export class Broker implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #entry: Entry;
   readonly #listening: Listening;
+  readonly #acl: ConfiguredAcl;
+  /** Those of the options. */
+  readonly #hooks: readonly Hooks[];
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
@@ -111,8 +126,17 @@ export class Broker implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
-  constructor(engine: Engine, settings: Settings, entry: Entry, recovered: Recovered) {
+  constructor(
+    engine: Engine,
+    settings: Settings,
+    entry: Entry,
+    recovered: Recovered,
+    acl: ConfiguredAcl,
+    hooks: readonly Hooks[],
+  ) {
     this.recovered = recovered;
+    this.#acl = acl;
+    this.#hooks = hooks;
     this.#engine = engine;
     this.#settings = settings;
     this.#entry = entry;
@@ -325,6 +349,47 @@ export class Broker implements AsyncDisposable {
     return true;
   }
 
+  /**
+   * Keeps out a Client Identifier, a Username, or an address or range of addresses, and ends the
+   * connections that this is about (0x98). CONNECT is refused with 0x8A, of 3.x with 0x05. Settles
+   * when the ban survives a crash.
+   *
+   * ```ts
+   * await broker.ban("address", "192.0.2.0/24", { expiresInMs: 3_600_000, reason: "abuse" });
+   * ```
+   *
+   * @throws UsageError ERR_USAGE where nobody could be meant; ConnectionError ERR_STORE_REFUSING
+   * where it cannot be kept, and then nothing has happened.
+   */
+  async ban(kind: BanKind, value: string, options: BanOptions = {}): Promise<void> {
+    const { expiresInMs = Infinity, reason = "by the administrator" } = options;
+    checkBan(kind, value, expiresInMs);
+    await this.#change(() => this.#engine.bans.add(kind, value, expiresInMs, reason));
+  }
+
+  /** Lifts a ban. Settles when that survives a crash. @returns whether there was one. */
+  async unban(kind: BanKind, value: string): Promise<boolean> {
+    checkBan(kind, value, Infinity);
+    return this.#change(() => this.#engine.bans.lift(kind, value));
+  }
+
+  /** The bans in force. */
+  async bans(): Promise<readonly BanInfo[]> {
+    return this.#engine.bans.list();
+  }
+
+  /** Changes what is kept; settles when the store has it. */
+  async #change<R>(change: () => R): Promise<R> {
+    this.#checkOpen();
+    const engine = this.#engine;
+    if (!engine.store.isVolatile && !takesMessages(engine.store.state))
+      throw new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present");
+    const { records } = engine;
+    const result = change();
+    const position = engine.records > records ? engine.newestPosition : 0;
+    return new Promise((resolve) => engine.whenDurable(position, 0, () => resolve(result)));
+  }
+
   /** Messages that wait below `$delayed/`, in the order in which they came. `after`: the last id of the page before. */
   async delayedMessages(
     options: { readonly after?: number; readonly limit?: number } = {},
@@ -349,27 +414,28 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Puts other settings in force: all of them are checked, then all or none taken. The files of
-   * certificates are read again each time, also where their names stay.
+   * Puts other settings in force: all of them are checked, then all or none taken; no connection
+   * drops. The files of certificates, users and access rules are read again each time, also where
+   * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
+   *
+   * @throws UsageError that names what is wrong; nothing has changed then.
    */
   async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
-    const next = createSettings(given, this.#settings);
-    const changed: string[] = [];
-    const needRestart: string[] = [];
-    for (const [section, rows] of Object.entries(brokerSettings)) {
-      for (const [key, row] of Object.entries(rows)) {
-        if (valueAt(next, section, key) === valueAt(this.#settings, section, key)) continue;
-        (row.live ? changed : needRestart).push(`${section}.${key}`);
-      }
-    }
-    const reloadEntry = this.#entry.prepare(next);
+    this.#checkOpen();
+    const asked = createSettings(given, this.#settings);
+    const { next, changed, needRestart } = liveChanges(this.#settings, asked);
+    const entry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
-    if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
-      changed.push("tls.certificate");
-    const authenticator = reloadEntry();
-    if (authenticator === undefined && !next.auth.allowAnonymous) this.#listening.checkExposure();
-    this.#engine.authenticator = authenticator;
+    const reloadAcl = this.#acl.prepareReload(next.auth);
+    if (entry.letsEverybodyIn && !next.auth.allowAnonymous) this.#listening.checkExposure();
+    // Everything was checked; from here on nothing fails.
+    addNew(changed, entry.changed);
+    if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
+    if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
+    this.#engine.authenticator = entry.apply();
     reloadCertificates?.();
+    reloadAcl.commit();
+    this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -393,6 +459,7 @@ export class Broker implements AsyncDisposable {
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
+    this.#acl.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -423,6 +490,7 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
+  const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
       ? configuredStore(settings.store)
@@ -435,17 +503,27 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    hooks: options.hooks === undefined ? undefined : joinHooks([options.hooks].flat()),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
   const entry = new Entry(options, settings, engine.counters, engine.log);
-  engine.authenticator = entry.prepare(settings)();
+  engine.authenticator = entry.prepare(settings).apply();
+  const acl = new ConfiguredAcl(settings.auth, {
+    counters: engine.counters,
+    log: engine.log,
+    now: () => engine.clock.now(),
+  });
+  engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, entry, recovered);
+  return new Broker(engine, settings, entry, recovered, acl, hooks);
+}
+
+/** Rules come before the hooks of the program: those are only asked about what is allowed. */
+function hooksOf(acl: ConfiguredAcl, hooks: readonly Hooks[]): Hooks {
+  return joinHooks(acl.hooks === undefined ? hooks : [acl.hooks, ...hooks]);
 }
 
 /** Client Identifiers that are assigned should not be guessed. */
@@ -453,6 +531,6 @@ function secureRandom(): number {
   return randomInt(2 ** 47) / 2 ** 47;
 }
 
-function valueAt(settings: Settings, section: string, key: string): unknown {
-  return (settings as unknown as Record<string, Record<string, unknown>>)[section]![key];
+function addNew(paths: string[], others: readonly string[]): void {
+  for (const path of others) if (!paths.includes(path)) paths.push(path);
 }

@@ -1,7 +1,15 @@
+export { Acl } from "./acl.ts";
+export { ConfiguredAcl } from "./acl-configured.ts";
+export { AclRules } from "./acl-file.ts";
+export { rightsOfLists } from "./acl-rights.ts";
+export type { RightsList } from "./acl-rights.ts";
 export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
+export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
-export { readPasswordFile } from "./password-file.ts";
+export { JwtAuthenticator } from "./jwt.ts";
+export { readJwtKeys } from "./jwt-keys.ts";
+export { parsePasswordFile, readPasswordText } from "./password-file.ts";
 export { PasswordAuthenticator } from "./passwords.ts";
 export { authSettings } from "./settings.ts";
 export { UserAuthenticator } from "./user.ts";

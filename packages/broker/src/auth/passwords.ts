@@ -1,13 +1,19 @@
 import { createHash } from "node:crypto";
 import { ReasonCode } from "@sericite/protocol";
 import type { Counters } from "../engine/counters.ts";
-import type { Authentication, ConnectRequest, Log } from "../engine/ports.ts";
+import type {
+  Authentication,
+  AuthenticationExchange,
+  ConnectRequest,
+  Log,
+} from "../engine/ports.ts";
 import { badUser } from "./chain.ts";
 import type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 import type { HashQueue } from "./hash-queue.ts";
 import type { PasswordUsers } from "./password-file.ts";
 import { defaultScryptCost, parsePasswordHash, unpadded } from "./password-hash.ts";
 import type { PasswordHash } from "./password-hash.ts";
+import { ScramServer } from "./scram.ts";
 import { PasswordMemory } from "./password-memory.ts";
 
 /** What checks of passwords count. */
@@ -39,10 +45,12 @@ const busy: Authentication = {
  */
 export class PasswordAuthenticator implements ChainedAuthenticator {
   readonly #tools: PasswordTools;
+  readonly #scram = new ScramServer();
   readonly #memory = new PasswordMemory();
-  readonly #underWay = new Map<string, Promise<Authentication>>();
   #users: PasswordUsers;
   #names: readonly string[] = [];
+  /** Number of the users in force. */
+  #generation = 0;
   #loggedAt = -Infinity;
 
   constructor(users: PasswordUsers, tools: PasswordTools) {
@@ -55,8 +63,8 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
   load(users: PasswordUsers): void {
     this.#users = users;
     this.#names = [...users.keys()];
+    this.#generation++;
     this.#memory.clear();
-    this.#underWay.clear();
   }
 
   authenticate(request: ConnectRequest): ChainAnswer | Promise<ChainAnswer> {
@@ -75,6 +83,11 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
     return this.#check(request, username, other?.hash ?? decoy, false);
   }
 
+  /** SCRAM, for users whose keys the file has. */
+  exchange(method: string, request: ConnectRequest): AuthenticationExchange | undefined {
+    return this.#scram.begin(method, request, this.#users);
+  }
+
   #check(
     request: ConnectRequest,
     username: string,
@@ -89,13 +102,7 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
       counters.passwordsRemembered++;
       return known ? { accepted: true } : badUser;
     }
-    const same = this.#underWay.get(key);
-    if (same !== undefined) return same;
-    const underWay = this.#hash(request, password, key, hash, isKnown).finally(() => {
-      if (this.#underWay.get(key) === underWay) this.#underWay.delete(key);
-    });
-    this.#underWay.set(key, underWay);
-    return underWay;
+    return this.#hash(request, password, key, hash, isKnown);
   }
 
   async #hash(
@@ -106,8 +113,8 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
     isKnown: boolean,
   ): Promise<Authentication> {
     const { queue, counters } = this.#tools;
-    const users = this.#users;
-    const isSame = await queue.run(request.peer.address ?? "", () => {
+    const generation = this.#generation;
+    const isSame = await queue.run(`${generation} ${key}`, request.peer.address ?? "", () => {
       counters.passwordsHashed++;
       return hash.verify(password);
     });
@@ -116,7 +123,7 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
       return busy;
     }
     const isRight = isKnown && isSame;
-    if (this.#users === users) this.#memory.remember(key, isRight);
+    if (this.#generation === generation) this.#memory.remember(key, isRight);
     // The users changed meanwhile, and this one may be gone.
     else if (isRight && this.#users.get(request.username!)?.hash.text !== hash.text) return badUser;
     return isRight ? { accepted: true } : badUser;

@@ -1,4 +1,6 @@
-import type { SettingTable } from "../engine/settings.ts";
+import type { SettingsOf, SettingTable } from "../engine/settings.ts";
+import { aclSettings } from "./acl-settings.ts";
+import { jwtSettings } from "./jwt-settings.ts";
 
 /** Settings of who is let in. */
 export const authSettings = {
@@ -23,6 +25,13 @@ export const authSettings = {
       secret: true,
       text: "Password of that user.",
     },
+    certificate: {
+      type: "choice",
+      default: "none",
+      choices: ["none", "commonName", "subject"],
+      live: true,
+      text: "Let in clients that show a valid certificate (tls.requestCertificate) and take their username from it: its common name, or the whole subject such as CN=ada,O=Example.",
+    },
     passwordFile: {
       type: "string",
       default: "",
@@ -44,5 +53,10 @@ export const authSettings = {
       live: true,
       text: "Passwords that may wait until they are hashed; more are answered at once as those that waited too long.",
     },
+    ...aclSettings,
   },
+  jwt: jwtSettings,
 } as const satisfies SettingTable;
+
+/** The values of these settings. */
+export type AuthSettings = SettingsOf<typeof authSettings>;

@@ -1,9 +1,10 @@
 /**
  * Reads that are under way at a time. The system has four threads for all that waits for a disk
  * (libuv's pool): a crowd of reads in front of it would hold up each flush, and every
- * acknowledgement with it.
+ * acknowledgement with it. With fewer than this, hardly two are answered in one turn, and reading
+ * what the system has in memory takes twice as long.
  */
-const READS = 2;
+const READS = 16;
 /** Those that had their turn are forgotten so many at a time. */
 const FORGET = 1000;
 

@@ -9,7 +9,8 @@ import type { Position, QueueEntry, QueuePage } from "./ports.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
 import type { RecoveredSession } from "./records.ts";
 import type { Session } from "./session.ts";
-import { messageFromStore } from "./stored-message.ts";
+import type { Room } from "./forms.ts";
+import { messageFromStore, roomFor } from "./stored-message.ts";
 
 /** Messages in the window below which the next page is asked for. */
 const LOW = 64;
@@ -234,10 +235,11 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
   if (backlog === undefined) return;
   const { entries, unreadable } = page;
   let last = -1;
+  const room = roomFor(entries);
   for (const entry of entries) {
     last = entry.sequence;
     if (backlog.answered?.has(entry.sequence) === true) continue;
-    takeEntry(engine, session, backlog, entry);
+    takeEntry(engine, session, backlog, entry, room);
   }
   if (unreadable.length > 0) {
     last = Math.max(last, unreadable[unreadable.length - 1]!);
@@ -250,14 +252,20 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
   if (last < 0) session.backlog = undefined;
 }
 
-function takeEntry(engine: Engine, session: Session, backlog: Backlog, entry: QueueEntry): void {
+function takeEntry(
+  engine: Engine,
+  session: Session,
+  backlog: Backlog,
+  entry: QueueEntry,
+  room: Room,
+): void {
   if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
     engine.dropUnseen("offline-qos0", session.clientId, 1);
     engine.append({ type: "settled", session: session.key, sequence: entry.sequence });
     backlog.resendCount++;
     return take(session, backlog, 1, entry.message.payload.length);
   }
-  const message = messageFromStore(engine, entry.message);
+  const message = messageFromStore(engine, entry.message, room);
   const meta =
     entry.qos |
     (entry.retain ? META_RETAIN : 0) |

@@ -15,6 +15,15 @@ import { sendAgain } from "./resend.ts";
 import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
 import type { Session } from "./session.ts";
+import { deliverToOther } from "./shared.ts";
+
+/** Messages that one turn drops in place of sending them, such as those that the client may not have. */
+const DROPS = 1000;
+/** Members of a group that are asked about one message. */
+const MEMBERS_ASKED = 16;
+
+/** What came of the head of a queue. */
+type Outcome = "sent" | "dropped" | "none";
 
 /** Fills the connection's output. @returns whether there is more to send that only the turn's bound kept back. */
 export function pump(connection: Connection, session: Session): boolean {
@@ -27,13 +36,18 @@ export function pump(connection: Connection, session: Session): boolean {
   ) {
     return connection.sender.output.size >= bound;
   }
+  let drops = DROPS;
   for (;;) {
     if (session.replays !== undefined) refill(engine, session);
-    if (connection.sender.output.size >= bound) {
+    if (connection.sender.output.size >= bound || drops === 0) {
       if (session.backlog !== undefined) pageIn(engine, session);
-      return session.queue !== undefined && session.queue.length > 0;
+      return (
+        session.replays !== undefined || (session.queue !== undefined && session.queue.length > 0)
+      );
     }
-    if (!sendNext(connection, session)) break;
+    const outcome = sendNext(connection, session);
+    if (outcome === "none") break;
+    if (outcome === "dropped") drops--;
   }
   if (session.backlog !== undefined) pageIn(engine, session);
   return (
@@ -60,12 +74,12 @@ function resend(connection: Connection, session: Session, bound: number): boolea
   }
 }
 
-/** Takes one message off the queue and sends it, or drops it. @returns false where none may go now. */
-function sendNext(connection: Connection, session: Session): boolean {
+/** Takes one message off the queue and sends it, or drops it. @returns "none" where none may go now. */
+function sendNext(connection: Connection, session: Session): Outcome {
   const queue = session.queue;
-  if (queue === undefined || session.isParked) return false;
+  if (queue === undefined || session.isParked) return "none";
   const message = queue.head();
-  if (message === undefined) return false;
+  if (message === undefined) return "none";
   const engine = connection.engine;
   const meta = queue.headMeta;
   const qos = meta & META_QOS;
@@ -76,7 +90,7 @@ function sendNext(connection: Connection, session: Session): boolean {
   }
   let packetIdentifier = 0;
   if (qos !== 0) {
-    if (connection.sent >= connection.sendMaximum) return false; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2] [MQTT5-3.3.4-10] [MQTT5-4.9.0-3]
+    if (connection.sent >= connection.sendMaximum) return "none"; // [MQTT5-3.3.4-9] [MQTT5-4.9.0-2] [MQTT5-3.3.4-10] [MQTT5-4.9.0-3]
     if (
       // A crash must not make a QoS 2 message a new one,
       (qos === 2 && queue.headPosition > engine.store.durable) ||
@@ -84,26 +98,26 @@ function sendNext(connection: Connection, session: Session): boolean {
       (session.settledCount >= SETTLED_UNSAFE && session.settledAt > engine.store.durable)
     ) {
       engine.waitingSessions.add(session);
-      return false;
+      return "none";
     }
     packetIdentifier = identifierFor(session, message, meta);
-    if (packetIdentifier === 0) return false;
+    if (packetIdentifier === 0) return "none";
   }
   if (
     connection.rights !== undefined &&
     (meta & META_DUP) === 0 &&
     !hasRightToReceive(connection, message.topicName)
-  ) {
-    engine.drop("delivery-denied", session.clientId, message, qos);
-    return dropHead(engine, session);
-  }
+  )
+    return refuseHead(engine, session);
   if (
     engine.hooks.authorizeDelivery !== undefined &&
     !connection.isTrusted &&
-    (meta & META_DUP) === 0 &&
-    !isDeliveryAllowed(connection, session, message, meta)
-  )
-    return false;
+    (meta & META_DUP) === 0
+  ) {
+    const allowed = isDeliveryAllowed(connection, session, message, meta);
+    if (allowed === undefined) return "none";
+    if (!allowed) return refuseHead(engine, session);
+  }
   if (!write(connection, message, meta, queue.headExtras, packetIdentifier)) {
     engine.drop("packet-too-large", session.clientId, message, qos); // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25] [X-26]
     return dropHead(engine, session);
@@ -113,7 +127,7 @@ function sendNext(connection: Connection, session: Session): boolean {
     if ((meta & META_KEPT) !== 0) recordSettled(engine, session, queue.headSequence, meta);
     queue.shift();
     message.release();
-    return true;
+    return "sent";
   }
   connection.sent++;
   const extras = queue.headExtras;
@@ -131,18 +145,36 @@ function sendNext(connection: Connection, session: Session): boolean {
     );
   queue.shift();
   if (connection.protocolVersion !== 5) armRetry(connection);
-  return true;
+  return "sent";
 }
 
-/** The head will not be sent. @returns true: the next one may. */
-function dropHead(engine: Engine, session: Session): true {
+/** The client may not have the head. Another member of its group may, where a Shared Subscription chose this one. */
+function refuseHead(engine: Engine, session: Session): Outcome {
+  const queue = session.queue!;
+  const message = queue.head()!;
+  const extras = queue.headExtras;
+  engine.drop("delivery-denied", session.clientId, message, queue.headMeta & META_QOS);
+  const refusedBy = extras?.refusedBy ?? [];
+  if (extras?.group === undefined || refusedBy.length + 1 >= MEMBERS_ASKED)
+    return dropHead(engine, session);
+  message.refer();
+  dropHead(engine, session);
+  // The store forgets a message that nothing there refers to, as it may be by now.
+  message.isStored = false;
+  deliverToOther(engine, extras.group, message, [...refusedBy, session]);
+  message.release();
+  return "dropped";
+}
+
+/** The head will not be sent; the next one may be. */
+function dropHead(engine: Engine, session: Session): Outcome {
   const queue = session.queue!;
   const message = queue.head()!;
   const meta = queue.headMeta;
   const sequence = queue.headSequence;
   queue.shift();
   discard(engine, session, message, sequence, meta);
-  return true;
+  return "dropped";
 }
 
 /** The shared identifier where it is free; 0 where the message has to wait for it [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] [MQTT3-2.3.1-4]. */
@@ -233,13 +265,13 @@ function writeAliased(
   return true;
 }
 
-/** Asks the delivery hook about the head. @returns false where it may not go, or not yet. */
+/** Asks the delivery hook about the head. @returns `undefined` where the answer is still to come. */
 function isDeliveryAllowed(
   connection: Connection,
   session: Session,
   message: Message,
   meta: number,
-): boolean {
+): boolean | undefined {
   const engine = connection.engine;
   if (session.deliveryAllowed === message) {
     session.deliveryAllowed = undefined;
@@ -258,17 +290,24 @@ function isDeliveryAllowed(
     engine.hookFailed("authorizeDelivery", error);
     answer = false;
   }
-  if (answer === true) return true;
-  const refuse = (): void => {
-    if (session.isEnded || session.queue?.head() !== message) return;
-    engine.drop("delivery-denied", session.clientId, message, meta & META_QOS);
-    dropHead(engine, session);
-  };
-  if (!isPromise(answer)) {
-    refuse();
-    engine.ready(connection);
-    return false;
+  if (isPromise(answer)) {
+    awaitDelivery(engine, session, message, answer);
+    return undefined;
   }
+  // A hook may do anything, such as ending the session.
+  if (session.connection === connection && session.queue?.head() === message)
+    return answer === true;
+  engine.ready(connection);
+  return undefined;
+}
+
+/** Sends this session nothing until the hook has answered, or its time is over. */
+function awaitDelivery(
+  engine: Engine,
+  session: Session,
+  message: Message,
+  answer: Promise<boolean>,
+): void {
   const question = {};
   session.isParked = true;
   session.question = question;
@@ -283,8 +322,10 @@ function isDeliveryAllowed(
     engine.enter();
     session.isParked = false;
     session.question = undefined;
-    if (allowed && session.queue?.head() === message) session.deliveryAllowed = message;
-    else if (!allowed) refuse();
+    if (session.queue?.head() === message) {
+      if (allowed) session.deliveryAllowed = message;
+      else refuseHead(engine, session);
+    }
     if (session.connection !== undefined) engine.ready(session.connection);
   };
   engine.wheel.schedule(timer, engine.settings.limits.hookTimeout);
@@ -295,5 +336,4 @@ function isDeliveryAllowed(
       settle(false);
     },
   );
-  return false;
 }

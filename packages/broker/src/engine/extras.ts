@@ -1,3 +1,4 @@
+import type { Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 
 /** What some deliveries have beyond QoS and RETAIN. One object for all deliveries of a subscription. */
@@ -6,4 +7,6 @@ export interface Extras {
   readonly identifiers: readonly number[];
   /** The Shared Subscription that chose this receiver. */
   readonly group: SharedGroup | undefined;
+  /** Members of the group that may not have the message. */
+  readonly refusedBy?: readonly Session[];
 }

@@ -45,21 +45,42 @@ export interface MessageParts {
 
 /** Makes a message in memory of its own. The parts are copied. */
 export function composeMessage(number: number, parts: MessageParts): Message {
-  return compose(number, parts, undefined);
+  return compose(number, parts, undefined, undefined);
+}
+
+/** Memory that several messages are made in. */
+export interface Room {
+  readonly bytes: Uint8Array;
+  /** Bytes in use, from the start. */
+  used: number;
+}
+
+/** Most bytes that a message takes beside its Topic Name, properties and payload. */
+const AROUND = 16;
+
+/** Room for a message of these lengths. The Topic Name's is in UTF-16 units. */
+export function roomOf(topicName: number, properties: number, payload: number): number {
+  return 3 * topicName + properties + payload + AROUND;
+}
+
+/** Makes a message in memory that there is enough of; as long as one of those in it lives, all of it does. The parts are copied. */
+export function composeInRoom(room: Room, number: number, parts: MessageParts): Message {
+  return compose(number, parts, room, undefined);
 }
 
 /** Makes a message in a slab, for the present turn unless something refers to it. The parts are copied. */
 export function composeInSlab(engine: Engine, number: number, parts: MessageParts): Message {
-  return compose(
-    number,
-    parts,
-    engine.slabs.room(
-      parts.topic.bytes.length + parts.properties.length + parts.payload.length + 16,
-    ),
-  );
+  const { topic, properties, payload } = parts;
+  const slab = engine.slabs.room(topic.bytes.length + properties.length + payload.length + AROUND);
+  return compose(number, parts, slab, slab);
 }
 
-function compose(number: number, parts: MessageParts, slab: Slab | undefined): Message {
+function compose(
+  number: number,
+  parts: MessageParts,
+  room: Room | undefined,
+  slab: Slab | undefined,
+): Message {
   const { topic, payload, properties, qos } = parts;
   const isVersion5 = properties.length > 0;
   const topicLength = topic.bytes.length;
@@ -68,8 +89,8 @@ function compose(number: number, parts: MessageParts, slab: Slab | undefined): M
     : 0;
   const remaining = 2 + topicLength + (qos === 0 ? 0 : 2) + propertyField + payload.length;
   const header = 1 + variableByteIntegerLength(remaining);
-  const bytes = slab?.bytes ?? new Uint8Array(header + remaining);
-  const start = slab?.used ?? 0;
+  const bytes = room?.bytes ?? new Uint8Array(header + remaining);
+  const start = room?.used ?? 0;
   let at = writeHead(bytes, start, (PacketType.publish << 4) | (qos << 1), remaining, topic.bytes);
   const identifierAt = qos === 0 ? 0 : at - start;
   if (qos !== 0) at = writeIdentifier(bytes, at, sharedIdentifier(number));
@@ -79,7 +100,7 @@ function compose(number: number, parts: MessageParts, slab: Slab | undefined): M
   at += properties.length;
   bytes.set(payload, at);
   const end = at + payload.length;
-  if (slab !== undefined) slab.used = end;
+  if (room !== undefined) room.used = end;
   return new Message(
     number,
     topic,

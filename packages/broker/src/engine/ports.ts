@@ -86,7 +86,8 @@ export interface Store {
   onState: (() => void) | undefined;
   /**
    * A page in order, from the unwritten batches too. One call at a time and session. Rejects where
-   * the medium cannot be read at present; what is damaged for good is told in the page.
+   * the medium cannot be read at present; what is damaged for good is told in the page. The bytes of
+   * messages may be views of something larger: copy what you keep.
    */
   readQueue(session: SessionKey, from: number, maximumBytes: number): Promise<QueuePage>;
   /** @throws where the store holds no such message. */

@@ -420,14 +420,17 @@ function refusePublish(
   engine.counters.publishRefused++;
   engine.drop(reason, connection.clientId, message, message.qos);
   const qos = message.qos;
-  if (qos === 0) return; // silence.
   if (connection.protocolVersion === 5) {
+    if (qos === 0) return; // silence.
     // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9]; the connection goes on.
     connection.sender.refusePublish(qos, packetIdentifier, reasonCode, dropReasons[reason]);
     return;
   }
-  if (reason === "store-refusing")
+  if (reason === "store-refusing" && qos !== 0)
     return connection.close(reasonCode, "the store takes nothing at present");
+  if (reason === "publish-denied" && engine.settings.auth.deniedPublish === "close")
+    return connection.close(reasonCode, dropReasons[reason]); // [MQTT3-3.3.5-2]
+  if (qos === 0) return;
   // 3.x acknowledges as usual [MQTT3-3.3.5-2]; at QoS 2 the refusal is remembered until PUBREL.
   const position = qos === 2 ? beginInbound(connection, packetIdentifier, true) : 0;
   connection.sender.acknowledge(

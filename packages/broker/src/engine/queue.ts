@@ -202,5 +202,7 @@ export class Queue {
 
 /** A column of `size` places, without holes. */
 function filled<V>(size: number, value: V): V[] {
-  return Array.from<unknown, V>({ length: size }, () => value);
+  const column: V[] = [];
+  for (let i = 0; i < size; i++) column.push(value);
+  return column;
 }

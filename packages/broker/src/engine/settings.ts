@@ -55,6 +55,15 @@ export type SettingsOf<T extends SettingTable> = {
 
 /** Settings of the engine. A maximum of 0 means that there is none, unless said otherwise. */
 export const engineSettings = {
+  auth: {
+    deniedPublish: {
+      type: "choice",
+      choices: ["ignore", "close"],
+      default: "ignore",
+      live: true,
+      text: "What becomes of a client of MQTT 3.1 or 3.1.1 that publishes where it may not: its packet is acknowledged without effect, or its connection ends. Clients of 5.0 get Reason Code 0x87.",
+    },
+  },
   mqtt: {
     maximumPacketSize: {
       type: "bytes",

@@ -92,6 +92,14 @@ export class SharedGroup {
     }
   }
 
+  /** A member here that is none of these, connected ones first. */
+  other(than: readonly Session[]): Member | undefined {
+    const others = this.members.filter(
+      ({ session }) => !(session instanceof RemoteMember) && !than.includes(session),
+    );
+    return others.find(({ session }) => session.connection !== undefined) ?? others[0];
+  }
+
   /** The first connected member from `start` on; where none is connected, the one at `start`. */
   #from(start: number): Member | undefined {
     const { members } = this;
@@ -239,7 +247,24 @@ export function deliverShared(engine: Engine, group: SharedGroup, message: Messa
   return member === undefined ? -1 : give(engine, group, member, message);
 }
 
-function give(engine: Engine, group: SharedGroup, member: Member, message: Message): Position {
+/** The same for a message that some of this node's members may not have: others of this node get it. */
+export function deliverToOther(
+  engine: Engine,
+  group: SharedGroup,
+  message: Message,
+  refusedBy: readonly Session[],
+): void {
+  const member = group.other(refusedBy);
+  if (member !== undefined) give(engine, group, member, message, refusedBy);
+}
+
+function give(
+  engine: Engine,
+  group: SharedGroup,
+  member: Member,
+  message: Message,
+  refusedBy?: readonly Session[],
+): Position {
   const { session } = member;
   if (session instanceof RemoteMember) {
     engine.cluster!.choose(session, group.topicFilter);
@@ -249,7 +274,8 @@ function give(engine: Engine, group: SharedGroup, member: Member, message: Messa
   const qos = granted < message.qos ? granted : message.qos; // [MQTT5-4.8.2-3]
   const meta =
     message.retain && (member.options & OPTION_RETAIN_AS_PUBLISHED) !== 0 ? qos | META_RETAIN : qos;
-  return enqueue(engine, session, message, meta, member.extras);
+  const extras = refusedBy === undefined ? member.extras : { ...member.extras, refusedBy };
+  return enqueue(engine, session, message, meta, extras);
 }
 
 /** A small hash of a text (FNV-1a, 32 bits). */

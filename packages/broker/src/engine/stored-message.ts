@@ -1,15 +1,16 @@
 import type { Engine } from "./engine.ts";
-import { composeMessage } from "./forms.ts";
+import { composeInRoom, composeMessage, roomOf } from "./forms.ts";
+import type { MessageParts, Room } from "./forms.ts";
 import type { Message } from "./message.ts";
-import type { StoredMessage } from "./ports.ts";
+import type { QueueEntry, StoredMessage } from "./ports.ts";
 
 /**
  * Makes the message that a store gave back: the same number, so that every receiver gets it under
  * the same Packet Identifier, and the rest of its Message Expiry Interval. Its bytes are copied.
  * The store has it: it is not recorded again.
  */
-export function messageFromStore(engine: Engine, stored: StoredMessage): Message {
-  const message = composeMessage(stored.number, {
+export function messageFromStore(engine: Engine, stored: StoredMessage, room?: Room): Message {
+  const parts: MessageParts = {
     topic: engine.topicNames.intern(stored.topicName),
     payload: stored.payload,
     properties: stored.properties,
@@ -17,9 +18,21 @@ export function messageFromStore(engine: Engine, stored: StoredMessage): Message
     retain: stored.retain,
     publisher: stored.publisher,
     expiresAt: stored.expiresAt === Infinity ? 0 : engineTimeOf(engine, stored.expiresAt),
-  });
+  };
+  const message =
+    room === undefined
+      ? composeMessage(stored.number, parts)
+      : composeInRoom(room, stored.number, parts);
   message.isStored = true;
   return message;
+}
+
+/** Memory for all messages of a page at once: many small pieces cost more than one. */
+export function roomFor(entries: readonly QueueEntry[]): Room {
+  let length = 0;
+  for (const { message } of entries)
+    length += roomOf(message.topicName.length, message.properties.length, message.payload.length);
+  return { bytes: new Uint8Array(length), used: 0 };
 }
 
 /** Engine time of a moment in store time; never 0, which stands for no time at all. It may be past, and negative. */

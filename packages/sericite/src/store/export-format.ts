@@ -114,18 +114,22 @@ function parse(line: Uint8Array, number: number): object {
   return value;
 }
 
-/** The value that `recordLine` wrote. */
+/** The value that `recordLine` wrote. Objects are changed in place: they are the parser's. */
 function plain(value: unknown): unknown {
   if (value === null) return undefined;
   if (typeof value !== "object") return value;
-  if (Array.isArray(value)) return value.map(plain);
-  const entries = Object.entries(value);
-  if (entries.length === 1) {
-    const [name, content] = entries[0] as [string, unknown];
-    if (name === "base64" && typeof content === "string") return bytesOf(content);
-    if (name === "number" && content === "Infinity") return Infinity;
+  const fields = value as Record<string, unknown>;
+  const names = Object.keys(fields);
+  if (names.length === 1) {
+    const { base64, number } = fields;
+    if (typeof base64 === "string") return bytesOf(base64);
+    if (number === "Infinity") return Infinity;
   }
-  return Object.fromEntries(entries.map(([name, content]) => [name, plain(content)]));
+  for (const name of names) {
+    const content = fields[name];
+    if (typeof content === "object") fields[name] = plain(content);
+  }
+  return value;
 }
 
 /** What is no base64 is left as it is, and then is no record. */

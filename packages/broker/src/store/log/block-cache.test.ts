@@ -84,17 +84,39 @@ for (const [what, flushed, offset, length] of [
     assert.equal(cache.peek(file.segment, offset, length), undefined);
   });
 
-test("no more is kept than fits, and that is what was asked for last", () => {
+test("no more is kept than fits: a block makes room when it was of no use for long", () => {
   const cache = new BlockCache(OPTIONS);
   const file = new ReadSegment(10_000);
   const isHere = (block: number): boolean => cache.peek(file.segment, block * 100, 5) !== undefined;
-  for (let block = 0; block < 4; block += 1)
+  const readTwice = (block: number): void => {
     for (let round = 0; round < 2; round += 1) file.read(cache, [block * 100], 5);
+  };
+  for (let block = 0; block < 4; block += 1) readTwice(block);
   assert.deepEqual([0, 1, 2, 3].map(isHere), [true, true, true, true]);
-  isHere(0);
-  for (let round = 0; round < 2; round += 1) file.read(cache, [400], 5);
+  readTwice(4);
+  assert.equal(isHere(4), false, "all others were of use lately");
+  for (let round = 0; round < 20; round += 1) [0, 2, 3].map(isHere);
+  readTwice(4);
   assert.deepEqual([0, 1, 2, 3, 4].map(isHere), [true, false, true, true, true]);
-  // Of places that were looked into once only some are remembered.
+});
+
+test("a round through more places than fit has a part of them from memory", () => {
+  const cache = new BlockCache(OPTIONS);
+  const file = new ReadSegment(10_000);
+  let found = 0;
+  for (let round = 0; round < 20; round += 1)
+    for (let block = 0; block < 8; block += 1)
+      if (cache.peek(file.segment, block * 100, 5) !== undefined) found += 1;
+      else file.read(cache, [block * 100], 5);
+  // Half of them fit; the first two rounds bring them.
+  assert.equal(found, 18 * 4);
+  const blocks = file.reads.filter(([, length]) => length === 100);
+  assert.equal(blocks.length, 4);
+});
+
+test("of places that were looked into once only some are remembered", () => {
+  const cache = new BlockCache(OPTIONS);
+  const file = new ReadSegment(10_000);
   for (let block = 10; block < 60; block += 1) file.read(cache, [block * 100], 5);
   file.reads.length = 0;
   file.read(cache, [1000, 5900], 5);

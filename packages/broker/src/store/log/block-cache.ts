@@ -1,8 +1,12 @@
 import type { DiskFile, Step } from "./disk.ts";
 import type { Segment } from "./segment.ts";
 
-/** Blocks that are remembered for having been looked into, for each that is kept. */
-const GLANCES = 4;
+/**
+ * How far back something counts, in questions for each block that there is room for: a place that
+ * was looked into, and a block that was of use. A round through more places than fit leaves what is
+ * here then, where dropping the oldest would always drop what is wanted next.
+ */
+const MEMORY = 4;
 /** Blocks of one segment are numbered below this. */
 const BLOCKS = 2 ** 24;
 
@@ -12,6 +16,12 @@ export interface BlockCacheOptions {
   readonly cacheBytes: number;
   /** One block. Default 32 KiB. */
   readonly blockBytes: number;
+}
+
+interface Block {
+  readonly bytes: Uint8Array;
+  /** The question that it answered last. */
+  askedAt: number;
 }
 
 interface Waiter {
@@ -29,26 +39,32 @@ interface Waiter {
  */
 export class BlockCache {
   readonly #options: BlockCacheOptions;
-  /** By segment and number in it; the one that was not asked for the longest is first. */
-  readonly #blocks = new Map<number, Uint8Array>();
+  /** By segment and number in it; the one that was of no use for the longest is first. */
+  readonly #blocks = new Map<number, Block>();
   /** Looked into once, oldest first. */
   readonly #glances = new Set<number>();
   /** Being read. */
   readonly #reading = new Map<number, Waiter[]>();
+  /** Blocks that there is room for. */
+  readonly #room: number;
+  #questions = 0;
 
   constructor(options: BlockCacheOptions) {
     this.#options = options;
+    this.#room = Math.floor(options.cacheBytes / options.blockBytes);
   }
 
   /** Bytes that are in a block which is here. @returns a view, not to be kept. */
   peek(segment: Segment, offset: number, length: number): Uint8Array | undefined {
     const key = this.#keyOf(segment, offset, length);
     if (key === undefined) return undefined;
+    this.#questions += 1;
     const block = this.#blocks.get(key);
     if (block === undefined) return undefined;
+    block.askedAt = this.#questions;
     this.#blocks.delete(key);
     this.#blocks.set(key, block);
-    return this.#partOf(block, offset, length);
+    return this.#partOf(block.bytes, offset, length);
   }
 
   /** Reads bytes of a segment that are flushed. They are a view, not to be kept. */
@@ -78,32 +94,30 @@ export class BlockCache {
   }
 
   #isWorthIt(key: number): boolean {
-    if (this.#glances.has(key) || this.#reading.has(key)) return true;
+    if (this.#reading.has(key)) return true;
+    if (this.#glances.has(key)) return this.#hasRoom();
     this.#glances.add(key);
-    const { cacheBytes, blockBytes } = this.#options;
-    if (this.#glances.size > (GLANCES * cacheBytes) / blockBytes)
-      for (const oldest of this.#glances) {
-        this.#glances.delete(oldest);
-        break;
-      }
+    if (this.#glances.size > MEMORY * this.#room) this.#glances.delete(firstOf(this.#glances));
     return false;
   }
 
+  #hasRoom(): boolean {
+    if (this.#blocks.size + this.#reading.size < this.#room) return true;
+    const oldest = this.#blocks.get(firstOf(this.#blocks.keys()));
+    return oldest !== undefined && oldest.askedAt < this.#questions - MEMORY * this.#room;
+  }
+
   #readBlock(file: DiskFile, key: number, first: Waiter): void {
-    const { cacheBytes, blockBytes } = this.#options;
+    const { blockBytes } = this.#options;
     const waiters = [first];
     this.#reading.set(key, waiters);
     file.read((key % BLOCKS) * blockBytes, blockBytes)(
-      (block) => {
+      (bytes) => {
         this.#reading.delete(key);
         this.#glances.delete(key);
-        this.#blocks.set(key, block);
-        if (this.#blocks.size * blockBytes > cacheBytes)
-          for (const oldest of this.#blocks.keys()) {
-            this.#blocks.delete(oldest);
-            break;
-          }
-        for (const { resolve } of waiters) resolve(block);
+        this.#blocks.set(key, { bytes, askedAt: this.#questions });
+        if (this.#blocks.size > this.#room) this.#blocks.delete(firstOf(this.#blocks.keys()));
+        for (const { resolve } of waiters) resolve(bytes);
       },
       (error) => {
         this.#reading.delete(key);
@@ -116,4 +130,10 @@ export class BlockCache {
     const start = offset % this.#options.blockBytes;
     return block.subarray(start, start + length);
   }
+}
+
+/** The key that was put in first; -1 where there is none. */
+function firstOf(keys: Iterable<number>): number {
+  for (const key of keys) return key;
+  return -1;
 }

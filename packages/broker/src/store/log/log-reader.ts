@@ -97,9 +97,10 @@ export class LogReader {
         const { slot, offset, length } = messages;
         const segment = segments.at(slot);
         const body = this.#writer.peek(segment, offset, length);
-        const cached = body ?? this.#cached(segment, offset, length);
-        if (cached === undefined) wanted.push({ number, segment, offset, length });
-        else found.set(number, messageOf(cached));
+        // What waits to be written lies in memory that is used again.
+        const known = body?.slice() ?? this.#cached(segment, offset, length);
+        if (known === undefined) wanted.push({ number, segment, offset, length });
+        else found.set(number, messageOf(known));
       }
       if (wanted.length === 0) {
         this.#disk.later(0, () => resolve({ found, damage: [] }));

@@ -165,7 +165,9 @@ export class MessageTable {
       if (old[from + 3] === 0) continue;
       let index = hash(old[from] as number, (old[from + 1] as number) >>> 16) % capacity;
       while (words[index * STRIDE + 3] !== 0) index = (index + 1) % capacity;
-      words.set(old.subarray(from, from + STRIDE), index * STRIDE);
+      // A view for each would cost more than the copy.
+      for (let word = 0; word < STRIDE; word += 1)
+        words[index * STRIDE + word] = old[from + word] as number;
     }
     this.#shards[this.#shard] = words;
   }

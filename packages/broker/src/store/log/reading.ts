@@ -118,7 +118,7 @@ function readRun(
   };
 }
 
-/** The message in a body that was checked. It has bytes of its own. */
+/** The message in a body that was checked. Its payload and properties are views of the body. */
 export function messageOf(body: Uint8Array): StoredMessage {
-  return decodeMessage(new ByteReader(body.slice(BODY_HEADER)));
+  return decodeMessage(new ByteReader(body.subarray(BODY_HEADER)));
 }

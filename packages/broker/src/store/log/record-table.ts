@@ -563,6 +563,9 @@ export function decodeRecord(reader: ByteReader, id: number, version: number): L
   return encoding.decode(reader, version);
 }
 
+/** What `isLogRecord` writes to. */
+const tried = new ByteWriter();
+
 /**
  * Whether a value is a record with all its fields and no others, as it can be kept.
  *
@@ -575,10 +578,10 @@ export function isLogRecord(
   const { type } = (value ?? {}) as { type?: unknown };
   const encoding = typeof type === "string" ? byType.get(type) : undefined;
   if (encoding === undefined) return false;
-  const writer = new ByteWriter();
   try {
-    encodeRecord(writer, value as LogRecord);
-    const reader = new ByteReader(writer.bytes);
+    tried.clear();
+    encodeRecord(tried, value as LogRecord);
+    const reader = new ByteReader(tried.bytes);
     // What cannot be written, or reads otherwise than it was, is no record.
     return isEqual(decodeRecord(reader, reader.byte(), reader.byte()), value);
   } catch {

@@ -1,0 +1,133 @@
+import type { ClientIdentity, Hooks } from "../engine/hooks.ts";
+import { AclRules } from "./acl-file.ts";
+import { AclBit } from "./acl-rule-tree.ts";
+import type { AclClient, AclRuleTree } from "./acl-rule-tree.ts";
+
+/** Topic Names remembered for clients of one username, where no rule names the client. */
+const SHARED_ANSWERS = 4096;
+/** Topic Names remembered for one client. */
+const OWN_ANSWERS = 64;
+
+/** What is known of one client, until the rules change. */
+interface Access extends AclClient {
+  readonly trees: readonly AclRuleTree[];
+  /** Bits by Topic Name. */
+  readonly answers: Answers;
+}
+
+interface Answers {
+  readonly byTopicName: Map<string, number>;
+  readonly most: number;
+}
+
+/**
+ * Access by rules: what no rule allows is denied, and a rule that denies wins over all that allow.
+ * Its `hooks` answer at once.
+ *
+ * ```ts
+ * const acl = new Acl("user sensor\ntopic write sensors/#\n");
+ * const broker = await createBroker({ hooks: acl.hooks });
+ * acl.reload(changedText);
+ * ```
+ */
+export class Acl {
+  #rules: AclRules;
+  /** By the client's connection. */
+  #accesses = new WeakMap<ClientIdentity, Access>();
+  /** For usernames whose rules name no client. */
+  #answers = new Map<readonly AclRuleTree[], Answers>();
+
+  /**
+   * @param rules  Read already, or the text of an ACL file.
+   * @throws UsageError ERR_ACL for a text that cannot be read.
+   */
+  constructor(rules: AclRules | string) {
+    this.#rules = rulesOf(rules);
+  }
+
+  /** To be asked by a broker. */
+  readonly hooks: Hooks = {
+    authorizePublish: (client, { topicName }) =>
+      isAllowed(this.#bitsOf(client, topicName), AclBit.allowWrite, AclBit.denyWrite),
+    confirmWill: ({ clientId, username }, { topicName }) => {
+      const access = { clientId, username, trees: this.#rules.of(username) };
+      return isAllowed(bitsOf(access, topicName), AclBit.allowWrite, AclBit.denyWrite);
+    },
+    authorizeSubscribe: (client, { topicFilter }) => {
+      const access = this.#accessOf(client);
+      const bits = bitsOf(access, withoutShare(topicFilter));
+      return isAllowed(bits, AclBit.allowRead, AclBit.denyRead);
+    },
+    authorizeDelivery: (client, { topicName }) =>
+      isAllowed(this.#bitsOf(client, topicName), AclBit.allowRead, AclBit.denyRead),
+  };
+
+  /**
+   * Puts other rules in force, for what is published, subscribed to and delivered from now on. No
+   * connection ends; a client that lost a right gets nothing more by it.
+   *
+   * @throws UsageError ERR_ACL for a text that cannot be read: then nothing changes.
+   */
+  reload(rules: AclRules | string): void {
+    this.#rules = rulesOf(rules);
+    this.#accesses = new WeakMap();
+    this.#answers = new Map();
+  }
+
+  #bitsOf(client: ClientIdentity, topicName: string): number {
+    const access = this.#accessOf(client);
+    const { byTopicName, most } = access.answers;
+    const known = byTopicName.get(topicName);
+    if (known !== undefined) return known;
+    const bits = bitsOf(access, topicName);
+    if (byTopicName.size >= most) byTopicName.clear();
+    byTopicName.set(topicName, bits);
+    return bits;
+  }
+
+  #accessOf(client: ClientIdentity): Access {
+    const known = this.#accesses.get(client);
+    // Its names are settled once it is let in, and by a re-authentication.
+    if (
+      known !== undefined &&
+      known.clientId === client.clientId &&
+      known.username === client.username
+    )
+      return known;
+    const { clientId, username } = client;
+    const trees = this.#rules.of(username);
+    const answers = this.#answersFor(trees);
+    const access: Access = { clientId, username, trees, answers };
+    this.#accesses.set(client, access);
+    return access;
+  }
+
+  #answersFor(trees: readonly AclRuleTree[]): Answers {
+    if (trees.some((tree) => tree.hasNames)) return { byTopicName: new Map(), most: OWN_ANSWERS };
+    let answers = this.#answers.get(trees);
+    if (answers === undefined)
+      this.#answers.set(trees, (answers = { byTopicName: new Map(), most: SHARED_ANSWERS }));
+    return answers;
+  }
+}
+
+function rulesOf(rules: AclRules | string): AclRules {
+  return typeof rules === "string" ? AclRules.parse(rules, "ACL") : rules;
+}
+
+function bitsOf(access: Omit<Access, "answers">, topic: string): number {
+  const levels = topic.split("/");
+  let bits = 0;
+  for (const tree of access.trees) bits |= tree.bitsOf(levels, access);
+  return bits;
+}
+
+function isAllowed(bits: number, allow: number, deny: number): boolean {
+  return (bits & allow) !== 0 && (bits & deny) === 0;
+}
+
+/** The Topic Filter of a Shared Subscription without its prefix. */
+export function withoutShare(topicFilter: string): string {
+  if (topicFilter.startsWith("$share/")) return topicFilter.slice(topicFilter.indexOf("/", 7) + 1);
+  return topicFilter.startsWith("$queue/") ? topicFilter.slice(7) : topicFilter;
+}
