@@ -9,6 +9,7 @@ const optionNames = [
   "authenticator",
   "authenticators",
   "hooks",
+  "rewrite",
   "log",
   "store",
   "ownership",

@@ -10,6 +10,8 @@ export const brokerErrorCodes = {
     "A listener beyond loopback would let everybody in. Configure authentication, or ask for anonymous access by name (auth.allowAnonymous).",
   ERR_ACL:
     "A rule of the ACL file, or the file itself, cannot be read. The message names file and line, what was found and what was expected.",
+  ERR_REWRITE_RULE:
+    "A rewrite rule cannot be used. The message says which one, what was found and what was expected.",
   ERR_PASSWORD_FILE:
     "A password file cannot be read or written. The message names the file, and the line where it is about one.",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",

@@ -30,6 +30,7 @@ export type {
   MessageChange,
   PublishRequest,
 } from "./engine/hooks.ts";
+export type { RewriteAction, RewriteRule } from "./engine/rewrite.ts";
 export type {
   Admission,
   Authentication,
