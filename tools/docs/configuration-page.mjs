@@ -153,4 +153,4 @@ Give a password in the environment or in the config file. Other users of the mac
 
 ## All settings
 
-"live" means that an embedding program can change it in a running broker, with \`reconfigure\`.`;
+"live" means that a running broker takes it: at SIGHUP, or by \`reconfigure\` of an embedding program. See [Operation](OPERATION.md).`;

@@ -44,7 +44,7 @@ import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
 import { NodeScheduler, nodeClock } from "./platform.ts";
-import { brokerSettings, createSettings } from "./settings.ts";
+import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
 
@@ -91,8 +91,9 @@ export interface LocalPublishResult {
 
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
 export interface Reconfiguration {
+  /** In force now; the setting that names a file also where only the file changed. */
   readonly changed: readonly string[];
-  /** Set, but without effect until the broker is made anew. */
+  /** Asked for, and left as it was: a broker that is made anew takes it. */
   readonly needRestart: readonly string[];
 }
 
@@ -366,33 +367,28 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Puts other settings in force: all of them are checked, then all or none taken. The files of
-   * certificates and of access rules are read again each time, also where their names stay.
+   * Puts other settings in force: all of them are checked, then all or none taken; no connection
+   * drops. The files of certificates, users and access rules are read again each time, also where
+   * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
+   *
+   * @throws UsageError that names what is wrong; nothing has changed then.
    */
   async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
-    const next = createSettings(given, this.#settings);
-    const changed: string[] = [];
-    const needRestart: string[] = [];
-    for (const [section, rows] of Object.entries(brokerSettings)) {
-      for (const [key, row] of Object.entries(rows)) {
-        if (valueAt(next, section, key) === valueAt(this.#settings, section, key)) continue;
-        (row.live ? changed : needRestart).push(`${section}.${key}`);
-      }
-    }
-    const reloadEntry = this.#entry.prepare(next);
+    this.#checkOpen();
+    const asked = createSettings(given, this.#settings);
+    const { next, changed, needRestart } = liveChanges(this.#settings, asked);
+    const entry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
-    if (reloadCertificates !== undefined && !changed.includes("tls.certificate"))
-      changed.push("tls.certificate");
     const reloadAcl = this.#acl.prepareReload(next.auth);
-    if (reloadAcl !== undefined && !changed.includes("auth.aclFile")) changed.push("auth.aclFile");
-    const authenticator = reloadEntry();
-    if (authenticator === undefined && !next.auth.allowAnonymous) this.#listening.checkExposure();
-    this.#engine.authenticator = authenticator;
+    if (entry.letsEverybodyIn && !next.auth.allowAnonymous) this.#listening.checkExposure();
+    // Everything was checked; from here on nothing fails.
+    addNew(changed, entry.changed);
+    if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
+    if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
+    this.#engine.authenticator = entry.apply();
     reloadCertificates?.();
-    if (reloadAcl !== undefined) {
-      reloadAcl();
-      this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
-    }
+    reloadAcl.commit();
+    this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
     this.#engine.sys.reschedule();
@@ -416,6 +412,7 @@ export class Broker implements AsyncDisposable {
     await this.#listening.close();
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
+    this.#acl.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -446,7 +443,6 @@ export class Broker implements AsyncDisposable {
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
   const settings = createSettings(options.settings);
-  const acl = new ConfiguredAcl(settings.auth);
   const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
@@ -460,13 +456,18 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
-    hooks: hooksOf(acl, hooks),
     rewriter: rewriterOf(options.rewrite),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
   const entry = new Entry(options, settings, engine.counters, engine.log);
-  engine.authenticator = entry.prepare(settings)();
+  engine.authenticator = entry.prepare(settings).apply();
+  const acl = new ConfiguredAcl(settings.auth, {
+    counters: engine.counters,
+    log: engine.log,
+    now: () => engine.clock.now(),
+  });
+  engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
@@ -484,6 +485,6 @@ function secureRandom(): number {
   return randomInt(2 ** 47) / 2 ** 47;
 }
 
-function valueAt(settings: Settings, section: string, key: string): unknown {
-  return (settings as unknown as Record<string, Record<string, unknown>>)[section]![key];
+function addNew(paths: string[], others: readonly string[]): void {
+  for (const path of others) if (!paths.includes(path)) paths.push(path);
 }

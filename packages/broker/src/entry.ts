@@ -1,9 +1,12 @@
 import { UsageError } from "@sericite/protocol";
+import { createHash } from "node:crypto";
 import {
   AuthenticatorChain,
+  CertificateAuthenticator,
   HashQueue,
   PasswordAuthenticator,
-  readPasswordFile,
+  parsePasswordFile,
+  readPasswordText,
   UserAuthenticator,
 } from "./auth/index.ts";
 import type { ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
@@ -31,7 +34,17 @@ export interface EntryOptions {
 
 /** Whether the settings name anybody who decides who may enter. */
 export function namesAuthentication({ auth }: Pick<Settings, "auth">): boolean {
-  return auth.username !== "" || auth.passwordFile !== "";
+  return auth.username !== "" || auth.passwordFile !== "" || auth.certificate !== "none";
+}
+
+/** Who may enter, read and checked, and not yet in force. */
+export interface PreparedEntry {
+  /** Nobody is asked. */
+  readonly letsEverybodyIn: boolean;
+  /** Settings whose files hold something else than before. */
+  readonly changed: readonly string[];
+  /** Puts it in force. @returns the authenticator; `undefined` lets everybody in. */
+  apply(): Authenticator | undefined;
 }
 
 /** Builds what says who may enter, from what is given and from the settings, and builds it anew when they change. */
@@ -41,6 +54,8 @@ export class Entry {
   readonly #log: Log;
   readonly #queue: HashQueue;
   #passwords: PasswordAuthenticator | undefined;
+  /** Of the password file's text, which is not kept. */
+  #fileDigest = "";
 
   /** @throws UsageError ERR_USAGE where both ways to give authenticators are used. */
   constructor(given: EntryOptions, settings: Settings, counters: Counters, log: Log) {
@@ -57,26 +72,33 @@ export class Entry {
   }
 
   /**
-   * Reads the files that the settings name.
+   * Reads the files that the settings name. Changes nothing until `apply` is called.
    *
-   * @returns what puts it in force: call it, and it gives the authenticator; `undefined` lets everybody in.
    * @throws UsageError ERR_PASSWORD_FILE.
    */
-  prepare(settings: Settings): () => Authenticator | undefined {
+  prepare(settings: Settings): PreparedEntry {
     const { authenticator, authenticators } = this.#given;
     if (authenticator !== undefined) {
       const alone = typeof authenticator === "function" ? asked(authenticator) : authenticator;
-      return () => alone;
+      return { letsEverybodyIn: false, changed: [], apply: () => alone };
     }
-    if (authenticators === undefined && !namesAuthentication(settings)) return () => undefined;
+    if (authenticators === undefined && !namesAuthentication(settings))
+      return { letsEverybodyIn: true, changed: [], apply: () => undefined };
     const { auth } = settings;
-    const users = auth.passwordFile === "" ? undefined : readPasswordFile(auth.passwordFile);
-    return () => {
+    const file = auth.passwordFile;
+    const text = file === "" ? "" : readPasswordText(file);
+    const users = file === "" ? undefined : parsePasswordFile(text, file);
+    const digest = file === "" ? "" : createHash("sha256").update(text).digest("hex");
+    const changed = this.#fileDigest === digest ? [] : ["auth.passwordFile"];
+    const apply = (): Authenticator => {
+      this.#fileDigest = digest;
       this.#queue.bounds = boundsOf(settings);
       const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>
         typeof one === "function" ? asked(one) : one,
       );
       const chain = new AuthenticatorChain(links, auth.allowAnonymous);
+      if (auth.certificate !== "none")
+        links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
       if (auth.username !== "")
         links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
@@ -88,6 +110,7 @@ export class Entry {
       }
       return chain;
     };
+    return { letsEverybodyIn: false, changed, apply };
   }
 }
 

@@ -8,6 +8,7 @@ export const brokerErrorCodes = {
     "A setting is unknown, or its value is of the wrong type or out of range. The message names it.",
   ERR_ANONYMOUS_BEYOND_LOOPBACK:
     "A listener beyond loopback would let everybody in. Configure authentication, or ask for anonymous access by name (auth.allowAnonymous).",
+  ERR_CALLBACK: "A web service that was asked gave no answer, or none that can be read.",
   ERR_ACL:
     "A rule of the ACL file, or the file itself, cannot be read. The message names file and line, what was found and what was expected.",
   ERR_REWRITE_RULE:

@@ -47,6 +47,36 @@ export function createSettings(given: PartialSettings = {}, base?: Settings): Se
   return Object.freeze(settings) as unknown as Settings;
 }
 
+/** What becomes of settings that a running broker is asked to take. */
+export interface LiveChanges {
+  /** As asked, but for what waits for a restart. Frozen. */
+  readonly next: Settings;
+  readonly changed: string[];
+  readonly needRestart: string[];
+}
+
+/** Compares settings that are asked for with those in force. */
+export function liveChanges(current: Settings, asked: Settings): LiveChanges {
+  const next: Record<string, Record<string, unknown>> = {};
+  const changed: string[] = [];
+  const needRestart: string[] = [];
+  for (const [section, rows] of Object.entries(brokerSettings as SettingTable)) {
+    const values: Record<string, unknown> = {};
+    for (const [key, row] of Object.entries(rows)) {
+      const before = valueAt(current, section, key);
+      const after = valueAt(asked, section, key);
+      values[key] = row.live ? after : before;
+      if (before !== after) (row.live ? changed : needRestart).push(`${section}.${key}`);
+    }
+    next[section] = Object.freeze(values) as Record<string, unknown>;
+  }
+  return { next: Object.freeze(next) as unknown as Settings, changed, needRestart };
+}
+
+function valueAt(settings: Settings, section: string, key: string): unknown {
+  return (settings as unknown as Record<string, Record<string, unknown>>)[section]![key];
+}
+
 function unknown(path: string): UsageError {
   return new UsageError("ERR_SETTING", `${path}: there is no such setting`);
 }

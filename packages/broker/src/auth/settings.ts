@@ -24,6 +24,13 @@ export const authSettings = {
       secret: true,
       text: "Password of that user.",
     },
+    certificate: {
+      type: "choice",
+      default: "none",
+      choices: ["none", "commonName", "subject"],
+      live: true,
+      text: "Let in clients that show a valid certificate (tls.requestCertificate) and take their username from it: its common name, or the whole subject such as CN=ada,O=Example.",
+    },
     passwordFile: {
       type: "string",
       default: "",

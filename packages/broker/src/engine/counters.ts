@@ -21,6 +21,11 @@ export const counterTable = {
   passwordsLate: {
     text: "Clients told to come again because their password waited too long to be hashed.",
   },
+  accessQuestions: { text: "Questions put to the web service of auth.aclUrl." },
+  accessAnswersRemembered: {
+    text: "Questions about access that an answer which is remembered settled.",
+  },
+  accessFailures: { text: "Questions to which the web service of auth.aclUrl gave no answer." },
   connectTimeouts: { text: "Connections closed because no CONNECT came in time." },
   keepAliveTimeouts: {
     text: "Connections closed because nothing was received for 1.5 times the Keep Alive.",

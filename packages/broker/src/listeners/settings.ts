@@ -104,6 +104,13 @@ export const listenerSettings = {
       flag: "tls-ca",
       text: "PEM file with the authorities that vouch for clients' certificates.",
     },
+    crl: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "tls-crl",
+      text: "PEM file with the revocation lists of all authorities in tls.ca; a client's certificate that one of them names is refused, and so is every one once a list is out of date. Read again by every reconfiguration.",
+    },
     requestCertificate: {
       type: "choice",
       default: "off",

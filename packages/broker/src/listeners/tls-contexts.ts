@@ -24,6 +24,8 @@ export interface TlsOptions {
   readonly certificates: readonly TlsCertificate[];
   /** Authorities that vouch for clients' certificates, PEM. */
   readonly ca?: Pem;
+  /** Revocation lists of all those authorities, PEM. Default: nothing is revoked. */
+  readonly crl?: Pem;
   /** Default TLSv1.2. */
   readonly minimumVersion?: "TLSv1.2" | "TLSv1.3";
 }
@@ -41,7 +43,8 @@ export class TlsContexts {
   readonly #digest: string;
 
   /** @throws UsageError ERR_TLS_CERTIFICATE where something is missing, unreadable or does not fit. */
-  constructor({ certificates, ca, minimumVersion = "TLSv1.2" }: TlsOptions) {
+  constructor({ certificates, ca, crl, minimumVersion = "TLSv1.2" }: TlsOptions) {
+    const lists = crl === undefined ? undefined : listsIn(crl);
     const all = certificates.map(
       ({ certificate, key, passphrase }, index): SecureContextOptions => {
         if (certificate.length === 0 || key.length === 0) {
@@ -57,6 +60,7 @@ export class TlsContexts {
           sessionIdContext: "sericite",
           ...(passphrase === undefined ? {} : { passphrase }),
           ...(ca === undefined || ca.length === 0 ? {} : { ca }),
+          ...(lists === undefined ? {} : { crl: lists }),
         };
       },
     );
@@ -80,7 +84,8 @@ export class TlsContexts {
     });
     const hash = createHash("sha256")
       .update(minimumVersion)
-      .update(ca ?? "");
+      .update(ca ?? "")
+      .update(crl ?? "");
     for (const { certificate, key } of certificates) hash.update(certificate).update(key);
     this.#digest = hash.digest("hex");
   }
@@ -100,6 +105,13 @@ export class TlsContexts {
 
 function nameOf(certificates: readonly TlsCertificate[], index: number): string {
   return certificates[index]?.name ?? `certificate ${index + 1}`;
+}
+
+/** Node takes one list from each text. */
+function listsIn(crl: Pem): string[] {
+  const lists = crl.toString().match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g);
+  if (lists === null) throw certificateError("tls.crl holds no revocation list (X509 CRL) in PEM");
+  return lists;
 }
 
 function certificateError(message: string, cause?: unknown): UsageError {

@@ -29,6 +29,7 @@ export function readTlsFiles(tls: ListenerSettings["tls"]): TlsContexts {
       ...passphrase,
     })),
     ...(tls.ca === "" ? {} : { ca: read("tls.ca", tls.ca) }),
+    ...(tls.crl === "" ? {} : { crl: read("tls.crl", tls.crl) }),
     minimumVersion: tls.minimumVersion as "TLSv1.2" | "TLSv1.3",
   });
 }

@@ -14,6 +14,7 @@ import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { letsAnonymousIn, openPorts } from "./exposure.ts";
+import { onReloadSignal, Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
@@ -48,7 +49,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText("settings are right\n");
     return ExitCode.ok;
   }
-  return serve(resolved, anonymous);
+  return serve(resolved, anonymous, async () => {
+    const next = await resolveBrokerSettings(line);
+    checkTogether(next);
+    return next;
+  });
 }
 
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
@@ -62,8 +67,12 @@ function checkTogether({ settings }: ResolvedBrokerSettings): boolean {
   return letsAnonymousIn(settings);
 }
 
-async function serve(resolved: ResolvedBrokerSettings, anonymous: boolean): Promise<number> {
-  const { log: logSettings, shutdown, ...ofBroker } = resolved.settings;
+async function serve(
+  resolved: ResolvedBrokerSettings,
+  anonymous: boolean,
+  resolveAgain: () => Promise<ResolvedBrokerSettings>,
+): Promise<number> {
+  const { log: logSettings, shutdown: _shutdown, ...ofBroker } = resolved.settings;
   const log = new LogWriter(
     new LogSink(1),
     logSettings.level as "info",
@@ -78,12 +87,16 @@ async function serve(resolved: ResolvedBrokerSettings, anonymous: boolean): Prom
   announce(log, broker, await openListeners(broker), anonymous);
   warn(log, resolved);
 
+  const reloading = new Reloading({ broker, log, resolveAgain, settings: resolved.settings });
+  const stopReloading = onReloadSignal(() => void reloading.run());
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
       log.write("warn", "stopped-at-once", { signal: second });
       void log.exit(ExitCode.failure);
     });
   });
+  stopReloading();
+  const { shutdown } = reloading.settings;
   log.write("info", "stopping", {
     signal,
     connections: broker.gauges.connections,

@@ -64,6 +64,7 @@ export const brokerHelp: HelpText = {
   notes: [
     `What is acknowledged outlives the process: sessions, subscriptions, messages that wait, retained and delayed messages, wills. It is kept in --data-dir; default ${defaultDataDirectoryText}.`,
     "Sizes take units: B, KB, MB, GB (1000), KiB, MiB, GiB (1024). Times take ms, s, m, h, d, w.",
+    "SIGHUP reads the config file again, and the files that it names: certificates, users, access rules. All of it is taken or none, no connection drops, and the log says what changed and what waits for a restart.",
     "SIGTERM or SIGINT drains: no new connections, clients are told to leave, what was sent gets out. A second one stops at once. " +
       "Exit codes: 0 after a drain, 1 failed, 2 wrong options or settings, 6 a store that this version cannot take: damaged or newer.",
   ],

@@ -10,11 +10,16 @@ const ranks: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, 
 export class LogWriter implements Log {
   readonly #sink: LogSink;
   readonly #format: LogFormat;
-  readonly #rank: number;
+  #rank: number;
 
   constructor(sink: LogSink, level: LogLevel, format: LogFormat) {
     this.#sink = sink;
     this.#format = format;
+    this.#rank = ranks[level];
+  }
+
+  /** Lines below this level are left out from now on. */
+  set level(level: LogLevel) {
     this.#rank = ranks[level];
   }
 

@@ -63,7 +63,7 @@ export const passwdHelp: HelpText = {
     ["sericite broker --password-file users", "lets these users in, and nobody else"],
   ],
   notes: [
-    "A new file can be read by you only. The file is replaced as a whole, so a broker that reads it meanwhile finds the old users or the new ones. A running broker takes the new users when it is reconfigured.",
+    "A new file can be read by you only. The file is replaced as a whole, so a broker that reads it meanwhile finds the old users or the new ones. A running broker takes the new users at SIGHUP.",
   ],
 };
 

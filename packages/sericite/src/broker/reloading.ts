@@ -1,0 +1,106 @@
+import type { Broker, LogLevel } from "@sericite/broker";
+import type { LogWriter } from "../log/log-writer.ts";
+import { commandSettings } from "../settings/command-settings.ts";
+import { settingsIn } from "../settings/setting-name.ts";
+import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
+
+type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
+
+/** What a reload works on. */
+export interface ReloadingOptions {
+  readonly broker: Broker;
+  readonly log: LogWriter;
+  /** Those that the broker was started with. */
+  readonly settings: BrokerCommandSettings;
+  /** Reads flags, environment and config file again. Rejects with what is wrong with them. */
+  readonly resolveAgain: () => Promise<ResolvedBrokerSettings>;
+}
+
+/**
+ * Reads the configuration of a running broker again, all or nothing. The log says what changed and
+ * what waits for a restart, or why nothing changed.
+ */
+export class Reloading {
+  readonly #options: ReloadingOptions;
+  #settings: BrokerCommandSettings;
+  #underWay: Promise<void> | undefined;
+  #isAskedAgain = false;
+
+  constructor(options: ReloadingOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+  }
+
+  /** The command's own settings (`log`, `shutdown`) as they are in force. */
+  get settings(): Pick<BrokerCommandSettings, keyof typeof commandSettings> {
+    return this.#settings;
+  }
+
+  /** Reloads; asked for during a reload, once more after it. Never rejects. */
+  run(): Promise<void> {
+    this.#isAskedAgain = this.#underWay !== undefined;
+    return (this.#underWay ??= this.#runAll());
+  }
+
+  async #runAll(): Promise<void> {
+    do {
+      this.#isAskedAgain = false;
+      await this.#runOnce();
+    } while (this.#isAskedAgain);
+    this.#underWay = undefined;
+  }
+
+  async #runOnce(): Promise<void> {
+    const { broker, log, resolveAgain } = this.#options;
+    try {
+      const { settings } = await resolveAgain();
+      const { log: _log, shutdown: _shutdown, ...ofBroker } = settings;
+      const { changed, needRestart } = await broker.reconfigure(ofBroker);
+      const own = this.#takeOwn(settings);
+      const all = [...changed, ...own.changed];
+      const waiting = [...needRestart, ...own.needRestart];
+      log.always("info", "reloaded", {
+        message: `configuration reloaded; changed: ${listed(all)}; waiting for a restart: ${listed(waiting)}`,
+        changed: all,
+        needRestart: waiting,
+      });
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      log.write("error", "reload-failed", {
+        message: `configuration not reloaded, nothing has changed: ${text}`,
+        error: text,
+      });
+    }
+  }
+
+  /** Cannot fail: `resolveAgain` has checked them. */
+  #takeOwn(settings: BrokerCommandSettings): { changed: string[]; needRestart: string[] } {
+    const before = this.#settings as Record<string, Record<string, unknown>>;
+    const after = settings as Record<string, Record<string, unknown>>;
+    const changed: string[] = [];
+    const needRestart: string[] = [];
+    for (const { path, section, key, row } of settingsIn(commandSettings)) {
+      if (before[section]![key] === after[section]![key]) continue;
+      (row.live ? changed : needRestart).push(path);
+    }
+    const { format } = this.#settings.log;
+    this.#settings = { ...settings, log: { ...settings.log, format } };
+    this.#options.log.level = settings.log.level as LogLevel;
+    return { changed, needRestart };
+  }
+}
+
+function listed(paths: readonly string[]): string {
+  return paths.length === 0 ? "nothing" : paths.join(", ");
+}
+
+/** Calls `onSignal` at each SIGHUP. On Windows, where it means that the console was closed, never. @returns what ends that. */
+export function onReloadSignal(onSignal: () => void): () => void {
+  if (process.platform === "win32") return () => {};
+  process.on("SIGHUP", onSignal);
+  // Not back to what it did before: a late one must not end a broker that drains.
+  return () => {
+    process.off("SIGHUP", onSignal);
+    process.on("SIGHUP", () => {});
+  };
+}
