@@ -15,8 +15,10 @@ export const brokerErrorCodes = {
     "A rewrite rule cannot be used. The message says which one, what was found and what was expected.",
   ERR_PASSWORD_FILE:
     "A password file cannot be read or written. The message names the file, and the line where it is about one.",
+  ERR_JWT_KEY: "The file of jwt.keyFile cannot be read or holds no key that fits.",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",
-  ERR_STORE_REFUSING: "The store takes no durable messages at present; the message had no effect.",
+  ERR_STORE_REFUSING:
+    "The store takes nothing durable at present; the message or the ban had no effect.",
   ...storeErrorCodes,
   ERR_TLS_CERTIFICATE:
     "A certificate, its key or the authorities of a TLS listener are missing or cannot be used. The message says which.",

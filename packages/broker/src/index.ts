@@ -4,6 +4,7 @@ export { rightsOfLists } from "./auth/acl-rights.ts";
 export type { RightsList } from "./auth/acl-rights.ts";
 export { Broker, createBroker } from "./broker.ts";
 export type {
+  BanOptions,
   BrokerOptions,
   LocalSubscribeOptions,
   LocalPublishOptions,
@@ -12,10 +13,15 @@ export type {
 } from "./broker.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
 export { namesAuthentication } from "./entry.ts";
-export type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
+export type {
+  AuthenticatorFunction,
+  ChainedAuthenticatorFunction,
+  EntrySettings,
+} from "./entry.ts";
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";
+export type { BanInfo } from "./engine/bans.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
@@ -29,6 +35,7 @@ export type {
   IncomingMessage,
   MessageChange,
   PublishRequest,
+  WillOwner,
 } from "./engine/hooks.ts";
 export type { RewriteAction, RewriteRule } from "./engine/rewrite.ts";
 export type {
