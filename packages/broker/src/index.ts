@@ -31,6 +31,7 @@ export type {
   IncomingMessage,
   MessageChange,
   PublishRequest,
+  WillOwner,
 } from "./engine/hooks.ts";
 export type {
   Admission,
