@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { brokerSettings, namesAuthentication } from "@sericite/broker";
-import type { Settings } from "@sericite/broker";
+import type { EntrySettings } from "@sericite/broker";
 import { usageError } from "../errors.ts";
 import { portOff } from "../settings/setting-value.ts";
 
@@ -23,10 +23,9 @@ export interface ListenSettings {
   readonly [name: string]: unknown;
 }
 
-/** The settings that decide who may enter. */
-export interface EntrySettings {
+/** The settings that decide who can reach the broker, and who may enter. */
+export interface ExposureSettings extends EntrySettings {
   readonly listen: ListenSettings;
-  readonly auth: Settings["auth"];
 }
 
 /** Names of the ports that are not switched off. */
@@ -42,7 +41,8 @@ export function openPorts(listen: ListenSettings): string[] {
  * @throws UsageError ERR_EXPOSED where other machines could reach the broker and nothing says who
  * may enter; ERR_SETTING for a user without a password or the reverse.
  */
-export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
+export function letsAnonymousIn({ listen, ...entry }: ExposureSettings): boolean {
+  const { auth } = entry;
   if ((auth.username === "") !== (auth.password === "")) {
     const missing = auth.username === "" ? "auth.username" : "auth.password";
     throw usageError(
@@ -51,7 +51,7 @@ export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
     );
   }
   if (auth.allowAnonymous) return true;
-  if (namesAuthentication({ auth })) return false;
+  if (namesAuthentication(entry)) return false;
   if (isLoopback(listen.host) || openPorts(listen).length === 0) return true;
   const advice = [
     `host ${listen.host} can be reached from other machines, and nothing says who may enter. Choose one:`,
