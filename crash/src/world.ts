@@ -108,7 +108,9 @@ export class World {
   /** Notes what the broker did wrong; the run ends soon. */
   fault(scenario: string, what: unknown): void {
     const text = what instanceof Fault ? what.message : what instanceof Error ? what.stack : what;
-    this.faults.push(`life ${this.life}: ${scenario}: ${String(text)}`);
+    const fault = `life ${this.life}: ${scenario}: ${String(text)}`;
+    // A client that comes back meets the same again.
+    if (!this.faults.includes(fault)) this.faults.push(fault);
   }
 
   now(): Moment {

@@ -1,13 +1,19 @@
 import { createHash } from "node:crypto";
 import { ReasonCode } from "@sericite/protocol";
 import type { Counters } from "../engine/counters.ts";
-import type { Authentication, ConnectRequest, Log } from "../engine/ports.ts";
+import type {
+  Authentication,
+  AuthenticationExchange,
+  ConnectRequest,
+  Log,
+} from "../engine/ports.ts";
 import { badUser } from "./chain.ts";
 import type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 import type { HashQueue } from "./hash-queue.ts";
 import type { PasswordUsers } from "./password-file.ts";
 import { defaultScryptCost, parsePasswordHash, unpadded } from "./password-hash.ts";
 import type { PasswordHash } from "./password-hash.ts";
+import { ScramServer } from "./scram.ts";
 import { PasswordMemory } from "./password-memory.ts";
 
 /** What checks of passwords count. */
@@ -39,6 +45,7 @@ const busy: Authentication = {
  */
 export class PasswordAuthenticator implements ChainedAuthenticator {
   readonly #tools: PasswordTools;
+  readonly #scram = new ScramServer();
   readonly #memory = new PasswordMemory();
   #users: PasswordUsers;
   #names: readonly string[] = [];
@@ -74,6 +81,11 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
     const number = createHash("sha256").update(username).digest().readUInt32LE();
     const other = names.length === 0 ? undefined : this.#users.get(names[number % names.length]!);
     return this.#check(request, username, other?.hash ?? decoy, false);
+  }
+
+  /** SCRAM, for users whose keys the file has. */
+  exchange(method: string, request: ConnectRequest): AuthenticationExchange | undefined {
+    return this.#scram.begin(method, request, this.#users);
   }
 
   #check(
