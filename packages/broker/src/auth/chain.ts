@@ -44,10 +44,11 @@ export class AuthenticatorChain implements Authenticator {
   /** @param allowsAnonymous  Whether a client that names no user may enter. */
   constructor(
     links: readonly ChainedAuthenticator[],
-    allowsAnonymous: (request: ConnectRequest) => boolean,
+    allowsAnonymous: boolean | ((request: ConnectRequest) => boolean),
   ) {
     this.#links = links;
-    this.#allowsAnonymous = allowsAnonymous;
+    this.#allowsAnonymous =
+      typeof allowsAnonymous === "function" ? allowsAnonymous : () => allowsAnonymous;
   }
 
   authenticate(request: ConnectRequest): Authentication | Promise<Authentication> {

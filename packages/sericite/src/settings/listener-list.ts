@@ -2,7 +2,7 @@ import { brokerSettings } from "@sericite/broker";
 import type { ListenOptions, SettingRow } from "@sericite/broker";
 import { nearestName } from "../options/nearest-name.ts";
 import type { ListItem } from "./config-file.ts";
-import { expectedOf, readSettingValue, seenValue } from "./setting-value.ts";
+import { readSettingValue, seenValue } from "./setting-value.ts";
 
 const { auth, limits, listen, proxy, tls, websocket } = brokerSettings;
 
@@ -79,7 +79,10 @@ const takers: Readonly<Record<string, readonly string[]>> = {
  *
  * @param problems  Gets what is wrong, each with its place and the path of the key: `listeners[1].port`.
  */
-export function readListeners(items: readonly ListItem[], problems: string[]): ConfiguredListener[] {
+export function readListeners(
+  items: readonly ListItem[],
+  problems: string[],
+): ConfiguredListener[] {
   return items.map((item, index) => readListener(item, `listeners[${index}]`, problems));
 }
 
@@ -90,7 +93,8 @@ function readListener(item: ListItem, path: string, problems: string[]): Configu
     if (!Object.hasOwn(listenerRows, key)) {
       const keys = Object.keys(listenerRows);
       const nearest = nearestName(key, keys);
-      const hint = nearest === undefined ? `there are ${keys.join(", ")}` : `did you mean ${nearest}?`;
+      const hint =
+        nearest === undefined ? `there are ${keys.join(", ")}` : `did you mean ${nearest}?`;
       problems.push(`${keyPlace}: there is no ${path}.${key}; ${hint}`);
       continue;
     }
@@ -98,8 +102,12 @@ function readListener(item: ListItem, path: string, problems: string[]): Configu
     const reading = readSettingValue(row, value);
     const isOff = key === "port" && reading.ok && reading.value === -1;
     if (!reading.ok || isOff) {
-      const expected = reading.ok ? "a port 0 to 65535; leave the listener out to have none" : reading.expected;
-      problems.push(`${valuePlace}: ${path}.${key} is ${seenValue(row, value)}; expected ${expected}`);
+      const expected = reading.ok
+        ? "a port 0 to 65535; leave the listener out to have none"
+        : reading.expected;
+      problems.push(
+        `${valuePlace}: ${path}.${key} is ${seenValue(row, value)}; expected ${expected}`,
+      );
     } else values.set(key as ListenerKey, reading.value);
     places.set(key as ListenerKey, keyPlace);
   }
@@ -107,7 +115,9 @@ function readListener(item: ListItem, path: string, problems: string[]): Configu
   for (const [key, place] of places) {
     const taken = takers[key.split(".")[0]!];
     if (taken !== undefined && !taken.includes(transport))
-      problems.push(`${place}: ${path}.${key} is for ${taken.join(", ")}, and this one is ${transport}`);
+      problems.push(
+        `${place}: ${path}.${key} is for ${taken.join(", ")}, and this one is ${transport}`,
+      );
   }
   if (transport === "unix" && !values.has("path"))
     problems.push(`${item.place}: ${path}.path is missing: a Unix socket needs a path`);
@@ -127,7 +137,10 @@ function optionsOf(
   const within = (name: string, part: Record<string, unknown>): Record<string, unknown> =>
     Object.keys(part).length === 0 ? {} : { [name]: part };
   const listed = (key: ListenerKey): string[] =>
-    String(values.get(key) ?? "").split(",").map((word) => word.trim()).filter((word) => word !== "");
+    String(values.get(key) ?? "")
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== "");
   const hasProxy = values.has("proxy.protocol") || values.has("proxy.trusted");
   const all = {
     ...(transport === "unix"
@@ -140,14 +153,17 @@ function optionsOf(
     }),
   };
   const secure = {
-    ...within("tlsFiles", given({
-      certificate: "tls.certificate",
-      key: "tls.key",
-      keyPassphrase: "tls.keyPassphrase",
-      ca: "tls.ca",
-      crl: "tls.crl",
-      minimumVersion: "tls.minimumVersion",
-    })),
+    ...within(
+      "tlsFiles",
+      given({
+        certificate: "tls.certificate",
+        key: "tls.key",
+        keyPassphrase: "tls.keyPassphrase",
+        ca: "tls.ca",
+        crl: "tls.crl",
+        minimumVersion: "tls.minimumVersion",
+      }),
+    ),
     ...given({ requestCertificate: "tls.requestCertificate" }),
   };
   if (transport === "tcp" || transport === "unix") return { transport, ...all };
