@@ -1,5 +1,6 @@
 import { UsageError } from "@sericite/protocol";
 import type { QoS } from "@sericite/protocol";
+import { banKinds } from "./engine/bans.ts";
 import { eventNames } from "./engine/events.ts";
 import { hookNames } from "./engine/hooks.ts";
 
@@ -49,6 +50,16 @@ export function checkPublish(payload: unknown, qos: unknown): asserts qos is QoS
   }
   if (qos !== 0 && qos !== 1 && qos !== 2)
     throw new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
+}
+
+/** @throws UsageError ERR_USAGE where a ban could not be made of it. */
+export function checkBan(kind: string, value: unknown, expiresInMs: unknown): void {
+  if (!(banKinds as readonly string[]).includes(kind))
+    throw new UsageError("ERR_USAGE", `bans are about ${banKinds.join(", ")}, not ${kind}`);
+  if (typeof value !== "string" || value === "")
+    throw new UsageError("ERR_USAGE", `a ban's ${kind} is empty or no text`);
+  if (!(typeof expiresInMs === "number" && expiresInMs > 0))
+    throw new UsageError("ERR_USAGE", `expiresInMs is ${String(expiresInMs)}, expected above 0`);
 }
 
 function checkNames(where: string, given: object, known: readonly string[]): void {

@@ -10,11 +10,12 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
-import { checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import { checkBan, checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
 import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
+import type { BanInfo } from "./engine/bans.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
@@ -25,6 +26,7 @@ import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
 import type { Authenticator, Bus, Log, Ownership, Store } from "./engine/ports.ts";
 import { takesMessages } from "./engine/ports.ts";
+import type { BanKind } from "./engine/records.ts";
 import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { route } from "./engine/route.ts";
@@ -83,6 +85,14 @@ export interface LocalPublishOptions {
 export interface LocalPublishResult {
   /** Sessions that took it. */
   readonly sessions: number;
+}
+
+/** How somebody is banned. */
+export interface BanOptions {
+  /** Milliseconds, above 0. Default: until it is lifted. */
+  readonly expiresInMs?: number;
+  /** For the log and, on 5.0, the Reason String. Default "by the administrator". */
+  readonly reason?: string;
 }
 
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
@@ -348,6 +358,47 @@ export class Broker implements AsyncDisposable {
     this.#engine.enter();
     connection.close(reasonCode, "disconnected by the administrator");
     return true;
+  }
+
+  /**
+   * Keeps out a Client Identifier, a Username, or an address or range of addresses, and ends the
+   * connections that this is about (0x98). CONNECT is refused with 0x8A, of 3.x with 0x05. Settles
+   * when the ban survives a crash.
+   *
+   * ```ts
+   * await broker.ban("address", "192.0.2.0/24", { expiresInMs: 3_600_000, reason: "abuse" });
+   * ```
+   *
+   * @throws UsageError ERR_USAGE where nobody could be meant; ConnectionError ERR_STORE_REFUSING
+   * where it cannot be kept, and then nothing has happened.
+   */
+  async ban(kind: BanKind, value: string, options: BanOptions = {}): Promise<void> {
+    const { expiresInMs = Infinity, reason = "by the administrator" } = options;
+    checkBan(kind, value, expiresInMs);
+    await this.#change(() => this.#engine.bans.add(kind, value, expiresInMs, reason));
+  }
+
+  /** Lifts a ban. Settles when that survives a crash. @returns whether there was one. */
+  async unban(kind: BanKind, value: string): Promise<boolean> {
+    checkBan(kind, value, Infinity);
+    return this.#change(() => this.#engine.bans.lift(kind, value));
+  }
+
+  /** The bans in force. */
+  async bans(): Promise<readonly BanInfo[]> {
+    return this.#engine.bans.list();
+  }
+
+  /** Changes what is kept; settles when the store has it. */
+  async #change<R>(change: () => R): Promise<R> {
+    this.#checkOpen();
+    const engine = this.#engine;
+    if (!engine.store.isVolatile && !takesMessages(engine.store.state))
+      throw new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present");
+    const { records } = engine;
+    const result = change();
+    const position = engine.records > records ? engine.newestPosition : 0;
+    return new Promise((resolve) => engine.whenDurable(position, 0, () => resolve(result)));
   }
 
   /** Messages that wait below `$delayed/`, in the order in which they came. `after`: the last id of the page before. */

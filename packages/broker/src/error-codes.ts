@@ -14,7 +14,8 @@ export const brokerErrorCodes = {
   ERR_PASSWORD_FILE:
     "A password file cannot be read or written. The message names the file, and the line where it is about one.",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",
-  ERR_STORE_REFUSING: "The store takes no durable messages at present; the message had no effect.",
+  ERR_STORE_REFUSING:
+    "The store takes nothing durable at present; the message or the ban had no effect.",
   ...storeErrorCodes,
   ERR_TLS_CERTIFICATE:
     "A certificate, its key or the authorities of a TLS listener are missing or cannot be used. The message says which.",

@@ -4,6 +4,7 @@ export { rightsOfLists } from "./auth/acl-rights.ts";
 export type { RightsList } from "./auth/acl-rights.ts";
 export { Broker, createBroker } from "./broker.ts";
 export type {
+  BanOptions,
   BrokerOptions,
   LocalSubscribeOptions,
   LocalPublishOptions,
@@ -16,6 +17,7 @@ export type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entr
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";
+export type { BanInfo } from "./engine/bans.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
@@ -29,6 +31,7 @@ export type {
   IncomingMessage,
   MessageChange,
   PublishRequest,
+  WillOwner,
 } from "./engine/hooks.ts";
 export type {
   Admission,

@@ -168,6 +168,16 @@ test("other rules count from the next question on, and rules that cannot be read
   assert.equal(may(one, who, "a"), "p");
 });
 
+test("a Will is confirmed by the rules of the moment", () => {
+  const one = new Acl("pattern write wills/%u/%c");
+  const will = { topicName: "wills/u/c", qos: 0, retain: false, isWill: true } as const;
+  const owner = { clientId: "c", username: "u" };
+  assert.equal(one.hooks.confirmWill!(owner, will), true);
+  assert.equal(one.hooks.confirmWill!({ clientId: "d", username: "u" }, will), false);
+  one.reload("pattern read wills/%u/%c");
+  assert.equal(one.hooks.confirmWill!(owner, will), false);
+});
+
 test("more Topic Names than are remembered are answered right all the same", () => {
   const one = new Acl("pattern write of/%c/+\npattern write all/+");
   const who = client("u");

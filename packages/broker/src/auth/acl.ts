@@ -49,6 +49,10 @@ export class Acl {
   readonly hooks: Hooks = {
     authorizePublish: (client, { topicName }) =>
       isAllowed(this.#bitsOf(client, topicName), AclBit.allowWrite, AclBit.denyWrite),
+    confirmWill: ({ clientId, username }, { topicName }) => {
+      const access = { clientId, username, trees: this.#rules.of(username) };
+      return isAllowed(bitsOf(access, topicName), AclBit.allowWrite, AclBit.denyWrite);
+    },
     authorizeSubscribe: (client, { topicFilter }) => {
       const access = this.#accessOf(client);
       const bits = bitsOf(access, withoutShare(topicFilter));
@@ -111,7 +115,7 @@ function rulesOf(rules: AclRules | string): AclRules {
   return typeof rules === "string" ? AclRules.parse(rules, "ACL") : rules;
 }
 
-function bitsOf(access: Access, topic: string): number {
+function bitsOf(access: Omit<Access, "answers">, topic: string): number {
   const levels = topic.split("/");
   let bits = 0;
   for (const tree of access.trees) bits |= tree.bitsOf(levels, access);

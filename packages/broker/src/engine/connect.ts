@@ -20,6 +20,8 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.clientId = packet.clientId;
   connection.username = packet.username;
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
+  // Before anything is hashed for it.
+  if (refuseBanned(connection)) return;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
@@ -66,6 +68,16 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
       authorizeWill(connection, packet);
     },
   );
+}
+
+/** Keeps out whom a ban is about. @returns whether it is refused. */
+function refuseBanned(connection: Connection): boolean {
+  const { engine } = connection;
+  const reason = engine.bans.find(connection);
+  if (reason === undefined) return false;
+  engine.counters.connectBanned++;
+  connection.refuse(ReasonCode.banned, `banned: ${reason}`);
+  return true;
 }
 
 /** What the authenticator made of the client. */
@@ -130,6 +142,8 @@ function claim(connection: Connection, packet: ConnectPacket): void {
       "the session belongs to the embedding program",
     );
   }
+  // Again, since the authenticator may have named it otherwise, or the ban come meanwhile.
+  if (refuseBanned(connection)) return;
   ask<Claim | undefined>(
     connection,
     "claim",
@@ -146,6 +160,7 @@ function claim(connection: Connection, packet: ConnectPacket): void {
 
 function open(connection: Connection, packet: ConnectPacket, granted: Claim): void {
   const { engine } = connection;
+  if (refuseBanned(connection)) return;
   const expiryInterval = expiryOf(engine, packet);
   const before = engine.sessions.get(connection.clientId);
   if (engine.store.state === "refusing" && (expiryInterval > 0 || before?.isStored === true)) {

@@ -13,6 +13,7 @@ export const counterTable = {
   connectionsClosed: { text: "Connections that ended." },
   connectAccepted: { text: "CONNECTs answered with success." },
   connectRefused: { text: "CONNECTs answered with a failure." },
+  connectBanned: { text: "CONNECTs refused because of a ban (0x8A)." },
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },

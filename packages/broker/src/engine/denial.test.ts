@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProtocolVersion, QoS } from "@sericite/protocol";
+import { utf8 } from "../spelling.test-support.ts";
 import { NAME_OF_VERSION, TestBroker } from "../test-broker.test-support.ts";
+import type { WireClient } from "../wire-client.test-support.ts";
 
 const QOS: readonly QoS[] = [0, 1, 2];
 
@@ -125,3 +127,86 @@ test("many retained messages that a client may not have are dropped a thousand a
   const turns = broker.engine.turn - before;
   assert.ok(turns >= 4 && turns < 30, `${turns} turns`);
 });
+
+for (const [when, delay] of [
+  ["at once", 0],
+  ["after its delay", 60],
+] as const) {
+  test(`a Will that its client may not publish any more when it is due, ${when}, is not published`, () => {
+    let isAllowed = true;
+    const broker = new TestBroker({
+      hooks: {
+        confirmWill: ({ clientId, username }, { topicName, isWill }) =>
+          isAllowed && clientId !== "" && username === "u" && topicName === "w" && isWill,
+      },
+    });
+    const all = broker.connect("all");
+    all.subscribe("#");
+    const connect = (): WireClient =>
+      broker.connect("c", 5, {
+        username: "u",
+        properties: { sessionExpiryInterval: 600 },
+        will: {
+          topicName: "w",
+          payload: utf8("x"),
+          qos: 1,
+          retain: true,
+          properties: { willDelayInterval: delay },
+        },
+      });
+    connect().drop();
+    broker.advance(70_000);
+    assert.deepEqual(all.told(), ["PUBLISH w 'x' qos0"]);
+    const dropped = broker.listen("messageDropped");
+    const client = connect();
+    isAllowed = false;
+    client.drop();
+    broker.advance(70_000);
+    assert.deepEqual(all.told(), []);
+    assert.deepEqual(dropped, [
+      { reason: "publish-denied", clientId: "c", topicName: "w", qos: 1 },
+    ]);
+    assert.equal(broker.engine.counters.willsPublished, 1);
+  });
+}
+
+test("a hook that throws when a Will is due has refused it", () => {
+  const broker = new TestBroker({
+    hooks: {
+      confirmWill: () => {
+        throw new Error("the hook is broken");
+      },
+    },
+  });
+  const client = broker.connect("c", 4, {
+    will: { topicName: "w", payload: utf8("x"), qos: 0, retain: true },
+  });
+  client.drop();
+  broker.settle();
+  assert.equal(broker.engine.retained.count, 0);
+  assert.equal(broker.engine.counters.hookErrors, 1);
+});
+
+for (const [version, code] of [
+  [3, "1"],
+  [4, "128"],
+  [5, "135"],
+] as const) {
+  test(`${NAME_OF_VERSION[version]}: a Topic Filter that is refused is counted and told of with 0x87, whatever the client is told`, () => {
+    const broker = new TestBroker({
+      settings: { mqtt: { maximumQos: 1 } },
+      hooks: { authorizeSubscribe: () => false },
+    });
+    const refused = broker.listen("subscriptionRefused");
+    const granted = broker.listen("subscribed");
+    const client = broker.connect("c", version);
+    client.sendSubscribe([["a/#", 2]]);
+    const suback = client.takeFirst();
+    assert.equal(suback?.type, "suback");
+    assert.equal(String(suback.reasonCodes), code);
+    assert.deepEqual(refused, [{ clientId: "c", topicFilter: "a/#", reasonCode: 0x87 }]);
+    assert.deepEqual(granted, []);
+    assert.equal(broker.engine.counters.subscriptionsRefused, 1);
+    assert.equal(broker.engine.counters.subscriptionsGranted, 0);
+  });
+}

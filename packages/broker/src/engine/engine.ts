@@ -8,6 +8,7 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import { Bans } from "./bans.ts";
 import { Cluster } from "./cluster.ts";
 import type { ClusterOptions } from "./cluster.ts";
 import { PageLine } from "./backlog.ts";
@@ -24,7 +25,7 @@ import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
-import type { StoreRecord, StoredBan, TimeMark } from "./records.ts";
+import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
@@ -114,8 +115,7 @@ export class Engine {
   readonly shared = new SharedGroups(this);
   readonly delayed = new DelayedMessages(this);
   readonly timeMarks = new TimeMarks(this);
-  /** Bans that the store gave back. */
-  readonly bans: StoredBan[] = [];
+  readonly bans = new Bans(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;

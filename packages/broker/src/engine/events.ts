@@ -28,6 +28,8 @@ export interface Events {
   sessionStarted: { clientId: string };
   sessionEnded: { clientId: string; reason: string };
   subscribed: { clientId: string; topicFilter: string; qos: QoS };
+  /** Also where MQTT 3.1 was told that it is granted; the Reason Code is that of 5.0. */
+  subscriptionRefused: { clientId: string; topicFilter: string; reasonCode: number };
   unsubscribed: { clientId: string; topicFilter: string };
   messageDropped: { reason: DropReason; clientId: string; topicName: string; qos: QoS };
 }
@@ -43,6 +45,7 @@ export const eventNames: readonly EventName[] = [
   "sessionStarted",
   "sessionEnded",
   "subscribed",
+  "subscriptionRefused",
   "unsubscribed",
   "messageDropped",
 ];

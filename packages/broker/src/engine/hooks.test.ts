@@ -694,7 +694,10 @@ test("joined questions go to all in order until one refuses", async () => {
 
 test("joined hooks: nobody asks where nobody wants to know", () => {
   const joined = joinHooks([{}, {}]);
-  assert.deepEqual(Object.values(joined), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual(
+    Object.values(joined).filter((hook) => hook !== undefined),
+    [],
+  );
   const only = { authorizePublish: () => true };
   assert.equal(joinHooks([only]), only);
   assert.equal(joinHooks([only, {}]).authorizePublish, only.authorizePublish);

@@ -17,6 +17,9 @@ export interface ClientIdentity {
   readonly rights?: Rights | undefined;
 }
 
+/** Whose Will it is. */
+export type WillOwner = Pick<ClientIdentity, "clientId" | "username">;
+
 /** What a client wants to publish, after its Topic Alias was resolved. */
 export interface PublishRequest {
   readonly topicName: string;
@@ -60,6 +63,11 @@ export interface Hooks {
   authorizePublish?:
     | ((client: ClientIdentity, publish: PublishRequest) => boolean | Promise<boolean>)
     | undefined;
+  /**
+   * May this client's Will be published, now that it is due? `authorizePublish` was asked when it
+   * connected; it may be gone since, so its names are all that is known. A boolean, never a promise.
+   */
+  confirmWill?: ((client: WillOwner, publish: PublishRequest) => boolean) | undefined;
   /** May this client subscribe? false: that Topic Filter is refused. */
   authorizeSubscribe?:
     | ((client: ClientIdentity, subscription: SubscriptionRequest) => boolean | Promise<boolean>)
@@ -85,6 +93,7 @@ export interface Hooks {
 /** All hooks there are. */
 export const hookNames: readonly (keyof Hooks)[] = [
   "authorizePublish",
+  "confirmWill",
   "authorizeSubscribe",
   "authorizeDelivery",
   "publish",
@@ -95,6 +104,7 @@ export function joinHooks(all: readonly Hooks[]): Hooks {
   if (all.length === 1) return all[0]!;
   return {
     authorizePublish: allOf(all.map((hooks) => hooks.authorizePublish)),
+    confirmWill: allOf(all.map((hooks) => hooks.confirmWill)) as Hooks["confirmWill"],
     authorizeSubscribe: allOf(all.map((hooks) => hooks.authorizeSubscribe)),
     authorizeDelivery: allOf(all.map((hooks) => hooks.authorizeDelivery)),
     publish: changesOf(all.map((hooks) => hooks.publish)),

@@ -281,19 +281,23 @@ const READERS: { readonly [T in StoreRecord["type"]]: Reader } = {
   ban: {
     what: "a ban is kept",
     before: (broker) => {
-      broker.engine.append({ type: "ban", ...ban });
+      broker.engine.bans.add("clientId", "s", Infinity, "a test");
       broker.settle();
     },
-    after: (broker) => assert.deepEqual(broker.engine.bans, [ban]),
+    after: (broker) => {
+      const client = broker.dial();
+      client.sendConnect("s");
+      assert.deepEqual(client.told(), ["CONNACK 0x8a", "CLOSED"]);
+    },
   },
   "ban-end": {
     what: "a ban that was lifted stays lifted",
     before: (broker) => {
-      broker.engine.append({ type: "ban", ...ban });
-      broker.engine.append({ type: "ban-end", kind: ban.kind, value: ban.value });
+      broker.engine.bans.add("clientId", "s", Infinity, "a test");
+      broker.engine.bans.lift("clientId", "s");
       broker.settle();
     },
-    after: (broker) => assert.deepEqual(broker.engine.bans, []),
+    after: (broker) => broker.connect("s"),
   },
   "time-mark": {
     what: "[X-23] intervals go on while no process runs",
@@ -302,8 +306,6 @@ const READERS: { readonly [T in StoreRecord["type"]]: Reader } = {
     after: (broker) => assert.equal(broker.engine.sessions.get("s"), undefined),
   },
 };
-
-const ban = { kind: "clientId", value: "s", until: Infinity, reason: "a test" } as const;
 
 for (const [type, reader] of Object.entries(READERS) as [StoreRecord["type"], Reader][]) {
   test(`${type}: ${reader.what}`, () => {

@@ -75,7 +75,7 @@ export function recoveryOf(engine: Engine): Recovery {
     will: (session, clientId, will) => found.wills.push({ session, clientId, will }),
     delayed: (delayed, message) =>
       engine.delayed.restore(delayed, messageFromStore(engine, message)),
-    ban: (ban) => engine.bans.push(ban),
+    ban: (ban) => engine.bans.restore(ban),
   };
 }
 
@@ -143,6 +143,7 @@ export function finishRecovery(engine: Engine): RecoverySummary {
   if (found !== undefined && !engine.store.isVolatile) {
     engine.enter();
     engine.timeMarks.start();
+    engine.bans.resume();
     for (const { session, hadWill } of found.outdone) endOutdone(engine, session, hadWill);
     const due = dueOf(engine, found).sort((a, b) => a.at - b.at);
     for (const { run } of due) run();

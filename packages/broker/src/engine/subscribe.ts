@@ -115,7 +115,7 @@ function deny(
   parsed: TopicFilter,
 ): number {
   // 3.1 has no failure code: granted in form, delivers nothing.
-  if (connection.protocolVersion === 3) return grant(connection, progress, request, parsed, true);
+  if (connection.protocolVersion === 3) grant(connection, progress, request, parsed, true);
   return ReasonCode.notAuthorized;
 }
 
@@ -231,7 +231,7 @@ function subscribe(
 }
 
 function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {
-  const { counters, store } = connection.engine;
+  const { counters, events, settings, store } = connection.engine;
   if (
     connection.protocolVersion === 3 &&
     store.state === "refusing" &&
@@ -243,9 +243,13 @@ function finish(connection: Connection, { packet, reasonCodes, position }: Progr
     if (reasonCodes[i]! < 0x80) counters.subscriptionsGranted++;
     else {
       counters.subscriptionsRefused++;
+      const { topicFilter, qos } = packet.subscriptions[i]!;
+      const { clientId } = connection;
+      events.emit("subscriptionRefused", { clientId, topicFilter, reasonCode: reasonCodes[i]! });
       // A 3.1.1 SUBACK knows 0, 1, 2 and 0x80 only [MQTT3-3.9.3-2]; 3.1 has no failure code.
       if (connection.protocolVersion === 4) reasonCodes[i] = 0x80;
-      else if (connection.protocolVersion === 3) reasonCodes[i] = packet.subscriptions[i]!.qos;
+      else if (connection.protocolVersion === 3)
+        reasonCodes[i] = Math.min(qos, settings.mqtt.maximumQos);
     }
   }
   connection.sender.sendWhenDurable(

@@ -4,6 +4,7 @@ import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
 import { mayPublishTo } from "./limits.ts";
+import type { Message } from "./message.ts";
 import type { StoredWill } from "./records.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
@@ -118,13 +119,32 @@ export function publishWill(engine: Engine, session: Session): void {
   const will = session.will;
   if (will === undefined) return;
   dropWill(engine, session);
-  sendWill(engine, session.clientId, will);
+  if (isConfirmed(engine, session, will)) return sendWill(engine, session.clientId, will);
+  engine.counters.publishRefused++;
+  engine.drop(
+    "publish-denied",
+    session.clientId,
+    messageOf(engine, session.clientId, will),
+    will.qos,
+  );
 }
 
-/** Sends a Will that nothing holds any more. */
-export function sendWill(engine: Engine, clientId: string, will: ArmedWill): void {
+/** Whether the client may still publish it: it could when it connected, which may be long ago. */
+function isConfirmed(engine: Engine, session: Session, { topic, qos, retain }: ArmedWill): boolean {
+  const confirm = engine.hooks.confirmWill;
+  if (confirm === undefined || session.isTrusted) return true;
+  try {
+    return confirm(session, { topicName: topic.name, qos, retain, isWill: true }) === true;
+  } catch (error) {
+    engine.hookFailed("confirmWill", error);
+    return false;
+  }
+}
+
+/** The message that a Will becomes. */
+function messageOf(engine: Engine, clientId: string, will: ArmedWill): Message {
   const expiresAt = will.expiryInterval < 0 ? 0 : engine.now + will.expiryInterval * 1000;
-  const message = composeMessage(engine.nextMessageNumber(), {
+  return composeMessage(engine.nextMessageNumber(), {
     topic: will.topic,
     payload: will.payload,
     properties: will.properties,
@@ -133,6 +153,11 @@ export function sendWill(engine: Engine, clientId: string, will: ArmedWill): voi
     publisher: clientId,
     expiresAt,
   });
+}
+
+/** Sends a Will that nothing holds any more. */
+export function sendWill(engine: Engine, clientId: string, will: ArmedWill): void {
+  const message = messageOf(engine, clientId, will);
   engine.counters.willsPublished++;
   if (will.delayedBy === 0) route(engine, message, "will");
   else if (engine.delayed.fault(will.delayedBy, message.size) === undefined)

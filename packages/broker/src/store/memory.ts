@@ -15,7 +15,7 @@ import type { Recovery, StoreRecord } from "../engine/records.ts";
  * What waits for a client is held by the engine alone.
  */
 export class MemoryStore implements Store {
-  readonly isVolatile = true;
+  readonly isVolatile: boolean = true;
   readonly durable: Position = 0;
   readonly state: StoreState = "ok";
   onDurable: (() => void) | undefined = undefined;
