@@ -63,11 +63,11 @@ test("the lockfile names no registry", () => {
   assert.doesNotMatch(read("package-lock.json"), /"resolved": "https?:/);
 });
 
-test("protocol and client depend on nothing foreign, the broker on ws alone", () => {
+test("protocol and client depend on nothing foreign, the broker on jose and ws alone", () => {
   for (const [name, allowed] of [
     ["protocol", []],
     ["client", ["@sericite/protocol"]],
-    ["broker", ["@sericite/client", "@sericite/protocol", "ws"]],
+    ["broker", ["@sericite/client", "@sericite/protocol", "jose", "ws"]],
   ]) {
     const {
       dependencies = {},

@@ -5,8 +5,10 @@ import {
   AuthenticatorChain,
   CertificateAuthenticator,
   HashQueue,
+  JwtAuthenticator,
   PasswordAuthenticator,
   parsePasswordFile,
+  readJwtKeys,
   readPasswordText,
   UserAuthenticator,
 } from "./auth/index.ts";
@@ -33,9 +35,17 @@ export interface EntryOptions {
   readonly authenticators?: readonly (ChainedAuthenticator | ChainedAuthenticatorFunction)[];
 }
 
+/** The settings that decide who may enter. */
+export type EntrySettings = Pick<Settings, "auth" | "jwt">;
+
 /** Whether the settings name anybody who decides who may enter. */
-export function namesAuthentication({ auth }: Pick<Settings, "auth">): boolean {
-  return auth.username !== "" || auth.passwordFile !== "" || auth.certificate !== "none";
+export function namesAuthentication({ auth, jwt }: EntrySettings): boolean {
+  return (
+    auth.username !== "" ||
+    auth.passwordFile !== "" ||
+    auth.certificate !== "none" ||
+    jwt.keyFile !== ""
+  );
 }
 
 /** Who may enter, read and checked, and not yet in force. */
@@ -57,6 +67,7 @@ export class Entry {
   #passwords: PasswordAuthenticator | undefined;
   /** Of the password file's text, which is not kept. */
   #fileDigest = "";
+  #keyDigest = "";
   #isNobodyAsked = false;
   /** What listeners say on their own. */
   readonly anonymity = new Anonymity();
@@ -78,7 +89,7 @@ export class Entry {
   /**
    * Reads the files that the settings name. Changes nothing until `apply` is called.
    *
-   * @throws UsageError ERR_PASSWORD_FILE.
+   * @throws UsageError ERR_PASSWORD_FILE, ERR_JWT_KEY.
    */
   prepare(settings: Settings): PreparedEntry {
     const { authenticator, authenticators } = this.#given;
@@ -88,15 +99,18 @@ export class Entry {
     }
     if (authenticators === undefined && !namesAuthentication(settings))
       return { letsEverybodyIn: true, changed: [], apply: () => this.#openToAll() };
-    const { auth } = settings;
+    const { auth, jwt } = settings;
     const file = auth.passwordFile;
     const text = file === "" ? "" : readPasswordText(file);
     const users = file === "" ? undefined : parsePasswordFile(text, file);
     const digest = file === "" ? "" : createHash("sha256").update(text).digest("hex");
     const changed = this.#fileDigest === digest ? [] : ["auth.passwordFile"];
+    const tokens = jwt.keyFile === "" ? undefined : readJwtKeys(jwt.keyFile);
+    if (this.#keyDigest !== (tokens?.digest ?? "")) changed.push("jwt.keyFile");
     const apply = (): Authenticator => {
       this.#fileDigest = digest;
       this.#isNobodyAsked = false;
+      this.#keyDigest = tokens?.digest ?? "";
       this.#queue.bounds = boundsOf(settings);
       const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>
         typeof one === "function" ? asked(one) : one,
@@ -108,6 +122,10 @@ export class Entry {
         links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
       if (auth.username !== "")
         links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
+      if (tokens !== undefined) {
+        const { requireExpiry: requiresExpiry, ...options } = jwt;
+        links.push(new JwtAuthenticator({ ...options, requiresExpiry, keys: tokens.keys }));
+      }
       if (users !== undefined) {
         if (this.#passwords === undefined) {
           const tools = { queue: this.#queue, counters: this.#counters, log: this.#log };

@@ -13,6 +13,7 @@ export const brokerErrorCodes = {
     "A rule of the ACL file, or the file itself, cannot be read. The message names file and line, what was found and what was expected.",
   ERR_PASSWORD_FILE:
     "A password file cannot be read or written. The message names the file, and the line where it is about one.",
+  ERR_JWT_KEY: "The file of jwt.keyFile cannot be read or holds no key that fits.",
   ERR_BROKER_CLOSED: "The broker was closed before or during the call.",
   ERR_STORE_REFUSING:
     "The store takes nothing durable at present; the message or the ban had no effect.",

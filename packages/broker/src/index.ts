@@ -13,7 +13,11 @@ export type {
 } from "./broker.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
 export { namesAuthentication } from "./entry.ts";
-export type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
+export type {
+  AuthenticatorFunction,
+  ChainedAuthenticatorFunction,
+  EntrySettings,
+} from "./entry.ts";
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";

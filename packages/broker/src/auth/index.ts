@@ -8,6 +8,8 @@ export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
+export { JwtAuthenticator } from "./jwt.ts";
+export { readJwtKeys } from "./jwt-keys.ts";
 export { parsePasswordFile, readPasswordText } from "./password-file.ts";
 export { PasswordAuthenticator } from "./passwords.ts";
 export { authSettings } from "./settings.ts";

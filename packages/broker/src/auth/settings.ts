@@ -1,5 +1,6 @@
 import type { SettingsOf, SettingTable } from "../engine/settings.ts";
 import { aclSettings } from "./acl-settings.ts";
+import { jwtSettings } from "./jwt-settings.ts";
 
 /** Settings of who is let in. */
 export const authSettings = {
@@ -54,6 +55,7 @@ export const authSettings = {
     },
     ...aclSettings,
   },
+  jwt: jwtSettings,
 } as const satisfies SettingTable;
 
 /** The values of these settings. */

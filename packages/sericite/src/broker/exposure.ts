@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { brokerSettings, namesAuthentication } from "@sericite/broker";
-import type { Settings } from "@sericite/broker";
+import type { EntrySettings } from "@sericite/broker";
 import { usageError } from "../errors.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
 import { portOff } from "../settings/setting-value.ts";
@@ -24,10 +24,9 @@ export interface ListenSettings {
   readonly [name: string]: unknown;
 }
 
-/** The settings that decide who may enter. */
-export interface EntrySettings {
+/** The settings that decide who can reach the broker, and who may enter. */
+export interface ExposureSettings extends EntrySettings {
   readonly listen: ListenSettings;
-  readonly auth: Settings["auth"];
 }
 
 /** Names of the ports that are not switched off. */
@@ -43,10 +42,11 @@ export function openPorts(listen: ListenSettings): string[] {
  * @throws UsageError ERR_EXPOSED where other machines could reach the broker and nothing says who
  * may enter; ERR_SETTING for a user without a password or the reverse.
  */
-export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
+export function letsAnonymousIn({ listen, ...entry }: ExposureSettings): boolean {
+  const { auth } = entry;
   checkUser(auth);
   if (auth.allowAnonymous) return true;
-  if (namesAuthentication({ auth })) return false;
+  if (namesAuthentication(entry)) return false;
   if (isLoopback(listen.host) || openPorts(listen).length === 0) return true;
   const advice = [
     `host ${listen.host} can be reached from other machines, and nothing says who may enter. Choose one:`,
@@ -65,18 +65,18 @@ export function letsAnonymousIn({ listen, auth }: EntrySettings): boolean {
  * @throws UsageError as `letsAnonymousIn` does.
  */
 export function letsAnonymousInAnywhere(
-  { listen, auth }: EntrySettings,
+  { listen, ...entry }: ExposureSettings,
   listeners: readonly ConfiguredListener[],
 ): boolean {
-  checkUser(auth);
+  checkUser(entry.auth);
   const hasOwn = openPorts(listen).length > 0 || listen.unix !== "";
-  const answers = hasOwn ? [letsAnonymousIn({ listen, auth })] : [];
+  const answers = hasOwn ? [letsAnonymousIn({ listen, ...entry })] : [];
   for (const { options } of listeners) {
     const host = ("host" in options ? options.host : undefined) ?? listen.host;
     const port = options.transport === "unix" ? portOff : 1;
     answers.push(
       options.auth?.allowAnonymous ??
-        letsAnonymousIn({ listen: { ...everyPortOff, host, unix: "", port }, auth }),
+        letsAnonymousIn({ listen: { ...everyPortOff, host, unix: "", port }, ...entry }),
     );
   }
   return answers.includes(true);
@@ -89,7 +89,7 @@ const everyPortOff = Object.fromEntries(
 );
 
 /** @throws UsageError ERR_SETTING for a user without a password or the reverse. */
-function checkUser(auth: Settings["auth"]): void {
+function checkUser(auth: EntrySettings["auth"]): void {
   if ((auth.username === "") !== (auth.password === "")) {
     const missing = auth.username === "" ? "auth.username" : "auth.password";
     throw usageError(
