@@ -21,7 +21,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.username = packet.username;
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
   // Before anything is hashed for it.
-  if (refuseBanned(connection)) return;
+  if (refuseBanned(connection) || engine.entryLimits.refusesRate(connection)) return;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
@@ -143,7 +143,7 @@ function claim(connection: Connection, packet: ConnectPacket): void {
     );
   }
   // Again, since the authenticator may have named it otherwise, or the ban come meanwhile.
-  if (refuseBanned(connection)) return;
+  if (refuseBanned(connection) || engine.entryLimits.refusesUser(connection)) return;
   ask<Claim | undefined>(
     connection,
     "claim",
@@ -160,6 +160,8 @@ function claim(connection: Connection, packet: ConnectPacket): void {
 
 function open(connection: Connection, packet: ConnectPacket, granted: Claim): void {
   const { engine } = connection;
+  if (engine.entryLimits.refusesUser(connection)) return;
+  engine.entryLimits.countConnect(connection);
   if (refuseBanned(connection)) return;
   const expiryInterval = expiryOf(engine, packet);
   const before = engine.sessions.get(connection.clientId);
@@ -302,6 +304,7 @@ function acceptConnection(
   );
   engine.counters.connectAccepted++;
   engine.counters.clientsConnected++;
+  engine.entryLimits.entered(connection);
   engine.events.emit("clientConnected", {
     clientId: session.clientId,
     username: session.username,

@@ -18,9 +18,11 @@ import { createCounters } from "./counters.ts";
 import type { Counters } from "./counters.ts";
 import { dropReasons } from "./drop-reasons.ts";
 import type { DropReason } from "./drop-reasons.ts";
+import { EntryLimits } from "./entry-limits.ts";
 import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
+import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
@@ -116,6 +118,7 @@ export class Engine {
   readonly delayed = new DelayedMessages(this);
   readonly timeMarks = new TimeMarks(this);
   readonly bans = new Bans(this);
+  readonly entryLimits = new EntryLimits(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
@@ -150,6 +153,7 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
+  readonly #limitLog: LimitLog;
   #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
@@ -176,6 +180,7 @@ export class Engine {
     this.authenticator = options.authenticator;
     this.hooks = options.hooks ?? {};
     this.log = options.log;
+    this.#limitLog = new LimitLog(this.log);
     this.now = this.clock.now();
     this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
@@ -211,14 +216,10 @@ export class Engine {
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
     this.connections.add(connection);
-    const most = this.settings.limits.connections;
-    if (most > 0 && this.connections.size > most) {
+    const limit = this.entryLimits.accepted(connection);
+    if (limit !== undefined) {
       this.counters.connectionsRefused++;
-      this.log.write("warn", "connection-refused", {
-        address: link.peer.address,
-        connections: most,
-        reason: "limits.connections is reached",
-      });
+      this.limitReached(`limits.${limit}`, connection);
       connection.abort("too many connections");
     } else if (group !== undefined) this.#join(connection, group);
     return connection;
@@ -243,6 +244,7 @@ export class Engine {
     if (!this.connections.delete(connection)) return;
     this.counters.connectionsClosed++;
     if (connection.group !== undefined) connection.group.count--;
+    this.entryLimits.gone(connection);
     if (this.connections.size === 0) this.#onEmpty?.();
   }
 
@@ -497,6 +499,15 @@ export class Engine {
   dropUnseen(reason: DropReason, clientId: string, count: number): void {
     this.drops[reason] += count;
     this.log.write("warn", "messages-dropped", { reason, clientId, count });
+  }
+
+  /** A client met a limit. @param limit  Path of the setting. */
+  limitReached(limit: string, { clientId, username, peer }: Connection): void {
+    this.#limitLog.write(limit, this.now, {
+      ...(clientId !== "" && { clientId }),
+      username,
+      address: peer.address,
+    });
   }
 
   /** Something of our own went wrong while a client was served. */
