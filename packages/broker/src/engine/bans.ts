@@ -136,7 +136,8 @@ export class Bans {
   }
 
   #arm(ban: Ban, expiresInMs: number): void {
-    if (expiresInMs === Infinity) return;
+    // Beyond what a timer takes, in 285 000 years, is without end.
+    if (expiresInMs >= Number.MAX_SAFE_INTEGER) return;
     ban.timer = new TimerEntry(() => this.#end(ban.stored, "passed"));
     this.#engine.wheel.schedule(ban.timer, expiresInMs);
   }

@@ -398,6 +398,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     if (session !== undefined && session.connection === this) detach(engine, session);
     if (!wasOpen) return;
     engine.counters.clientsDisconnected++;
+    engine.entryLimits.left(this);
     engine.events.emit("clientDisconnected", {
       clientId: this.clientId,
       username: this.username,

@@ -8,12 +8,19 @@ export interface CounterRow {
 export const counterTable = {
   connectionsAccepted: { text: "Connections accepted by listeners." },
   connectionsRefused: {
-    text: "Connections closed before CONNECT because limits.connections was reached.",
+    text: "Connections closed before CONNECT because limits.connections or limits.connectionsPerAddress was reached.",
   },
   connectionsClosed: { text: "Connections that ended." },
   connectAccepted: { text: "CONNECTs answered with success." },
   connectRefused: { text: "CONNECTs answered with a failure." },
   connectBanned: { text: "CONNECTs refused because of a ban (0x8A)." },
+  connectRateExceeded: {
+    text: "CONNECTs refused because of limits.connectRate or limits.connectRatePerAddress (0x9F).",
+  },
+  connectUserRefused: {
+    text: "CONNECTs refused because their Username had limits.connectionsPerUser connections (0x97).",
+  },
+  flappingBans: { text: "Client Identifiers banned because they connected too often." },
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },

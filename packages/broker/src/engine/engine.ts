@@ -18,15 +18,18 @@ import { createCounters } from "./counters.ts";
 import type { Counters } from "./counters.ts";
 import { dropReasons } from "./drop-reasons.ts";
 import type { DropReason } from "./drop-reasons.ts";
+import { EntryLimits } from "./entry-limits.ts";
 import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
+import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
@@ -70,6 +73,8 @@ export interface EngineOptions {
   /** Absent: everybody is let in. */
   readonly authenticator?: Authenticator | undefined;
   readonly hooks?: Hooks | undefined;
+  /** Absent: topics stay as clients name them. */
+  readonly rewriter?: TopicRewriter | undefined;
   readonly log: Log;
   /** Absent: this node is the broker. */
   readonly cluster?: ClusterOptions | undefined;
@@ -92,6 +97,7 @@ export class Engine {
   readonly bus: Bus;
   authenticator: Authenticator | undefined;
   hooks: Hooks;
+  rewriter: TopicRewriter | undefined;
   readonly log: Log;
 
   readonly events: EventHub;
@@ -109,6 +115,7 @@ export class Engine {
   readonly delayed = new DelayedMessages(this);
   readonly timeMarks = new TimeMarks(this);
   readonly bans = new Bans(this);
+  readonly entryLimits = new EntryLimits(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
@@ -143,6 +150,7 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
+  readonly #limitLog: LimitLog;
   #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
@@ -168,7 +176,9 @@ export class Engine {
     this.bus = options.bus;
     this.authenticator = options.authenticator;
     this.hooks = options.hooks ?? {};
+    this.rewriter = options.rewriter;
     this.log = options.log;
+    this.#limitLog = new LimitLog(this.log);
     this.now = this.clock.now();
     this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
@@ -203,14 +213,10 @@ export class Engine {
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
     this.connections.add(connection);
-    const most = this.settings.limits.connections;
-    if (most > 0 && this.connections.size > most) {
+    const limit = this.entryLimits.accepted(connection);
+    if (limit !== undefined) {
       this.counters.connectionsRefused++;
-      this.log.write("warn", "connection-refused", {
-        address: link.peer.address,
-        connections: most,
-        reason: "limits.connections is reached",
-      });
+      this.limitReached(`limits.${limit}`, connection);
       connection.abort("too many connections");
     }
     return connection;
@@ -218,7 +224,10 @@ export class Engine {
 
   /** A connection is gone. */
   forget(connection: Connection): void {
-    if (this.connections.delete(connection)) this.counters.connectionsClosed++;
+    if (this.connections.delete(connection)) {
+      this.counters.connectionsClosed++;
+      this.entryLimits.gone(connection);
+    }
     if (this.connections.size === 0) this.#onEmpty?.();
   }
 
@@ -473,6 +482,15 @@ export class Engine {
   dropUnseen(reason: DropReason, clientId: string, count: number): void {
     this.drops[reason] += count;
     this.log.write("warn", "messages-dropped", { reason, clientId, count });
+  }
+
+  /** A client met a limit. @param limit  Path of the setting. */
+  limitReached(limit: string, { clientId, username, peer }: Connection): void {
+    this.#limitLog.write(limit, this.now, {
+      ...(clientId !== "" && { clientId }),
+      username,
+      address: peer.address,
+    });
   }
 
   /** Something of our own went wrong while a client was served. */
