@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   Anonymity,
   AuthenticatorChain,
+  CallbackAuthenticator,
   CertificateAuthenticator,
   HashQueue,
   JwtAuthenticator,
@@ -12,7 +13,7 @@ import {
   readPasswordText,
   UserAuthenticator,
 } from "./auth/index.ts";
-import type { ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
+import type { CallbackOptions, ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { Authentication, Authenticator, ConnectRequest, Log } from "./engine/ports.ts";
 import type { Settings } from "./settings.ts";
@@ -44,7 +45,8 @@ export function namesAuthentication({ auth, jwt }: EntrySettings): boolean {
     auth.username !== "" ||
     auth.passwordFile !== "" ||
     auth.certificate !== "none" ||
-    jwt.keyFile !== ""
+    jwt.keyFile !== "" ||
+    auth.callbackUrl !== ""
   );
 }
 
@@ -65,6 +67,7 @@ export class Entry {
   readonly #log: Log;
   readonly #queue: HashQueue;
   #passwords: PasswordAuthenticator | undefined;
+  #callback: CallbackAuthenticator | undefined;
   /** Of the password file's text, which is not kept. */
   #fileDigest = "";
   #keyDigest = "";
@@ -120,12 +123,12 @@ export class Entry {
       );
       if (auth.certificate !== "none")
         links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
-      if (auth.username !== "")
-        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (tokens !== undefined) {
         const { requireExpiry: requiresExpiry, ...options } = jwt;
         links.push(new JwtAuthenticator({ ...options, requiresExpiry, keys: tokens.keys }));
       }
+      if (auth.username !== "")
+        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
         if (this.#passwords === undefined) {
           const tools = { queue: this.#queue, counters: this.#counters, log: this.#log };
@@ -133,12 +136,25 @@ export class Entry {
         } else this.#passwords.load(users);
         links.push(this.#passwords);
       }
+      this.close();
+      if (auth.callbackUrl !== "") {
+        const tools = { counters: this.#counters, log: this.#log };
+        this.#callback = new CallbackAuthenticator(callbackOf(settings), tools);
+        links.push(this.#callback);
+      }
       return chain;
     };
     return { letsEverybodyIn: false, changed, apply };
   }
 
+  /** Ends connections to a web service. */
+  close(): void {
+    this.#callback?.close();
+    this.#callback = undefined;
+  }
+
   #openToAll(): Authenticator | undefined {
+    this.close();
     this.#isNobodyAsked = true;
     return this.#open;
   }
@@ -167,6 +183,15 @@ export class Entry {
 
 function boundsOf({ auth }: Settings): { deadlineMs: number; waiting: number } {
   return { deadlineMs: auth.hashDeadline, waiting: auth.hashesWaiting };
+}
+
+function callbackOf({ auth }: Settings): CallbackOptions {
+  return {
+    url: auth.callbackUrl,
+    timeoutMs: auth.callbackTimeout,
+    cacheTtlMs: auth.callbackCacheTtl,
+    whenDown: auth.callbackWhenDown as CallbackOptions["whenDown"],
+  };
 }
 
 /** A function as an authenticator. */

@@ -6,6 +6,8 @@ export type { RightsList } from "./acl-rights.ts";
 export { Anonymity } from "./anonymity.ts";
 export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
+export { CallbackAuthenticator } from "./callback.ts";
+export type { CallbackOptions } from "./callback.ts";
 export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
 export { JwtAuthenticator } from "./jwt.ts";

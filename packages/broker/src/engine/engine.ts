@@ -235,12 +235,7 @@ export class Engine {
     group.count++;
     if (group.count <= group.maximum) return;
     this.counters.connectionsRefused++;
-    this.log.write("warn", "connection-refused", {
-      listener: connection.peer.listener,
-      address: connection.peer.address,
-      connections: group.maximum,
-      reason: "limits.connections of the listener is reached",
-    });
+    this.limitReached(`limits.connections of ${connection.peer.listener}`, connection);
     connection.abort("too many connections of this listener");
   }
 
