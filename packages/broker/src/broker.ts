@@ -438,7 +438,7 @@ export class Broker implements AsyncDisposable {
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
-    this.#engine.sys.reschedule();
+    this.#engine.settingsChanged();
     return { changed, needRestart };
   }
 

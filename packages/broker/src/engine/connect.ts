@@ -5,6 +5,7 @@ import { beginAuthentication } from "./auth.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Admission, Authentication, Claim, Position } from "./ports.ts";
+import { PublishRate } from "./publish-rate.ts";
 import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
@@ -289,6 +290,7 @@ function acceptConnection(
     settings.mqtt.topicAliasOutboundMaximum,
   );
   if (aliases > 0) connection.outboundAliases = new TopicAliasOutbound(aliases);
+  connection.rate = PublishRate.of(connection);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
   // [MQTT5-3.1.4-5] [MQTT3-3.1.4-4]

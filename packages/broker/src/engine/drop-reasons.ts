@@ -12,6 +12,8 @@ export const dropReasons = {
   "delivery-denied": "The receiver may not get messages of this Topic Name.",
   "hook-refused": "A hook refused the message.",
   "payload-format": "The payload is marked as UTF-8 and is not (mqtt.checkPayloadFormat).",
+  "rate-exceeded":
+    "The publisher was above limits.messageRate or limits.byteRate (limits.rateExceeded drop).",
   "delayed-full":
     "The message may not be delayed: delayed.maximumMessages, maximumBytes or maximumDelay.",
   "session-ended": "The session ended with the message still waiting.",

@@ -29,6 +29,7 @@ import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./port
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import { PublishRate } from "./publish-rate.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
@@ -477,6 +478,14 @@ export class Engine {
   dropUnseen(reason: DropReason, clientId: string, count: number): void {
     this.drops[reason] += count;
     this.log.write("warn", "messages-dropped", { reason, clientId, count });
+  }
+
+  /** Other settings are in force: what connections keep of them is made anew. */
+  settingsChanged(): void {
+    this.enter();
+    this.sys.reschedule();
+    for (const connection of this.connections)
+      if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }
 
   /** A client met a limit. @param limit  Path of the setting. */

@@ -77,6 +77,16 @@ export function handlePublish(connection: Connection): void {
   }
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
   message.delay = delay;
+  if (connection.rate !== undefined && !connection.rate.takes(parser.end - parser.start)) {
+    if (!connection.isAlive) return;
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "rate-exceeded",
+      ReasonCode.quotaExceeded,
+    );
+  }
   if (
     !connection.isTrusted &&
     (!mayPublishTo(engine, topic.name) ||
