@@ -10,6 +10,7 @@ const optionNames = [
   "authenticator",
   "authenticators",
   "hooks",
+  "rewrite",
   "log",
   "store",
   "ownership",

@@ -29,6 +29,8 @@ import { takesMessages } from "./engine/ports.ts";
 import type { BanKind } from "./engine/records.ts";
 import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
+import { rewriterOf } from "./engine/rewrite.ts";
+import type { RewriteRule } from "./engine/rewrite.ts";
 import { route } from "./engine/route.ts";
 import { Entry } from "./entry.ts";
 import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
@@ -58,6 +60,8 @@ export interface BrokerOptions {
   readonly authenticators?: readonly (ChainedAuthenticator | ChainedAuthenticatorFunction)[];
   /** Awaited questions that may refuse; several sets are asked in order. */
   readonly hooks?: Hooks | readonly Hooks[];
+  /** Put other topics in place of those that clients name; the first one that fits is used. */
+  readonly rewrite?: readonly RewriteRule[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
   readonly log?: Log | LoggerLike;
   /** What outlives the process. Default: what the settings of the section `store` ask for. */
@@ -460,6 +464,7 @@ export class Broker implements AsyncDisposable {
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
     this.#acl.close();
+    this.#entry.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -503,6 +508,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     store: configured.store,
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
+    rewriter: rewriterOf(options.rewrite),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });

@@ -11,6 +11,8 @@ export const brokerErrorCodes = {
   ERR_CALLBACK: "A web service that was asked gave no answer, or none that can be read.",
   ERR_ACL:
     "A rule of the ACL file, or the file itself, cannot be read. The message names file and line, what was found and what was expected.",
+  ERR_REWRITE_RULE:
+    "A rewrite rule cannot be used. The message says which one, what was found and what was expected.",
   ERR_PASSWORD_FILE:
     "A password file cannot be read or written. The message names the file, and the line where it is about one.",
   ERR_JWT_KEY: "The file of jwt.keyFile cannot be read or holds no key that fits.",

@@ -5,6 +5,8 @@ import type { EventName, Events } from "./engine/events.ts";
 import type { Hooks } from "./engine/hooks.ts";
 import type { Authenticator, Bus, LogLevel, Ownership, Store } from "./engine/ports.ts";
 import type { StoreRecord } from "./engine/records.ts";
+import { rewriterOf } from "./engine/rewrite.ts";
+import type { RewriteRule } from "./engine/rewrite.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { createSettings } from "./settings.ts";
 import type { PartialSettings } from "./settings.ts";
@@ -31,6 +33,7 @@ export const NAME_OF_VERSION = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const;
 export interface TestBrokerOptions {
   readonly settings?: PartialSettings;
   readonly hooks?: Hooks | ((broker: TestBroker) => Hooks);
+  readonly rewrite?: readonly RewriteRule[];
   readonly authenticator?: Authenticator | ((broker: TestBroker) => Authenticator);
   /** true: a `FaultStore`, so that sessions are recorded and acknowledgements wait. */
   readonly durable?: boolean;
@@ -103,6 +106,7 @@ export class TestBroker {
       ownership: options.ownership?.(this.process) ?? new LocalOwnership(),
       bus: options.bus?.(this.process) ?? new NullBus(),
       hooks: typeof hooks === "function" ? hooks(this) : hooks,
+      rewriter: rewriterOf(options.rewrite),
       authenticator: typeof authenticator === "function" ? authenticator(this) : authenticator,
       log: {
         enabled: () => true,

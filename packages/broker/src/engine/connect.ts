@@ -5,11 +5,12 @@ import { beginAuthentication } from "./auth.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Admission, Authentication, Claim, Position } from "./ports.ts";
+import { mayPublishTo } from "./limits.ts";
 import { PublishRate } from "./publish-rate.ts";
 import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
-import { armWill, dropWill, recordWill, willFault, willTopic } from "./will.ts";
+import { armWill, dropWill, recordWill, rewriteWill, willFault } from "./will.ts";
 
 const refused: Authentication = { accepted: false };
 
@@ -102,24 +103,29 @@ function clientIdentifierFault(engine: Engine, packet: ConnectPacket): string | 
   return undefined;
 }
 
-/** A Will is a PUBLISH that its client may have to answer for when it is gone: it is checked now. */
+/** Names the client for good, then asks about its Will: a Will is a PUBLISH that its client may have to answer for when it is gone: it is checked now. */
 function authorizeWill(connection: Connection, packet: ConnectPacket): void {
   const { engine } = connection;
-  const will = packet.will;
+  if (connection.clientId === "") connection.clientId = engine.assignClientIdentifier(); // [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
   const authorize = engine.hooks.authorizePublish;
-  if (will === undefined || connection.isTrusted) return claim(connection, packet);
-  const request = {
-    topicName: willTopic(will.topicName).topicName,
-    qos: will.qos,
-    retain: will.retain,
-    isWill: true,
-  };
-  const refuse = (): void =>
-    connection.refuse(
-      ReasonCode.notAuthorized,
-      `the Will may not be published to ${will.topicName}`,
+  if (connection.will === undefined || connection.isTrusted) return claim(connection, packet);
+  const will = rewriteWill(engine, connection, connection.will);
+  if (will === undefined) {
+    return connection.refuse(
+      ReasonCode.topicNameInvalid,
+      `no rewrite rule makes a Topic Name of the Will's ${connection.will.topic.name}`,
     );
-  if (!hasRightToPublish(connection, request.topicName, will.qos, will.retain)) return refuse();
+  }
+  connection.will = will;
+  const topicName = will.topic.name;
+  const request = { topicName, qos: will.qos, retain: will.retain, isWill: true };
+  const refuse = (): void =>
+    connection.refuse(ReasonCode.notAuthorized, `the Will may not be published to ${topicName}`);
+  if (
+    !mayPublishTo(engine, topicName) ||
+    !hasRightToPublish(connection, topicName, will.qos, will.retain)
+  )
+    return refuse();
   if (authorize === undefined) return claim(connection, packet);
   ask(
     connection,
@@ -136,7 +142,6 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
 /** Nobody is taken over by a client that was not let in: the session is claimed last. */
 function claim(connection: Connection, packet: ConnectPacket): void {
   const { engine } = connection;
-  if (connection.clientId === "") connection.clientId = engine.assignClientIdentifier(); // [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
   if (!connection.isTrusted && engine.sessions.get(connection.clientId)?.isTrusted === true) {
     return connection.refuse(
       ReasonCode.clientIdentifierNotValid,
@@ -180,8 +185,9 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
     ? known
     : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted); // [MQTT5-3.1.2-6]
   attach(engine, session, connection, granted, expiryInterval, sessionPresent);
-  // CONNACK waits for all that was recorded: also that a session before has ended.
-  const position = engine.records > records ? engine.newestPosition : 0;
+  // CONNACK waits for all that was recorded: also that a session before has ended, now or just before.
+  const position =
+    engine.records > records ? engine.newestPosition : engine.sessions.endOf(connection.clientId);
   setWill(engine, session, connection);
   acceptConnection(connection, session, packet, sessionPresent, position);
 }

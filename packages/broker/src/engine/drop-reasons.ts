@@ -10,6 +10,7 @@ export const dropReasons = {
   "packet-too-large": "The packet is above the receiver's Maximum Packet Size.",
   "publish-denied": "The publisher may not publish to this Topic Name.",
   "delivery-denied": "The receiver may not get messages of this Topic Name.",
+  "rewrite-failed": "A rewrite rule made no valid Topic Name of the one that the publisher gave.",
   "hook-refused": "A hook refused the message.",
   "payload-format": "The payload is marked as UTF-8 and is not (mqtt.checkPayloadFormat).",
   "rate-exceeded":

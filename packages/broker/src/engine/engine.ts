@@ -30,6 +30,7 @@ import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
 import { PublishRate } from "./publish-rate.ts";
+import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
 import type { Receipt } from "./route.ts";
@@ -73,6 +74,8 @@ export interface EngineOptions {
   /** Absent: everybody is let in. */
   readonly authenticator?: Authenticator | undefined;
   readonly hooks?: Hooks | undefined;
+  /** Absent: topics stay as clients name them. */
+  readonly rewriter?: TopicRewriter | undefined;
   readonly log: Log;
   /** Absent: this node is the broker. */
   readonly cluster?: ClusterOptions | undefined;
@@ -95,6 +98,7 @@ export class Engine {
   readonly bus: Bus;
   authenticator: Authenticator | undefined;
   hooks: Hooks;
+  rewriter: TopicRewriter | undefined;
   readonly log: Log;
 
   readonly events: EventHub;
@@ -173,6 +177,7 @@ export class Engine {
     this.bus = options.bus;
     this.authenticator = options.authenticator;
     this.hooks = options.hooks ?? {};
+    this.rewriter = options.rewriter;
     this.log = options.log;
     this.#limitLog = new LimitLog(this.log);
     this.now = this.clock.now();

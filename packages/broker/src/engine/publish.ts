@@ -29,8 +29,8 @@ import { isInUse } from "./subscribe.ts";
 const KEPT_BITS = 0xf6;
 
 /**
- * Takes a PUBLISH (§3.3), in this order: Topic Alias, limits, repeat, permission to the resulting
- * Topic Name, hooks, effect, acknowledgement.
+ * Takes a PUBLISH (§3.3), in this order: Topic Alias, limits, repeat, rewrite rules, permission to the
+ * resulting Topic Name, hooks, effect, acknowledgement.
  */
 export function handlePublish(connection: Connection): void {
   const { engine, parser } = connection;
@@ -75,6 +75,8 @@ export function handlePublish(connection: Connection): void {
       throw new ProtocolError("ERR_TOPIC_NAME", ReasonCode.topicNameInvalid, delay.fault);
     topic = engine.topicNames.intern(delay.topicName);
   }
+  const result = engine.rewriter === undefined ? topic : rewritten(connection, topic);
+  topic = result ?? topic;
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
   message.delay = delay;
   if (connection.rate !== undefined && !connection.rate.takes(parser.end - parser.start)) {
@@ -85,6 +87,15 @@ export function handlePublish(connection: Connection): void {
       packetIdentifier,
       "rate-exceeded",
       ReasonCode.quotaExceeded,
+    );
+  }
+  if (result === undefined) {
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "rewrite-failed",
+      ReasonCode.topicNameInvalid,
     );
   }
   if (
@@ -159,6 +170,16 @@ function topicOf(connection: Connection): TopicName {
   if (topic === undefined) return aliases.resolve(parser.topicAlias); // [MQTT5-3.3.2-12]
   aliases.set(parser.topicAlias, topic); // [X-54]
   return topic;
+}
+
+/** The Topic Name that the rewrite rules make of it; `undefined`: none that could be used. */
+function rewritten(connection: Connection, topic: TopicName): TopicName | undefined {
+  const { engine } = connection;
+  if (connection.isTrusted) return topic;
+  const { topicLevels } = engine.settings.limits;
+  const topicName = engine.rewriter!.topicName(connection, topic.name, topicLevels);
+  if (topicName === topic.name) return topic;
+  return topicName === undefined ? undefined : engine.topicNames.intern(topicName);
 }
 
 /** A payload that is marked as UTF-8 has to be UTF-8 [X-49]. */

@@ -13,7 +13,8 @@ const FILTERS = 10_000;
 /** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5] [MQTT3-3.8.4-4], in their order [MQTT5-3.9.3-1] [MQTT3-3.9.3-1]. */
 interface Progress {
   readonly packet: SubscribePacket;
-  readonly filters: readonly TopicFilter[];
+  /** Of `packet`; `undefined`: the rewrite rules made none of it. */
+  readonly filters: readonly (TopicFilter | undefined)[];
   readonly reasonCodes: number[];
   position: number;
 }
@@ -52,12 +53,32 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
   ) {
     return closeUnkept(connection);
   }
-  const progress: Progress = { packet, filters, reasonCodes: [], position: 0 };
+  const progress = begin(connection, packet, filters);
   if (isInUse(connection, packet.packetIdentifier)) {
     for (const _ of filters) progress.reasonCodes.push(ReasonCode.packetIdentifierInUse); // [X-18]
     return finish(connection, progress);
   }
   advance(connection, progress);
+}
+
+/** What is asked for, on the Topic Filters that the rewrite rules make of those that were sent. */
+function begin(
+  connection: Connection,
+  packet: SubscribePacket,
+  filters: readonly TopicFilter[],
+): Progress {
+  const { rewriter } = connection.engine;
+  if (rewriter === undefined || connection.isTrusted)
+    return { packet, filters, reasonCodes: [], position: 0 };
+  const results: (TopicFilter | undefined)[] = [];
+  const subscriptions = packet.subscriptions.map((request, index) => {
+    const topicFilter = rewriter.topicFilter(connection, request.topicFilter);
+    const isSame = topicFilter === request.topicFilter;
+    if (topicFilter === undefined) results.push(undefined);
+    else results.push(isSame ? filters[index] : parseTopicFilter(topicFilter));
+    return topicFilter === undefined || isSame ? request : { ...request, topicFilter };
+  });
+  return { packet: { ...packet, subscriptions }, filters: results, reasonCodes: [], position: 0 };
 }
 
 /** Whether a QoS 2 PUBLISH of the client has the Packet Identifier; only 5.0 has a code that says so. */
@@ -75,7 +96,11 @@ function advance(connection: Connection, progress: Progress): void {
   while (reasonCodes.length < packet.subscriptions.length) {
     if (budget-- === 0) return goOnNextTurn(connection, () => advance(connection, progress));
     const request = packet.subscriptions[reasonCodes.length]!;
-    const parsed = filters[reasonCodes.length]!;
+    const parsed = filters[reasonCodes.length];
+    if (parsed === undefined) {
+      reasonCodes.push(ReasonCode.topicFilterInvalid);
+      continue;
+    }
     const refusal = refusalOf(connection, request.topicFilter, parsed);
     if (refusal !== undefined) reasonCodes.push(refusal);
     else if (!hasRightToSubscribe(connection, request.topicFilter, request.qos))

@@ -30,7 +30,14 @@ function advance(connection: Connection, progress: Progress): void {
   let budget = connection.engine.settings.limits.packetsPerTurn;
   while (reasonCodes.length < packet.topicFilters.length) {
     if (budget-- === 0) return goOnNextTurn(connection, () => advance(connection, progress));
-    const removed = unsubscribe(connection, session, packet.topicFilters[reasonCodes.length]!);
+    const topicFilter = packet.topicFilters[reasonCodes.length]!;
+    // As it was rewritten when it was subscribed to; where the rules are others now, as it was sent.
+    const rewritten = connection.isTrusted
+      ? topicFilter
+      : (connection.engine.rewriter?.topicFilter(connection, topicFilter) ?? topicFilter);
+    const removed =
+      unsubscribe(connection, session, rewritten) ??
+      (rewritten === topicFilter ? undefined : unsubscribe(connection, session, topicFilter));
     reasonCodes.push(removed === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success); // [MQTT5-3.11.3-1]
     if (removed !== undefined && removed > progress.position) progress.position = removed;
   }

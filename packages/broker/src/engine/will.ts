@@ -3,9 +3,9 @@ import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
 import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
-import { mayPublishTo } from "./limits.ts";
 import type { Message } from "./message.ts";
 import type { StoredWill } from "./records.ts";
+import type { ClientNames } from "./rewrite.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
 
@@ -30,6 +30,20 @@ export function willTopic(topicName: string): { topicName: string; seconds: numb
   if (!isDelayTopic(topicName)) return { topicName, seconds: 0 };
   const request = parseDelayTopic(topicName);
   return request.type === "publish" ? request : { topicName, seconds: 0 };
+}
+
+/** The Will on the topic that the rewrite rules make of its own for this client; `undefined`: none that could be used. */
+export function rewriteWill(
+  engine: Engine,
+  client: ClientNames,
+  will: ArmedWill,
+): ArmedWill | undefined {
+  if (engine.rewriter === undefined) return will;
+  const { name } = will.topic;
+  const topicName = engine.rewriter.topicName(client, name, engine.settings.limits.topicLevels);
+  if (topicName === name) return will;
+  if (topicName === undefined) return undefined;
+  return { ...will, topic: engine.topicNames.intern(topicName) };
 }
 
 /** Takes the Will out of a CONNECT. Copies what it keeps. */
@@ -182,7 +196,6 @@ export function willFault(engine: Engine, packet: ConnectPacket): number {
   if (will.retain && !retainAvailable) return ReasonCode.retainNotSupported; // [MQTT5-3.2.2-13]
   const { topicName } = willTopic(will.topicName);
   if (isDelayTopic(topicName)) return ReasonCode.topicNameInvalid;
-  if (!mayPublishTo(engine, topicName)) return ReasonCode.notAuthorized;
   if (topicName.split("/").length > engine.settings.limits.topicLevels)
     return ReasonCode.topicNameInvalid;
   const isMarked = will.properties?.payloadFormatIndicator === 1;
