@@ -468,6 +468,7 @@ export class Broker implements AsyncDisposable {
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
     this.#acl.close();
+    this.#entry.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();

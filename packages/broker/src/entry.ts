@@ -2,6 +2,7 @@ import { UsageError } from "@sericite/protocol";
 import { createHash } from "node:crypto";
 import {
   AuthenticatorChain,
+  CallbackAuthenticator,
   CertificateAuthenticator,
   HashQueue,
   JwtAuthenticator,
@@ -11,7 +12,7 @@ import {
   readPasswordText,
   UserAuthenticator,
 } from "./auth/index.ts";
-import type { ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
+import type { CallbackOptions, ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { Authentication, Authenticator, ConnectRequest, Log } from "./engine/ports.ts";
 import type { Settings } from "./settings.ts";
@@ -43,7 +44,8 @@ export function namesAuthentication({ auth, jwt }: EntrySettings): boolean {
     auth.username !== "" ||
     auth.passwordFile !== "" ||
     auth.certificate !== "none" ||
-    jwt.keyFile !== ""
+    jwt.keyFile !== "" ||
+    auth.callbackUrl !== ""
   );
 }
 
@@ -64,6 +66,7 @@ export class Entry {
   readonly #log: Log;
   readonly #queue: HashQueue;
   #passwords: PasswordAuthenticator | undefined;
+  #callback: CallbackAuthenticator | undefined;
   /** Of the password file's text, which is not kept. */
   #fileDigest = "";
   #keyDigest = "";
@@ -94,7 +97,7 @@ export class Entry {
       return { letsEverybodyIn: false, changed: [], apply: () => alone };
     }
     if (authenticators === undefined && !namesAuthentication(settings))
-      return { letsEverybodyIn: true, changed: [], apply: () => undefined };
+      return { letsEverybodyIn: true, changed: [], apply: () => void this.close() };
     const { auth, jwt } = settings;
     const file = auth.passwordFile;
     const text = file === "" ? "" : readPasswordText(file);
@@ -113,12 +116,12 @@ export class Entry {
       const chain = new AuthenticatorChain(links, auth.allowAnonymous);
       if (auth.certificate !== "none")
         links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
-      if (auth.username !== "")
-        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (tokens !== undefined) {
         const { requireExpiry: requiresExpiry, ...options } = jwt;
         links.push(new JwtAuthenticator({ ...options, requiresExpiry, keys: tokens.keys }));
       }
+      if (auth.username !== "")
+        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
         if (this.#passwords === undefined) {
           const tools = { queue: this.#queue, counters: this.#counters, log: this.#log };
@@ -126,14 +129,35 @@ export class Entry {
         } else this.#passwords.load(users);
         links.push(this.#passwords);
       }
+      this.close();
+      if (auth.callbackUrl !== "") {
+        const tools = { counters: this.#counters, log: this.#log };
+        this.#callback = new CallbackAuthenticator(callbackOf(settings), tools);
+        links.push(this.#callback);
+      }
       return chain;
     };
     return { letsEverybodyIn: false, changed, apply };
+  }
+
+  /** Ends connections to a web service. */
+  close(): void {
+    this.#callback?.close();
+    this.#callback = undefined;
   }
 }
 
 function boundsOf({ auth }: Settings): { deadlineMs: number; waiting: number } {
   return { deadlineMs: auth.hashDeadline, waiting: auth.hashesWaiting };
+}
+
+function callbackOf({ auth }: Settings): CallbackOptions {
+  return {
+    url: auth.callbackUrl,
+    timeoutMs: auth.callbackTimeout,
+    cacheTtlMs: auth.callbackCacheTtl,
+    whenDown: auth.callbackWhenDown as CallbackOptions["whenDown"],
+  };
 }
 
 /** A function as an authenticator. */

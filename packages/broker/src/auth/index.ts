@@ -5,6 +5,8 @@ export { rightsOfLists } from "./acl-rights.ts";
 export type { RightsList } from "./acl-rights.ts";
 export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
+export { CallbackAuthenticator } from "./callback.ts";
+export type { CallbackOptions } from "./callback.ts";
 export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
 export { JwtAuthenticator } from "./jwt.ts";

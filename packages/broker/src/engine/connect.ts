@@ -184,8 +184,9 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
     ? known
     : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted); // [MQTT5-3.1.2-6]
   attach(engine, session, connection, granted, expiryInterval, sessionPresent);
-  // CONNACK waits for all that was recorded: also that a session before has ended.
-  const position = engine.records > records ? engine.newestPosition : 0;
+  // CONNACK waits for all that was recorded: also that a session before has ended, now or just before.
+  const position =
+    engine.records > records ? engine.newestPosition : engine.sessions.endOf(connection.clientId);
   setWill(engine, session, connection);
   acceptConnection(connection, session, packet, sessionPresent, position);
 }

@@ -24,6 +24,11 @@ export const counterTable = {
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },
+  callbackQuestions: { text: "Clients that the web service of auth.callbackUrl was asked about." },
+  callbackAnswersRemembered: {
+    text: "Clients that came in, or not, by what that service had said before.",
+  },
+  callbackFailures: { text: "Times that service gave no answer, or none that is understood." },
   passwordsHashed: { text: "Passwords that were hashed to check them." },
   passwordsRemembered: { text: "Passwords whose check was remembered: no hash was needed." },
   passwordsLate: {

@@ -96,6 +96,21 @@ for (const version of VERSIONS) {
     assert.ok(kept(broker).includes("session-end"));
   });
 
+  test(`${name}: so does a second clean start, though there is nothing left to end`, () => {
+    const broker = new TestBroker({ durable: true });
+    broker.connect("c", version, durable(version)).leave();
+    broker.store.stall();
+    const first = broker.dial(version);
+    first.sendConnect("c", { cleanStart: true });
+    assert.deepEqual(first.told(), []);
+    first.leave();
+    const second = broker.dial(version);
+    second.sendConnect("c", { cleanStart: true });
+    assert.deepEqual(second.told(), []);
+    broker.store.unstall();
+    assert.deepEqual(second.told(), ["CONNACK 0x00"]);
+  });
+
   test(`[MQTT5-4.3.2-4] ${name}: PUBACK waits until a durable session's message is kept`, () => {
     const { broker, client, release } = stalled(version, (_client, self) => {
       self.connect("r", 5, durable(5)).subscribe("a", 1);

@@ -3,7 +3,7 @@ import { inFlightOf, takeEstate, unloadQueue } from "./backlog.ts";
 import { releaseAll } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import { passOnEstate } from "./estate.ts";
-import type { Claim, SessionKey } from "./ports.ts";
+import type { Claim, Position, SessionKey } from "./ports.ts";
 import { NEVER_EXPIRES, Session } from "./session.ts";
 import type { SharedGroup } from "./shared.ts";
 import { decideWill, publishWill } from "./will.ts";
@@ -23,6 +23,8 @@ export class SessionRegistry {
   readonly #free: number[] = [];
   /** Ended, and their subscriptions not cleared out yet. */
   readonly #leaving: number[] = [];
+  /** Where the ends of stored sessions are recorded; those that may not be durable, oldest first. */
+  readonly #ends = new Map<string, Position>();
 
   get size(): number {
     return this.#byClientId.size;
@@ -77,6 +79,22 @@ export class SessionRegistry {
       this.#byClientId.delete(session.clientId);
     this.#bySubscriber[session.subscriber] = undefined;
     this.#leaving.push(session.subscriber);
+  }
+
+  /** The record of a session's end is at `position`: until it is durable a crash brings the session back. */
+  noteEnd(clientId: string, position: Position, durable: Position): void {
+    for (const [ended, at] of this.#ends) {
+      if (at > durable) break;
+      this.#ends.delete(ended);
+    }
+    // Behind all others, as its position is.
+    this.#ends.delete(clientId);
+    this.#ends.set(clientId, position);
+  }
+
+  /** Position of the newest end of a stored session with this Client Identifier; 0 where it is long past. */
+  endOf(clientId: string): Position {
+    return this.#ends.get(clientId) ?? 0;
   }
 
   /** Gives numbers free whose subscriptions are cleared out. */
@@ -144,11 +162,11 @@ export function endSession(engine: Engine, session: Session, reason: string): vo
   releaseAll(engine, session, estate !== undefined);
   engine.sweep();
   engine.ownership.release(session.clientId, session.claim);
-  if (session.isStored)
-    engine.append({
-      type: estate === undefined ? "session-end" : "session-leave",
-      session: session.key,
-    });
+  if (session.isStored) {
+    const type = estate === undefined ? "session-end" : "session-leave";
+    const position = engine.append({ type, session: session.key });
+    engine.sessions.noteEnd(session.clientId, position, engine.store.durable);
+  }
   if (estate !== undefined) passOnEstate(engine, estate);
   engine.counters.sessionsEnded++;
   engine.events.emit("sessionEnded", { clientId: session.clientId, reason });

@@ -11,6 +11,7 @@ import type {
   UnsubackPacket,
 } from "@sericite/protocol";
 import type { Ledger } from "./ledger.ts";
+import { delayOf } from "./ledger-delayed.ts";
 import { deliver } from "./ledger-delivery.ts";
 import { LedgerRequests, push, shift } from "./ledger-requests.ts";
 import type { Unanswered } from "./ledger-requests.ts";
@@ -149,26 +150,31 @@ export class LedgerConnection implements PacketListener {
     if (packet.qos === 2) {
       const known = session.inbound.get(identifier);
       if (known !== undefined) {
-        if (!known.isSure) ledger.messages.reopen(known, ledger.nowMs);
+        if (!known.isSure && !ledger.delayed.again(known))
+          ledger.messages.reopen(known, ledger.nowMs);
         this.#requests.qos2.push({ packetIdentifier: identifier, routing: known });
         return;
       }
     }
-    const routing = ledger.messages.add(
-      session.clientId,
-      session.clientId,
-      {
-        topicName,
-        payload: packet.payload,
-        qos: packet.qos,
-        retain: packet.retain,
-        expiry: packet.properties?.messageExpiryInterval,
-        userProperties: packet.properties?.userProperties ?? [],
-      },
-      ledger.point,
-      ledger.nowMs,
-      this,
-    );
+    const delay = delayOf(topicName);
+    const routing =
+      delay === undefined
+        ? ledger.messages.add(
+            session.clientId,
+            session.clientId,
+            {
+              topicName,
+              payload: packet.payload,
+              qos: packet.qos,
+              retain: packet.retain,
+              expiry: packet.properties?.messageExpiryInterval,
+              userProperties: packet.properties?.userProperties ?? [],
+            },
+            ledger.point,
+            ledger.nowMs,
+            this,
+          )
+        : ledger.delayed.add(this, session.clientId, packet, delay.topicName, delay.seconds);
     if (ledger.isDenied(topicName))
       ledger.messages.refuse(routing, "refused, its client may not publish there");
     if (packet.qos === 1) this.#requests.qos1.push({ packetIdentifier: identifier, routing });
@@ -321,7 +327,7 @@ export class LedgerConnection implements PacketListener {
         );
       return;
     }
-    ledger.messages.confirm(routing, ledger.point);
+    if (!ledger.delayed.accept(routing)) ledger.messages.confirm(routing, ledger.point);
     ledger.durability?.acknowledged(this, session, routing, packet);
   }
 

@@ -3,6 +3,7 @@ import type { LedgerConnection } from "./ledger-connection.ts";
 import type { Ledger } from "./ledger.ts";
 import { EXPIRY_MARGIN_MS, isExpired } from "./ledger-messages.ts";
 import type { Point, PublishedMessage, Routing } from "./ledger-messages.ts";
+import { isShared } from "./ledger-shared.ts";
 import type { Flight, LedgerSession, SubscriptionPeriod } from "./ledger-session.ts";
 
 /** Checks one PUBLISH that the broker sent to a client, and notes what it means. */
@@ -85,8 +86,11 @@ function isRepeat(
   if (flight.wasReleased) return false;
   // Settled, and the broker may know: a new message of the same content is as likely.
   if ((flight.settledOn !== undefined || flight.isUncertain) && !packet.dup) return false;
-  if (flight.settledOn === connection) return connection.mayHaveUnread;
-  return true;
+  if (flight.settledOn !== connection) return true;
+  // The broker may not have read that; but too early, or in 5.0, it is a delivery of its own.
+  const { nowMs, retryIntervalMs } = connection.ledger;
+  const mayRetry = connection.version !== 5 && nowMs - flight.sentAtMs >= retryIntervalMs;
+  return mayRetry && connection.mayHaveUnread;
 }
 
 function resend(
@@ -191,6 +195,10 @@ function checkFirst(
   const counts = session.counts.get(message) ?? [0, 0, 0];
   counts[packet.qos] += 1;
   session.counts.set(message, counts);
+  if (isShared(message.topicName)) {
+    session.delivered.add(message);
+    return connection.ledger.shared.deliver(connection, session, packet, message);
+  }
   const live = findLive(connection, session, packet, message);
   const retained = packet.retain ? findRetained(connection, session, packet, message) : "";
   session.delivered.add(message);
@@ -416,7 +424,9 @@ function checkTime(connection: LedgerConnection, packet: PublishPacket, routing:
     (other) => other.message === message && other.refused === undefined,
   );
   const wasHeld = mayBeHeld(connection.ledger, routing);
-  const waitedMs = (since: number): number => (wasHeld ? 0 : nowMs - since);
+  // Less than nothing where time was lost in a crash.
+  const waitedMs = (since: number): number =>
+    wasHeld ? Math.min(0, nowMs - since) : nowMs - since;
   const latestMs = Math.max(...copies.map((copy) => copy.latestMs), routing.latestMs);
   const left = packet.properties?.messageExpiryInterval;
   // Empty messages of one topic are not told apart. What was begun is finished, also where its first

@@ -71,12 +71,16 @@ export class DurabilityAudit {
     const isOnce =
       routing.message.stream.routings.filter((other) => other.message === routing.message)
         .length === 1;
+    const isDelayed = routing.source === undefined;
+    if (isDelayed && routing.refused === undefined && numbers.length === 0)
+      connection.complain(`${title} for ${routing.message.name}, but it is not stored`);
     if (isOnce)
       for (const number of numbers) this.#check(connection, title, `use of ${number}`, false);
     for (const receiver of this.#ledger.sessions()) {
       if (
         routing.refused !== undefined ||
         routing.mayBeRepeat ||
+        isDelayed ||
         receiver.contenders.size > 0 ||
         !isKept(receiver) ||
         receiver.lifeAt(this.#ledger.nowMs, EXPIRY_MARGIN_MS) !== "lives"

@@ -191,10 +191,16 @@ export class MessageBook {
 
   /** Time was lost in a crash: what had come before `crashedAtMs` may come again at `nowMs`. */
   timeLost(crashedAtMs: number, nowMs: number): void {
-    for (const stream of this.#streams.values())
-      for (const routing of stream.routings)
+    for (const { routings } of this.#streams.values()) {
+      for (const routing of routings) {
         if (routing.notBeforeMs > nowMs && routing.notBeforeMs <= crashedAtMs)
           routing.notBeforeMs = nowMs;
+        // What had expired is gone.
+        const { expiry } = routing;
+        if (expiry !== undefined && mayBeExpired(routing, crashedAtMs))
+          routing.fromMs = Math.min(routing.fromMs, nowMs - expiry * 1000);
+      }
+    }
   }
 
   /** If it happened, it was before `at`. */

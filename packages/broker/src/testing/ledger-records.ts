@@ -18,8 +18,10 @@ export function checkRecords(ledger: Ledger, store: WatchedStore): void {
   for (const { record } of store.records) state.apply(record);
   const recovery = collectRecovery();
   state.recover(recovery);
-  const { sessions, retained, wills } = recovery.state();
-  const byKey = new Map(sessions.map((session) => [session.session, session]));
+  const { sessions, retained, wills, delayed } = recovery.state();
+  const byKey = new Map(
+    sessions.filter(({ hasLeft }) => !hasLeft).map((session) => [session.session, session]),
+  );
   for (const session of ledger.sessions()) {
     if (!ledger.isCertain(session) || session.expiry === 0 || session.storeKey === undefined)
       continue;
@@ -37,6 +39,7 @@ export function checkRecords(ledger: Ledger, store: WatchedStore): void {
     ledger,
     new Map(retained.map((message) => [message.topicName, decoder.decode(message.payload)])),
   );
+  ledger.delayed.checkKept(new Set(delayed.map(({ message }) => decoder.decode(message.payload))));
   const kept = [
     ...sessions.flatMap(({ will }) => (will === undefined ? [] : [will])),
     ...wills.map(({ will }) => will),

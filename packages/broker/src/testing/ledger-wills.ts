@@ -144,6 +144,8 @@ export class Wills {
     else if (session.connection !== connection && will.wait > 0 && !connection.leftInOrder) {
       return this.#cancel(will, "its client had taken over [MQTT5-3.1.3-9]");
     }
+    // Whether its DISCONNECT was read, and so when the session ends, is not known.
+    if (connection.leftWith !== undefined && !connection.wasReadToEnd) will.state = "perhaps";
     if (!connection.leftInOrder) return;
     if (connection.wasReadToEnd && will.contestedAt === undefined) this.#giveUp(will);
     else will.state = "perhaps";

@@ -1,6 +1,7 @@
 import { topicFilterMatches } from "@sericite/protocol";
 import type { Clock, ConnackPacket, ConnectPacket, Packet } from "@sericite/protocol";
 import { LedgerConnection } from "./ledger-connection.ts";
+import { Delayed } from "./ledger-delayed.ts";
 import { CONNECTED_AFTER_MARK_MS, forget } from "./ledger-crash.ts";
 import type { Restart } from "./ledger-crash.ts";
 import { checkRecords } from "./ledger-records.ts";
@@ -9,6 +10,7 @@ import { DurabilityAudit } from "./ledger-durability.ts";
 import { EXPIRY_MARGIN_MS, MessageBook } from "./ledger-messages.ts";
 import type { Point, Routing } from "./ledger-messages.ts";
 import { LedgerSession } from "./ledger-session.ts";
+import { Shared } from "./ledger-shared.ts";
 import type { ArmedWill } from "./ledger-wills.ts";
 import { Wills } from "./ledger-wills.ts";
 import type { WatchedStore } from "./watched-store.ts";
@@ -54,6 +56,8 @@ export class Ledger {
   readonly isDenied: (topicName: string) => boolean;
   readonly onPacket: LedgerOptions["onPacket"];
   readonly messages = new MessageBook();
+  readonly delayed = new Delayed(this);
+  readonly shared = new Shared(this);
   durability: DurabilityAudit | undefined;
   /** Everything that was wrong. */
   readonly complaints: string[] = [];
@@ -152,6 +156,11 @@ export class Ledger {
   /** Sessions that have not ended, as far as is known. */
   sessions(): readonly LedgerSession[] {
     return this.#sessions;
+  }
+
+  /** All that ever were. */
+  everySession(): readonly LedgerSession[] {
+    return this.#everySession;
   }
 
   /** Whether the broker answered a publish, with whatever Reason Code. */
@@ -364,6 +373,7 @@ export class Ledger {
     }
     for (const connection of this.#connections) if (!connection.isClosed) connection.checkAtRest();
     this.#wills.atRest();
+    this.delayed.atRest();
     this.#closeRoutings();
     for (const session of this.#sessions) {
       checkOwed(this, session);
@@ -372,6 +382,7 @@ export class Ledger {
       session.settled.length = 0;
       if (session.connection !== undefined) session.revived.length = 0;
     }
+    this.shared.atRest(this.#sessions);
     this.#restedAt = this.#point;
     this.durability?.atRest();
     if (this.#store !== undefined) checkRecords(this, this.#store);
@@ -402,6 +413,7 @@ export class Ledger {
       const mayReturn = session.isEnded && session.wasKept && session.endedAt > this.#restedAt;
       if (mayReturn && this.#byClientId.get(session.clientId) === session) this.#revive(session);
     }
+    this.shared.crashed();
     this.#wills.crashed(this.#restedAt);
     this.#store = undefined;
     this.durability = undefined;
@@ -431,12 +443,15 @@ export class Ledger {
       // Where time was lost, it was at the latest now.
       session.detachedAtMs = Math.min(session.detachedAtMs, this.nowMs);
     }
+    this.delayed.restarted();
     this.#wills.restarted(this.#crashedAtMs, detachedAtMs, this.#restedAt);
   }
 
   /** What was routed by now is known; it is owed to whoever surely was subscribed. */
   #closeRoutings(): void {
-    for (const routing of this.messages.rest(this.#point, (ms) => this.wasTroubledSince(ms))) {
+    const sure = this.messages.rest(this.#point, (ms) => this.wasTroubledSince(ms));
+    this.shared.routed(sure);
+    for (const routing of sure) {
       const { message, publisher, qos, from, to } = routing;
       for (const session of this.#sessions) {
         if (session.mustHave(message.topicName, publisher, qos, from, to))

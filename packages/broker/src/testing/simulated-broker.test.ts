@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventScheduler } from "./event-scheduler.ts";
+import { FaultMedium, FaultStore } from "./fault-store.ts";
 import { Chance } from "./random.ts";
 import { RawClient } from "./raw-client.ts";
 import { simulatedBroker } from "./simulated-broker.ts";
@@ -62,4 +63,46 @@ test("a raw client hands a repeated QoS 2 message on once", () => {
   client.isWithholding = false;
   open(client, { cleanStart: false });
   assert.deepEqual(client.received, ["2 a on"]);
+});
+
+test("a broker that crashed goes on where it was, on what its store kept", () => {
+  const chance = Chance.ofSeed(1);
+  const events = new EventScheduler(chance.random);
+  const clients = events.process("clients");
+  const medium = new FaultMedium();
+  const start = (): { broker: ReturnType<typeof simulatedBroker>; store: FaultStore } => {
+    const process = events.process("broker");
+    const store = new FaultStore(process, chance, medium);
+    const broker = simulatedBroker(events, chance, { process, store });
+    events.settle();
+    return { broker, store };
+  };
+  const open = (client: RawClient, broker: ReturnType<typeof simulatedBroker>): void => {
+    client.connect(broker.link(clients), { cleanStart: false, keepAlive: 0 });
+    events.settle();
+  };
+  const lamp = new RawClient("lamp", 4);
+  const life = start();
+  open(lamp, life.broker);
+  lamp.subscribe([{ topicFilter: "a", qos: 1 }], undefined);
+  events.settle();
+  lamp.disconnect(false);
+  const button = new RawClient("button", 4);
+  open(button, life.broker);
+  button.publish({ topicName: "a", payload: "on", qos: 1, retain: false });
+  events.settle();
+  assert.equal(button.outgoing.size, 0);
+
+  life.broker.crash();
+  life.store.crash();
+  events.settle();
+  assert.equal(button.isConnected, false);
+  // Nobody listens until the next one is up.
+  open(lamp, life.broker);
+  assert.equal(lamp.isConnected, false);
+
+  const next = start();
+  assert.ok(next.broker.isListening);
+  open(lamp, next.broker);
+  assert.deepEqual(lamp.received, ["1 a on"]);
 });

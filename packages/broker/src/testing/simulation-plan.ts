@@ -23,7 +23,11 @@ export interface SimulationPlan {
   /** Share of questions to hooks and ports that are answered late, 0…1. */
   readonly late: number;
   readonly settings: {
-    readonly mqtt: { readonly retryInterval: number; readonly maximumKeepAlive: number };
+    readonly mqtt: {
+      readonly retryInterval: number;
+      readonly maximumKeepAlive: number;
+      readonly allowDollarTopics: boolean;
+    };
     readonly session: {
       readonly inflightMaximum: number;
       readonly queueMaximumMessages: number;
@@ -45,6 +49,8 @@ export type StepKind =
   | "connect"
   | "disconnect"
   | "publish"
+  | "delay"
+  | "share"
   | "subscribe"
   | "unsubscribe"
   | "ping"
@@ -69,6 +75,8 @@ const ORDINARY: Readonly<Record<StepKind, number>> = {
   connect: 10,
   disconnect: 3,
   publish: 40,
+  delay: 3,
+  share: 8,
   subscribe: 10,
   unsubscribe: 3,
   ping: 1,
@@ -122,7 +130,7 @@ export function planOf(chance: Chance): SimulationPlan {
     store: storeOf(chance),
     late: chance.pick([0, 0, 0, 0.2, 0.7]),
     settings: {
-      mqtt: { retryInterval: 10_000, maximumKeepAlive: 0 },
+      mqtt: { retryInterval: 10_000, maximumKeepAlive: 0, allowDollarTopics: true },
       session: {
         inflightMaximum: chance.pick([1, 3, 1024, 1024]),
         queueMaximumMessages: chance.happens(0.1) ? 3 : 100_000,

@@ -19,6 +19,10 @@ export const TOPIC_FILTERS = [
   "denied/#",
 ] as const;
 
+/** Topic Names of which only Shared Subscriptions get anything, and these. */
+export const SHARED_TOPICS = ["$shared/x", "$shared/y"] as const;
+export const SHARED_FILTERS = ["$share/g/$shared/x", "$share/h/$shared/y"] as const;
+
 /** What is no packet, in several ways: a reserved type, a cut PUBLISH, QoS 3, an AUTH, a PINGREQ with a body. */
 const NONSENSE = [
   [0x00, 0x00],
@@ -79,6 +83,26 @@ export class StepMaker {
       retain,
       expiry: version === 5 && chance.happens(0.2) ? chance.pick([1, 10, 1000]) : undefined,
       userProperties: chance.happens(0.2) ? [["from", clientId]] : undefined,
+    };
+  }
+
+  /** A message that the broker is to keep for a while. */
+  delayed(clientId: string): RawPublish {
+    const chance = this.#chance;
+    const { topicName, ...message } = this.publish(clientId, 4);
+    const target = topicName.startsWith("denied/") ? "a" : topicName;
+    return { ...message, topicName: `$delayed/${chance.pick([1, 5, 60, 300])}/${target}` };
+  }
+
+  /** A message for members of a Shared Subscription. */
+  shared(clientId: string): RawPublish {
+    const { payload } = this.publish(clientId, 4);
+    this.#messages += 1;
+    return {
+      topicName: this.#chance.pick(SHARED_TOPICS),
+      payload: payload || `m${this.#messages}`,
+      qos: this.#chance.integer(0, 2) as QoS,
+      retain: false,
     };
   }
 

@@ -54,6 +54,8 @@ test("the seeds that run here lead every kind of world", () => {
     ["clients of this suite", (plan) => plan.clients.some(({ isOwn }) => isOwn)],
     ["a memory store", (plan) => plan.store === undefined],
     ["a slow store", (plan) => (plan.store?.faults.delay ?? 0) > 0],
+    ["the embedded log", (plan) => plan.store?.type === "log"],
+    ["crashes", (plan) => plan.store !== undefined && plan.weights.crash > 0],
     ["hooks that answer late", (plan) => plan.late > 0],
     ["links that split and hold", (plan) => plan.link.split > 0 && plan.link.hold > 0],
     ["links without fault", (plan) => plan.link.delay + plan.link.split + plan.link.hold === 0],

@@ -18,6 +18,7 @@ import {
   describeConnect,
   describePublish,
   describeSubscriptions,
+  SHARED_FILTERS,
   StepMaker,
   TOPIC_FILTERS,
 } from "./simulation-steps.ts";
@@ -204,6 +205,15 @@ export class Simulation {
         this.#note(`${name} publishes ${describePublish(message)}`);
         return client.publish(message);
       }
+      case "delay": {
+        // What the suite's own client is told is looked up by Topic Name.
+        if (!(client instanceof RawClient) || !client.isConnected) return;
+        const message = this.#maker.delayed(name);
+        this.#note(`${name} publishes ${describePublish(message)}`);
+        return client.publish(message);
+      }
+      case "share":
+        return this.#share(client);
       case "subscribe": {
         if (!client.isConnected) return;
         const { subscriptions, identifier } = this.#maker.subscribe(client.version);
@@ -272,6 +282,23 @@ export class Simulation {
     );
     if (isOwn) client.open(options);
     else this.#open(client, options, this.plan.link);
+  }
+
+  /** Something about Shared Subscriptions. */
+  #share(client: SimulatedClient): void {
+    if (!(client instanceof RawClient) || !client.isConnected) return;
+    const chance = this.#chance;
+    const kind = chance.weighted({ publish: 6, join: 3, leave: 1 });
+    if (kind === "publish") {
+      const message = this.#maker.shared(client.clientId);
+      this.#note(`${client.clientId} publishes ${describePublish(message)}`);
+      return client.publish(message);
+    }
+    const topicFilter = chance.pick(SHARED_FILTERS);
+    this.#note(`${client.clientId} ${kind}s ${topicFilter}`);
+    if (kind === "join")
+      client.subscribe([{ topicFilter, qos: chance.pick([1, 2] as const) }], undefined);
+    else client.unsubscribe([topicFilter]);
   }
 
   #disconnect(client: SimulatedClient): void {
