@@ -96,8 +96,12 @@ export class Entry {
       const alone = typeof authenticator === "function" ? asked(authenticator) : authenticator;
       return { letsEverybodyIn: false, changed: [], apply: () => alone };
     }
-    if (authenticators === undefined && !namesAuthentication(settings))
-      return { letsEverybodyIn: true, changed: [], apply: () => void this.close() };
+    if (authenticators === undefined && !namesAuthentication(settings)) {
+      const apply = (): undefined => {
+        this.close();
+      };
+      return { letsEverybodyIn: true, changed: [], apply };
+    }
     const { auth, jwt } = settings;
     const file = auth.passwordFile;
     const text = file === "" ? "" : readPasswordText(file);
