@@ -38,7 +38,7 @@ import { Entry } from "./entry.ts";
 import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
 import { Listening } from "./listening.ts";
-import type { ListenOptions } from "./listening.ts";
+import type { ListenOptions, Reception } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
@@ -131,6 +131,8 @@ export class Broker implements AsyncDisposable {
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
   #settings: Settings;
+  /** Nothing says who may enter, but perhaps a listener. */
+  #letsEverybodyIn: boolean;
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
@@ -148,7 +150,16 @@ export class Broker implements AsyncDisposable {
     this.#engine = engine;
     this.#settings = settings;
     this.#entry = entry;
-    this.#listening = new Listening((link) => engine.accept(link), engine.log);
+    this.#letsEverybodyIn = engine.authenticator === undefined;
+    const { anonymity } = entry;
+    const reception: Reception = {
+      accept: (link, group) => engine.accept(link, false, group),
+      note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
+      decide: (allowsAnonymous) => {
+        engine.authenticator = entry.decide(allowsAnonymous) ?? engine.authenticator;
+      },
+    };
+    this.#listening = new Listening(reception, engine.log);
   }
 
   /** The engine, for the testing door. @internal */
@@ -217,7 +228,7 @@ export class Broker implements AsyncDisposable {
   }
 
   get #isOpenToAll(): boolean {
-    return this.#engine.authenticator === undefined && !this.#settings.auth.allowAnonymous;
+    return this.#letsEverybodyIn && !this.#settings.auth.allowAnonymous;
   }
 
   /**
@@ -441,6 +452,7 @@ export class Broker implements AsyncDisposable {
     if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
     if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
     this.#engine.authenticator = entry.apply();
+    this.#letsEverybodyIn = entry.letsEverybodyIn;
     reloadCertificates?.();
     reloadAcl.commit();
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);

@@ -1,6 +1,7 @@
 import { UsageError } from "@sericite/protocol";
 import { createHash } from "node:crypto";
 import {
+  Anonymity,
   AuthenticatorChain,
   CallbackAuthenticator,
   CertificateAuthenticator,
@@ -70,6 +71,9 @@ export class Entry {
   /** Of the password file's text, which is not kept. */
   #fileDigest = "";
   #keyDigest = "";
+  #isNobodyAsked = false;
+  /** What listeners say on their own. */
+  readonly anonymity = new Anonymity();
 
   /** @throws UsageError ERR_USAGE where both ways to give authenticators are used. */
   constructor(given: EntryOptions, settings: Settings, counters: Counters, log: Log) {
@@ -96,12 +100,8 @@ export class Entry {
       const alone = typeof authenticator === "function" ? asked(authenticator) : authenticator;
       return { letsEverybodyIn: false, changed: [], apply: () => alone };
     }
-    if (authenticators === undefined && !namesAuthentication(settings)) {
-      const apply = (): undefined => {
-        this.close();
-      };
-      return { letsEverybodyIn: true, changed: [], apply };
-    }
+    if (authenticators === undefined && !namesAuthentication(settings))
+      return { letsEverybodyIn: true, changed: [], apply: () => this.#openToAll() };
     const { auth, jwt } = settings;
     const file = auth.passwordFile;
     const text = file === "" ? "" : readPasswordText(file);
@@ -112,12 +112,15 @@ export class Entry {
     if (this.#keyDigest !== (tokens?.digest ?? "")) changed.push("jwt.keyFile");
     const apply = (): Authenticator => {
       this.#fileDigest = digest;
+      this.#isNobodyAsked = false;
       this.#keyDigest = tokens?.digest ?? "";
       this.#queue.bounds = boundsOf(settings);
       const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>
         typeof one === "function" ? asked(one) : one,
       );
-      const chain = new AuthenticatorChain(links, auth.allowAnonymous);
+      const chain = new AuthenticatorChain(links, ({ peer }) =>
+        this.anonymity.isAllowed(peer, auth.allowAnonymous),
+      );
       if (auth.certificate !== "none")
         links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
       if (tokens !== undefined) {
@@ -148,6 +151,33 @@ export class Entry {
   close(): void {
     this.#callback?.close();
     this.#callback = undefined;
+  }
+
+  #openToAll(): Authenticator | undefined {
+    this.close();
+    this.#isNobodyAsked = true;
+    return this.#open;
+  }
+
+  get #open(): Authenticator | undefined {
+    return this.anonymity.isRefusedSomewhere ? this.anonymity.alone : undefined;
+  }
+
+  /**
+   * A listener says on its own whether clients without a username may enter.
+   *
+   * @returns the authenticator to use from now on, where there was none.
+   * @throws UsageError ERR_USAGE where the program's own authenticator decides alone.
+   */
+  decide(isAllowed: boolean): Authenticator | undefined {
+    if (this.#given.authenticator !== undefined) {
+      throw new UsageError(
+        "ERR_USAGE",
+        "auth of a listener goes with the settings or with authenticators; an authenticator that decides alone sees the listener in peer",
+      );
+    }
+    if (!isAllowed) this.anonymity.isRefusedSomewhere = true;
+    return this.#isNobodyAsked ? this.#open : undefined;
   }
 }
 

@@ -88,8 +88,10 @@ export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
 export { checkListeners } from "./listening.ts";
 export type {
   ListenOptions,
+  ListenPolicy,
   ServerListenOptions,
   TcpListenOptions,
+  TlsFiles,
   TlsListenOptions,
   UnixListenOptions,
   WebSocketListenOptions,

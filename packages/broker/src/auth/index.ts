@@ -3,6 +3,7 @@ export { ConfiguredAcl } from "./acl-configured.ts";
 export { AclRules } from "./acl-file.ts";
 export { rightsOfLists } from "./acl-rights.ts";
 export type { RightsList } from "./acl-rights.ts";
+export { Anonymity } from "./anonymity.ts";
 export { AuthenticatorChain } from "./chain.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 export { CallbackAuthenticator } from "./callback.ts";

@@ -10,7 +10,7 @@ import type {
   TopicName,
 } from "@sericite/protocol";
 import type { EnhancedAuthentication } from "./auth.ts";
-import type { Engine } from "./engine.ts";
+import type { ConnectionGroup, Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
@@ -39,6 +39,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly sender: Sender;
   /** Came in by the embedding program: nobody is asked who it is and what it may. */
   readonly isTrusted: boolean;
+  /** Where it is counted besides. */
+  group: ConnectionGroup | undefined;
   state: ConnectionState = "new";
   protocolVersion: ProtocolVersion = 4;
   /** Its CONNECT had the bridge bit (no standard). */

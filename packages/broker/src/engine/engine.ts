@@ -62,6 +62,13 @@ interface Held {
   readonly timer: TimerEntry;
 }
 
+/** Connections that are counted together, such as those of one listener. */
+export interface ConnectionGroup {
+  /** More are refused. */
+  readonly maximum: number;
+  count: number;
+}
+
 /** Everything an engine asks for. */
 export interface EngineOptions {
   readonly clock: Clock;
@@ -212,8 +219,9 @@ export class Engine {
    * Takes a link that a listener accepted.
    *
    * @param isTrusted  A link of the embedding program: neither authenticator nor hooks are asked.
+   * @param group  Counts the connections of its listener, and bounds them.
    */
-  accept(link: Link, isTrusted = false): LinkHandler {
+  accept(link: Link, isTrusted = false, group?: ConnectionGroup): LinkHandler {
     this.enter();
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
@@ -223,16 +231,25 @@ export class Engine {
       this.counters.connectionsRefused++;
       this.limitReached(`limits.${limit}`, connection);
       connection.abort("too many connections");
-    }
+    } else if (group !== undefined) this.#join(connection, group);
     return connection;
+  }
+
+  #join(connection: Connection, group: ConnectionGroup): void {
+    connection.group = group;
+    group.count++;
+    if (group.count <= group.maximum) return;
+    this.counters.connectionsRefused++;
+    this.limitReached(`limits.connections of ${connection.peer.listener}`, connection);
+    connection.abort("too many connections of this listener");
   }
 
   /** A connection is gone. */
   forget(connection: Connection): void {
-    if (this.connections.delete(connection)) {
-      this.counters.connectionsClosed++;
-      this.entryLimits.gone(connection);
-    }
+    if (!this.connections.delete(connection)) return;
+    this.counters.connectionsClosed++;
+    if (connection.group !== undefined) connection.group.count--;
+    this.entryLimits.gone(connection);
     if (this.connections.size === 0) this.#onEmpty?.();
   }
 

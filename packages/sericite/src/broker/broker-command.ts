@@ -7,18 +7,19 @@ import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
 import { renderHelp } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
-import { printSettings } from "../settings/print-settings.ts";
+import type { ConfiguredListener } from "../settings/listener-list.ts";
+import { printListeners, printSettings } from "../settings/print-settings.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
-import { letsAnonymousIn, openPorts } from "./exposure.ts";
+import { letsAnonymousInAnywhere, openPorts } from "./exposure.ts";
 import { onReloadSignal, Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
-import { closeTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
+import { closeTrouble, listedTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
 
 /** Time beyond the drain's deadline after which the process ends without it. Milliseconds. */
 const graceMs = 2000;
@@ -39,13 +40,18 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
-    printText(`# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`);
+    printText(
+      `# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}${printListeners(resolved.listeners)}`,
+    );
     return ExitCode.ok;
   }
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
     const { log: _log, shutdown: _shutdown, ...ofBroker } = resolved.settings;
-    checkListeners(ofBroker);
+    checkListeners(
+      ofBroker,
+      resolved.listeners.map(({ options }) => options),
+    );
     printText("settings are right\n");
     return ExitCode.ok;
   }
@@ -57,14 +63,18 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
-function checkTogether({ settings }: ResolvedBrokerSettings): boolean {
-  if (openPorts(settings.listen).length === 0 && settings.listen.unix === "") {
+function checkTogether({ settings, listeners }: ResolvedBrokerSettings): boolean {
+  if (
+    openPorts(settings.listen).length === 0 &&
+    settings.listen.unix === "" &&
+    listeners.length === 0
+  ) {
     throw usageError(
       "ERR_NO_LISTENER",
       "every listener is off: nobody could reach the broker. Give --port a number",
     );
   }
-  return letsAnonymousIn(settings);
+  return letsAnonymousInAnywhere(settings, listeners);
 }
 
 async function serve(
@@ -84,10 +94,10 @@ async function serve(
   });
 
   const broker = await openBroker({ settings: ofBroker, log });
-  announce(log, broker, await openListeners(broker), anonymous);
+  announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
-  const reloading = new Reloading({ broker, log, resolveAgain, settings: resolved.settings });
+  const reloading = new Reloading({ broker, log, resolveAgain, resolved });
   const stopReloading = onReloadSignal(() => void reloading.run());
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
@@ -119,9 +129,21 @@ async function openBroker(options: BrokerOptions): Promise<Broker> {
   }
 }
 
-async function openListeners(broker: Broker): Promise<readonly Listener[]> {
+/** All or none. */
+async function openListeners(
+  broker: Broker,
+  listeners: readonly ConfiguredListener[],
+): Promise<readonly Listener[]> {
   try {
-    return await broker.listenAsConfigured();
+    await broker.listenAsConfigured();
+    for (const [index, { options, place }] of listeners.entries()) {
+      try {
+        await broker.listen(options);
+      } catch (error) {
+        throw listedTrouble(error, `${place}: listeners[${index}]`);
+      }
+    }
+    return broker.listeners;
   } catch (error) {
     await broker.close();
     throw listenTrouble(error, broker.settings.listen);

@@ -1,6 +1,7 @@
 import type { Broker, LogLevel } from "@sericite/broker";
 import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
+import { listenerChanges } from "../settings/listener-list.ts";
 import { settingsIn } from "../settings/setting-name.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 
@@ -10,8 +11,8 @@ type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
 export interface ReloadingOptions {
   readonly broker: Broker;
   readonly log: LogWriter;
-  /** Those that the broker was started with. */
-  readonly settings: BrokerCommandSettings;
+  /** What the broker was started with. */
+  readonly resolved: ResolvedBrokerSettings;
   /** Reads flags, environment and config file again. Rejects with what is wrong with them. */
   readonly resolveAgain: () => Promise<ResolvedBrokerSettings>;
 }
@@ -28,7 +29,7 @@ export class Reloading {
 
   constructor(options: ReloadingOptions) {
     this.#options = options;
-    this.#settings = options.settings;
+    this.#settings = options.resolved.settings;
   }
 
   /** The command's own settings (`log`, `shutdown`) as they are in force. */
@@ -51,16 +52,17 @@ export class Reloading {
   }
 
   async #runOnce(): Promise<void> {
-    const { broker, log, resolveAgain } = this.#options;
+    const { broker, log, resolveAgain, resolved } = this.#options;
     try {
-      const { settings } = await resolveAgain();
+      const { settings, listeners } = await resolveAgain();
       const { log: _log, shutdown: _shutdown, ...ofBroker } = settings;
       const { changed, needRestart } = await broker.reconfigure(ofBroker);
       const own = this.#takeOwn(settings);
       const all = [...changed, ...own.changed];
-      const waiting = [...needRestart, ...own.needRestart];
+      const listed = listenerChanges(resolved.listeners, listeners);
+      const waiting = [...needRestart, ...own.needRestart, ...listed];
       log.always("info", "reloaded", {
-        message: `configuration reloaded; changed: ${listed(all)}; waiting for a restart: ${listed(waiting)}`,
+        message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,
         changed: all,
         needRestart: waiting,
       });
@@ -90,7 +92,7 @@ export class Reloading {
   }
 }
 
-function listed(paths: readonly string[]): string {
+function namesOf(paths: readonly string[]): string {
   return paths.length === 0 ? "nothing" : paths.join(", ");
 }
 
