@@ -11,6 +11,7 @@ const optionNames = [
   "authenticators",
   "hooks",
   "rewrite",
+  "autoSubscribe",
   "log",
   "store",
   "ownership",

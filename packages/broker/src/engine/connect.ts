@@ -333,7 +333,9 @@ function acceptConnection(
   }
   // Without CONNACK there is no connection [MQTT5-3.2.0-1].
   if (!isTold)
-    connection.abort("its Maximum Packet Size is below CONNACK", ReasonCode.packetTooLarge);
+    return connection.abort("its Maximum Packet Size is below CONNACK", ReasonCode.packetTooLarge);
+  // A listener may have sent it away.
+  if (!connection.isTrusted && connection.isAlive) engine.autoSubscriptions?.subscribe(connection);
 }
 
 function keepAliveOf(engine: Engine, packet: ConnectPacket): number {
