@@ -12,6 +12,7 @@ const optionNames = [
   "authenticators",
   "hooks",
   "rewrite",
+  "autoSubscribe",
   "log",
   "store",
   "ownership",

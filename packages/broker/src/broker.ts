@@ -19,6 +19,8 @@ import {
 } from "./arguments.ts";
 import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
+import { autoSubscriptionsOf } from "./engine/auto-subscribe.ts";
+import type { AutoSubscription } from "./engine/auto-subscribe.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 import type { BanInfo } from "./engine/bans.ts";
@@ -69,6 +71,8 @@ export interface BrokerOptions {
   readonly hooks?: Hooks | readonly Hooks[];
   /** Put other topics in place of those that clients name; the first one that fits is used. */
   readonly rewrite?: readonly RewriteRule[];
+  /** Subscriptions that each client gets when it connects. */
+  readonly autoSubscribe?: readonly AutoSubscription[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
   readonly log?: Log | LoggerLike;
   /** What outlives the process. Default: what the settings of the section `store` ask for. */
@@ -481,7 +485,7 @@ export class Broker implements AsyncDisposable {
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
-    this.#engine.sys.reschedule();
+    this.#engine.settingsChanged();
     return { changed, needRestart };
   }
 
@@ -548,6 +552,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
     rewriter: rewriterOf(options.rewrite),
+    autoSubscriptions: autoSubscriptionsOf(options.autoSubscribe),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });

@@ -38,6 +38,7 @@ export type {
   PublishRequest,
   WillOwner,
 } from "./engine/hooks.ts";
+export type { AutoSubscription } from "./engine/auto-subscribe.ts";
 export type { RewriteAction, RewriteRule } from "./engine/rewrite.ts";
 export type {
   Admission,

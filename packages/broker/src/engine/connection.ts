@@ -14,6 +14,7 @@ import type { ConnectionGroup, Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
+import type { PublishRate } from "./publish-rate.ts";
 import type { Rights } from "./ports.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
@@ -51,6 +52,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   session: Session | undefined;
   /** Epoch of the session when this connection took it; a lower one than the session's has no effect. */
   epoch = 0;
+  /** `undefined`: what it publishes is not limited. */
+  rate: PublishRate | undefined;
   /** Seconds; 0: none. */
   keepAlive = 0;
   /** Bytes; the largest packet that the client takes. */

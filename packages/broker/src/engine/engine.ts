@@ -8,6 +8,7 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import type { AutoSubscriptions } from "./auto-subscribe.ts";
 import { Bans } from "./bans.ts";
 import { Cluster } from "./cluster.ts";
 import type { ClusterOptions } from "./cluster.ts";
@@ -31,6 +32,7 @@ import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./port
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import { PublishRate } from "./publish-rate.ts";
 import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
@@ -84,6 +86,8 @@ export interface EngineOptions {
   readonly hooks?: Hooks | undefined;
   /** Absent: topics stay as clients name them. */
   readonly rewriter?: TopicRewriter | undefined;
+  /** Absent: clients have what they subscribe to. */
+  readonly autoSubscriptions?: AutoSubscriptions | undefined;
   readonly log: Log;
   /** Absent: this node is the broker. */
   readonly cluster?: ClusterOptions | undefined;
@@ -107,6 +111,7 @@ export class Engine {
   authenticator: Authenticator | undefined;
   hooks: Hooks;
   rewriter: TopicRewriter | undefined;
+  autoSubscriptions: AutoSubscriptions | undefined;
   readonly log: Log;
 
   readonly events: EventHub;
@@ -188,6 +193,7 @@ export class Engine {
     this.authenticator = options.authenticator;
     this.hooks = options.hooks ?? {};
     this.rewriter = options.rewriter;
+    this.autoSubscriptions = options.autoSubscriptions;
     this.log = options.log;
     this.#limitLog = new LimitLog(this.log);
     this.now = this.clock.now();
@@ -255,6 +261,14 @@ export class Engine {
   /** The session with this number, if it lives. */
   subscriberAt(subscriber: number): Session | undefined {
     return this.sessions.at(subscriber);
+  }
+
+  /** Whether the session has a subscription with this Topic Filter, to the character. */
+  hasSubscription(session: Session, topicFilter: string): boolean {
+    return (
+      session.shares?.has(topicFilter) === true ||
+      this.topicTree.find(topicFilter, session.subscriber) >= 0
+    );
   }
 
   /** A member of a Shared Subscription is gone: another one gets its message [X-80]. @returns false where there is none [X-81]. */
@@ -503,6 +517,14 @@ export class Engine {
   dropUnseen(reason: DropReason, clientId: string, count: number): void {
     this.drops[reason] += count;
     this.log.write("warn", "messages-dropped", { reason, clientId, count });
+  }
+
+  /** Other settings are in force: what connections keep of them is made anew. */
+  settingsChanged(): void {
+    this.enter();
+    this.sys.reschedule();
+    for (const connection of this.connections)
+      if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }
 
   /** A client met a limit. @param limit  Path of the setting. */

@@ -17,6 +17,8 @@ interface Progress {
   readonly filters: readonly (TopicFilter | undefined)[];
   readonly reasonCodes: number[];
   position: number;
+  /** Nobody asked: nobody is answered. */
+  readonly isUnasked: boolean;
 }
 
 /** Subscribes to Topic Filters (§3.8). */
@@ -69,7 +71,7 @@ function begin(
 ): Progress {
   const { rewriter } = connection.engine;
   if (rewriter === undefined || connection.isTrusted)
-    return { packet, filters, reasonCodes: [], position: 0 };
+    return { packet, filters, reasonCodes: [], position: 0, isUnasked: false };
   const results: (TopicFilter | undefined)[] = [];
   const subscriptions = packet.subscriptions.map((request, index) => {
     const topicFilter = rewriter.topicFilter(connection, request.topicFilter);
@@ -78,7 +80,23 @@ function begin(
     else results.push(isSame ? filters[index] : parseTopicFilter(topicFilter));
     return topicFilter === undefined || isSame ? request : { ...request, topicFilter };
   });
-  return { packet: { ...packet, subscriptions }, filters: results, reasonCodes: [], position: 0 };
+  return {
+    packet: { ...packet, subscriptions },
+    filters: results,
+    reasonCodes: [],
+    position: 0,
+    isUnasked: false,
+  };
+}
+
+/** Subscribes a client that did not ask, authorized as if it had. The Topic Filters must be valid. */
+export function subscribeUnasked(
+  connection: Connection,
+  subscriptions: readonly SubscriptionRequest[],
+): void {
+  const packet: SubscribePacket = { type: "subscribe", packetIdentifier: 0, subscriptions };
+  const filters = subscriptions.map(({ topicFilter }) => parseTopicFilter(topicFilter));
+  advance(connection, { packet, filters, reasonCodes: [], position: 0, isUnasked: true });
 }
 
 /** Whether a QoS 2 PUBLISH of the client has the Packet Identifier; only 5.0 has a code that says so. */
@@ -162,9 +180,7 @@ function refusalOf(
   const tree = engine.topicTree;
   const count = tree.countOf(session.subscriber) + (session.shares?.size ?? 0);
   if (count < engine.settings.session.subscriptionsMaximum) return undefined;
-  const isKnown =
-    session.shares?.has(topicFilter) === true || tree.find(topicFilter, session.subscriber) >= 0;
-  return isKnown ? undefined : ReasonCode.quotaExceeded;
+  return engine.hasSubscription(session, topicFilter) ? undefined : ReasonCode.quotaExceeded;
 }
 
 /** Refuses what CONNACK said is not there; a 5.0 client that asks all the same is disconnected. */
@@ -255,9 +271,11 @@ function subscribe(
   return existing >= 0;
 }
 
-function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {
+function finish(connection: Connection, progress: Progress): void {
+  const { packet, reasonCodes, position, isUnasked } = progress;
   const { counters, events, settings, store } = connection.engine;
   if (
+    !isUnasked &&
     connection.protocolVersion === 3 &&
     store.state === "refusing" &&
     reasonCodes.includes(ReasonCode.quotaExceeded)
@@ -277,6 +295,7 @@ function finish(connection: Connection, { packet, reasonCodes, position }: Progr
         reasonCodes[i] = Math.min(qos, settings.mqtt.maximumQos);
     }
   }
+  if (isUnasked) return;
   connection.sender.sendWhenDurable(
     { type: "suback", packetIdentifier: packet.packetIdentifier, reasonCodes },
     position,
