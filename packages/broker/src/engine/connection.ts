@@ -219,6 +219,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
+    if (this.engine.trace !== undefined) this.engine.trace.sent(this, this.sender.output.whole());
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
     const timeout = this.engine.settings.session.slowConsumerTimeout;

@@ -27,6 +27,8 @@ import { packetLimitsOf } from "./limits.ts";
 import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
+import { PacketTrace } from "./packet-trace.ts";
+import type { TraceListener, TraceOptions } from "./packet-trace.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
@@ -139,6 +141,8 @@ export class Engine {
   /** Of the software. */
   readonly version: string;
   readonly connections = new Set<Connection>();
+  /** `undefined` while nothing is traced. */
+  trace: PacketTrace | undefined;
   /** New connections are refused and old ones told to leave. */
   isDraining = false;
 
@@ -535,6 +539,19 @@ export class Engine {
       username,
       address: peer.address,
     });
+  }
+
+  /** Tells `listener` of packets. @returns what ends that. */
+  startTrace(options: TraceOptions, listener: TraceListener): () => void {
+    const trace = (this.trace ??= new PacketTrace((error) => {
+      this.counters.listenerErrors++;
+      this.log.write("error", "listener-failed", { listener: "trace", error: messageOf(error) });
+    }));
+    const end = trace.add(options, listener);
+    return () => {
+      end();
+      if (trace.isEmpty && this.trace === trace) this.trace = undefined;
+    };
   }
 
   /** Something of our own went wrong while a client was served. */
