@@ -6,7 +6,7 @@ import {
   TopicNameTable,
   TopicTree,
 } from "@sericite/protocol";
-import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
+import type { Clock, Link, LinkHandler, PacketLimits, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
 import type { AutoSubscriptions } from "./auto-subscribe.ts";
 import { Bans } from "./bans.ts";
@@ -23,6 +23,7 @@ import { EntryLimits } from "./entry-limits.ts";
 import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
+import { packetLimitsOf } from "./limits.ts";
 import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
@@ -105,6 +106,8 @@ export class Engine {
   readonly scheduler: Scheduler;
   readonly random: Random;
   settings: EngineSettings;
+  /** Of clients that connect from now on. */
+  packetLimits: PacketLimits;
   readonly store: Store;
   readonly ownership: Ownership;
   readonly bus: Bus;
@@ -187,6 +190,7 @@ export class Engine {
     this.scheduler = options.scheduler;
     this.random = options.random;
     this.settings = options.settings;
+    this.packetLimits = packetLimitsOf(this.settings);
     this.store = options.store;
     this.ownership = options.ownership;
     this.bus = options.bus;
@@ -523,6 +527,7 @@ export class Engine {
   settingsChanged(): void {
     this.enter();
     this.sys.reschedule();
+    this.packetLimits = packetLimitsOf(this.settings);
     for (const connection of this.connections)
       if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }

@@ -207,6 +207,13 @@ function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: T
     ); // [X-39]
   if (retain && !mqtt.retainAvailable)
     throw new ProtocolError("ERR_PROTOCOL", ReasonCode.retainNotSupported, "RETAIN is not offered"); // [X-40]
+  if (topic.bytes.length > limits.topicBytes) {
+    throw new ProtocolError(
+      "ERR_TOPIC_NAME",
+      ReasonCode.topicNameInvalid,
+      `Topic Name of ${topic.bytes.length} bytes, at most ${limits.topicBytes} are allowed`,
+    );
+  }
   if (topic.levels > limits.topicLevels) {
     throw new ProtocolError(
       "ERR_TOPIC_NAME",

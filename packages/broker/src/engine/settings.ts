@@ -395,6 +395,28 @@ export const engineSettings = {
       live: true,
       text: "What becomes of a client that publishes faster: it waits, its message is dropped, or it is disconnected.",
     },
+    userProperties: {
+      type: "integer",
+      default: 1000,
+      minimum: 0,
+      live: true,
+      text: "User Properties of one packet, and of a Will; more end the connection with 0x97.",
+    },
+    userPropertyBytes: {
+      type: "bytes",
+      default: 256 * 1024,
+      minimum: 0,
+      live: true,
+      text: "Bytes of the User Properties of one packet, and of a Will.",
+    },
+    topicBytes: {
+      type: "bytes",
+      default: 65_535,
+      minimum: 1,
+      maximum: 65_535,
+      live: true,
+      text: "Bytes of a Topic Name or Topic Filter.",
+    },
     topicLevels: {
       type: "integer",
       default: 128,
