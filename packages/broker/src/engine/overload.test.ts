@@ -185,7 +185,7 @@ for (let seed = 1; seed <= 30; seed++)
         acknowledge(client);
       }
       moment(0);
-      if (second === 20) closed = broker.engine.counters.connectionsClosed;
+      if (second === 8) closed = broker.engine.counters.connectionsClosed;
     }
     assert.equal(broker.engine.overload.level, 0);
     assert.equal(parked(), 0);
