@@ -19,7 +19,13 @@ export interface Mapping {
 const yes = (value: string): boolean => value === "true";
 
 function setting(path: string, read: (value: string) => unknown = Number): Mapping {
-  return { text: `\`${path}\``, take: (value, target) => void target.set(path, read(value)) };
+  return {
+    text: `\`${path}\``,
+    take: (value, target) => {
+      target.set(path, read(value));
+      return undefined;
+    },
+  };
 }
 
 /** A bound that is written 0 where there is none. */
@@ -38,7 +44,10 @@ function bound(...paths: readonly string[]): Mapping {
 function ofListener(key: string, read: (value: string) => unknown = String): Mapping {
   return {
     text: `\`${key}\` of the listener`,
-    take: (value, target) => void target.setListener(key, read(value)),
+    take: (value, target) => {
+      target.setListener(key, read(value));
+      return undefined;
+    },
   };
 }
 
@@ -84,7 +93,10 @@ export const mosquittoMapping: Readonly<Record<string, Mapping>> = {
   },
   persistence: {
     text: "`store.durability`: `strict` or `memory`",
-    take: (value, target) => void target.set("store.durability", yes(value) ? "strict" : "memory"),
+    take: (value, target) => {
+      target.set("store.durability", yes(value) ? "strict" : "memory");
+      return undefined;
+    },
   },
   persistence_location: {
     text: "`store.dataDir`; the data itself is not taken over",
@@ -145,8 +157,10 @@ export const mosquittoMapping: Readonly<Record<string, Mapping>> = {
   capath: none("tls.ca names one file: join the authorities in it"),
   require_certificate: {
     text: "`tls.requestCertificate` of the listener: `require` or `off`",
-    take: (value, target) =>
-      void target.setListener("tls.requestCertificate", yes(value) ? "require" : "off"),
+    take: (value, target) => {
+      target.setListener("tls.requestCertificate", yes(value) ? "require" : "off");
+      return undefined;
+    },
   },
   tls_version: {
     text: "`tls.minimumVersion` of the listener",
