@@ -1,4 +1,5 @@
 import { brokerCommandSettings } from "../../packages/sericite/dist/broker/broker-options.js";
+import { listenerRows } from "../../packages/sericite/dist/settings/listener-list.js";
 import { environmentName } from "../../packages/sericite/dist/settings/setting-name.js";
 import {
   byteUnits,
@@ -24,6 +25,7 @@ const sections = {
   sys: "What the broker tells of itself under `$SYS/`.",
   limits: "Bounds of the broker as a whole.",
   log: "The log of the command.",
+  trace: "Packets of one client or topic in the log: see [Operation](OPERATION.md#traces).",
   shutdown: "The end of the command.",
 };
 
@@ -37,7 +39,18 @@ export function configurationPage() {
       settingTable(section, rows),
     );
   }
+  parts.push("### listeners", listenersText, listenerTable());
   return `${parts.join("\n\n")}\n`;
+}
+
+const listenersText =
+  "A list, in a config file only: see [Listeners](LISTENERS.md#from-a-config-file). A key with a point stands a level deeper. What an entry leaves out is as the settings above say. All of it takes effect at the next start; certificates are read again by each reload.";
+
+function listenerTable() {
+  return table(
+    ["key", "value", "what it does"],
+    Object.entries(listenerRows).map(([key, row]) => [code(key), valueText(row), plain(row.text)]),
+  );
 }
 
 function settingTable(section, rows) {

@@ -10,9 +10,17 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
-import { checkBan, checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import {
+  checkBan,
+  checkBrokerOptions,
+  checkEventName,
+  checkPublish,
+  checkTrace,
+} from "./arguments.ts";
 import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
+import { autoSubscriptionsOf } from "./engine/auto-subscribe.ts";
+import type { AutoSubscription } from "./engine/auto-subscribe.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 import type { BanInfo } from "./engine/bans.ts";
@@ -21,6 +29,7 @@ import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
 import { Engine } from "./engine/engine.ts";
 import type { EventListener, EventName } from "./engine/events.ts";
+import type { TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
@@ -36,12 +45,13 @@ import { Entry } from "./entry.ts";
 import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
 import { Listening } from "./listening.ts";
-import type { ListenOptions } from "./listening.ts";
+import type { ListenOptions, Reception } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
 import { configuredStore, openStore } from "./store-opening.ts";
 import type { Recovered } from "./store-opening.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
@@ -62,6 +72,8 @@ export interface BrokerOptions {
   readonly hooks?: Hooks | readonly Hooks[];
   /** Put other topics in place of those that clients name; the first one that fits is used. */
   readonly rewrite?: readonly RewriteRule[];
+  /** Subscriptions that each client gets when it connects. */
+  readonly autoSubscribe?: readonly AutoSubscription[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
   readonly log?: Log | LoggerLike;
   /** What outlives the process. Default: what the settings of the section `store` ask for. */
@@ -127,6 +139,8 @@ export class Broker implements AsyncDisposable {
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
   #settings: Settings;
+  /** Nothing says who may enter, but perhaps a listener. */
+  #letsEverybodyIn: boolean;
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createBroker`. */
@@ -144,7 +158,17 @@ export class Broker implements AsyncDisposable {
     this.#engine = engine;
     this.#settings = settings;
     this.#entry = entry;
-    this.#listening = new Listening((link) => engine.accept(link), engine.log);
+    this.#letsEverybodyIn = engine.authenticator === undefined;
+    const { anonymity } = entry;
+    const reception: Reception = {
+      accept: (link, group) => engine.accept(link, false, group),
+      refused: (refusal) => engine.events.emit("connectionRefused", refusal),
+      note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
+      decide: (allowsAnonymous) => {
+        engine.authenticator = entry.decide(allowsAnonymous) ?? engine.authenticator;
+      },
+    };
+    this.#listening = new Listening(reception, engine.log);
   }
 
   /** The engine, for the testing door. @internal */
@@ -213,7 +237,7 @@ export class Broker implements AsyncDisposable {
   }
 
   get #isOpenToAll(): boolean {
-    return this.#engine.authenticator === undefined && !this.#settings.auth.allowAnonymous;
+    return this.#letsEverybodyIn && !this.#settings.auth.allowAnonymous;
   }
 
   /**
@@ -418,6 +442,26 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
+   * Tells of each packet of one client, or of one Topic Filter, until it is disposed: readable, without
+   * passwords and payloads. Without `listener` it goes to the log, as `packet`.
+   *
+   * ```ts
+   * using trace = broker.trace({ clientId: "pump-7" }, ({ direction, packet }) => console.log(direction, packet));
+   * ```
+   *
+   * @throws UsageError ERR_USAGE where neither is given; ERR_TOPIC_FILTER for a Topic Filter that is none.
+   */
+  trace(options: TraceOptions, listener?: TraceListener): Disposable & { remove(): void } {
+    checkTrace(options);
+    const engine = this.#engine;
+    const remove = engine.startTrace(
+      options,
+      listener ?? ((traced) => engine.log.write("info", "packet", { ...traced })),
+    );
+    return { remove, [Symbol.dispose]: remove };
+  }
+
+  /**
    * Puts other settings in force: all of them are checked, then all or none taken; no connection
    * drops. The files of certificates, users and access rules are read again each time, also where
    * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
@@ -437,12 +481,13 @@ export class Broker implements AsyncDisposable {
     if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
     if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
     this.#engine.authenticator = entry.apply();
+    this.#letsEverybodyIn = entry.letsEverybodyIn;
     reloadCertificates?.();
     reloadAcl.commit();
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
-    this.#engine.sys.reschedule();
+    this.#engine.settingsChanged();
     return { changed, needRestart };
   }
 
@@ -464,6 +509,7 @@ export class Broker implements AsyncDisposable {
     await Promise.all([...this.#locals].map((client) => client.close()));
     await engine.drain(timeoutMs);
     this.#acl.close();
+    this.#entry.close();
     engine.timeMarks.stop();
     engine.wheel.stop();
     await engine.bus.close();
@@ -508,6 +554,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
     rewriter: rewriterOf(options.rewrite),
+    autoSubscriptions: autoSubscriptionsOf(options.autoSubscribe),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,
   });
@@ -520,6 +567,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   });
   engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
+  new OverloadWatch(engine).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);

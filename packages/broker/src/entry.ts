@@ -1,7 +1,9 @@
 import { UsageError } from "@sericite/protocol";
 import { createHash } from "node:crypto";
 import {
+  Anonymity,
   AuthenticatorChain,
+  CallbackAuthenticator,
   CertificateAuthenticator,
   HashQueue,
   JwtAuthenticator,
@@ -11,7 +13,7 @@ import {
   readPasswordText,
   UserAuthenticator,
 } from "./auth/index.ts";
-import type { ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
+import type { CallbackOptions, ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { Authentication, Authenticator, ConnectRequest, Log } from "./engine/ports.ts";
 import type { Settings } from "./settings.ts";
@@ -43,7 +45,8 @@ export function namesAuthentication({ auth, jwt }: EntrySettings): boolean {
     auth.username !== "" ||
     auth.passwordFile !== "" ||
     auth.certificate !== "none" ||
-    jwt.keyFile !== ""
+    jwt.keyFile !== "" ||
+    auth.callbackUrl !== ""
   );
 }
 
@@ -64,9 +67,13 @@ export class Entry {
   readonly #log: Log;
   readonly #queue: HashQueue;
   #passwords: PasswordAuthenticator | undefined;
+  #callback: CallbackAuthenticator | undefined;
   /** Of the password file's text, which is not kept. */
   #fileDigest = "";
   #keyDigest = "";
+  #isNobodyAsked = false;
+  /** What listeners say on their own. */
+  readonly anonymity = new Anonymity();
 
   /** @throws UsageError ERR_USAGE where both ways to give authenticators are used. */
   constructor(given: EntryOptions, settings: Settings, counters: Counters, log: Log) {
@@ -94,7 +101,7 @@ export class Entry {
       return { letsEverybodyIn: false, changed: [], apply: () => alone };
     }
     if (authenticators === undefined && !namesAuthentication(settings))
-      return { letsEverybodyIn: true, changed: [], apply: () => undefined };
+      return { letsEverybodyIn: true, changed: [], apply: () => this.#openToAll() };
     const { auth, jwt } = settings;
     const file = auth.passwordFile;
     const text = file === "" ? "" : readPasswordText(file);
@@ -105,20 +112,23 @@ export class Entry {
     if (this.#keyDigest !== (tokens?.digest ?? "")) changed.push("jwt.keyFile");
     const apply = (): Authenticator => {
       this.#fileDigest = digest;
+      this.#isNobodyAsked = false;
       this.#keyDigest = tokens?.digest ?? "";
       this.#queue.bounds = boundsOf(settings);
       const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>
         typeof one === "function" ? asked(one) : one,
       );
-      const chain = new AuthenticatorChain(links, auth.allowAnonymous);
+      const chain = new AuthenticatorChain(links, ({ peer }) =>
+        this.anonymity.isAllowed(peer, auth.allowAnonymous),
+      );
       if (auth.certificate !== "none")
         links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
-      if (auth.username !== "")
-        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (tokens !== undefined) {
         const { requireExpiry: requiresExpiry, ...options } = jwt;
         links.push(new JwtAuthenticator({ ...options, requiresExpiry, keys: tokens.keys }));
       }
+      if (auth.username !== "")
+        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
         if (this.#passwords === undefined) {
           const tools = { queue: this.#queue, counters: this.#counters, log: this.#log };
@@ -126,14 +136,62 @@ export class Entry {
         } else this.#passwords.load(users);
         links.push(this.#passwords);
       }
+      this.close();
+      if (auth.callbackUrl !== "") {
+        const tools = { counters: this.#counters, log: this.#log };
+        this.#callback = new CallbackAuthenticator(callbackOf(settings), tools);
+        links.push(this.#callback);
+      }
       return chain;
     };
     return { letsEverybodyIn: false, changed, apply };
+  }
+
+  /** Ends connections to a web service. */
+  close(): void {
+    this.#callback?.close();
+    this.#callback = undefined;
+  }
+
+  #openToAll(): Authenticator | undefined {
+    this.close();
+    this.#isNobodyAsked = true;
+    return this.#open;
+  }
+
+  get #open(): Authenticator | undefined {
+    return this.anonymity.isRefusedSomewhere ? this.anonymity.alone : undefined;
+  }
+
+  /**
+   * A listener says on its own whether clients without a username may enter.
+   *
+   * @returns the authenticator to use from now on, where there was none.
+   * @throws UsageError ERR_USAGE where the program's own authenticator decides alone.
+   */
+  decide(isAllowed: boolean): Authenticator | undefined {
+    if (this.#given.authenticator !== undefined) {
+      throw new UsageError(
+        "ERR_USAGE",
+        "auth of a listener goes with the settings or with authenticators; an authenticator that decides alone sees the listener in peer",
+      );
+    }
+    if (!isAllowed) this.anonymity.isRefusedSomewhere = true;
+    return this.#isNobodyAsked ? this.#open : undefined;
   }
 }
 
 function boundsOf({ auth }: Settings): { deadlineMs: number; waiting: number } {
   return { deadlineMs: auth.hashDeadline, waiting: auth.hashesWaiting };
+}
+
+function callbackOf({ auth }: Settings): CallbackOptions {
+  return {
+    url: auth.callbackUrl,
+    timeoutMs: auth.callbackTimeout,
+    cacheTtlMs: auth.callbackCacheTtl,
+    whenDown: auth.callbackWhenDown as CallbackOptions["whenDown"],
+  };
 }
 
 /** A function as an authenticator. */

@@ -13,6 +13,8 @@ export const brokerErrorCodes = {
     "A rule of the ACL file, or the file itself, cannot be read. The message names file and line, what was found and what was expected.",
   ERR_REWRITE_RULE:
     "A rewrite rule cannot be used. The message says which one, what was found and what was expected.",
+  ERR_AUTO_SUBSCRIBE:
+    "A subscription for clients that connect cannot be used. The message says which one, what was found and what was expected.",
   ERR_PASSWORD_FILE:
     "A password file cannot be read or written. The message names the file, and the line where it is about one.",
   ERR_JWT_KEY: "The file of jwt.keyFile cannot be read or holds no key that fits.",

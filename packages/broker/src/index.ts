@@ -25,6 +25,7 @@ export type { BanInfo } from "./engine/bans.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
+export type { TracedPacket, TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 export { dropReasons } from "./engine/drop-reasons.ts";
 export type { DropReason } from "./engine/drop-reasons.ts";
 export type { EventListener, EventName, Events } from "./engine/events.ts";
@@ -37,6 +38,7 @@ export type {
   PublishRequest,
   WillOwner,
 } from "./engine/hooks.ts";
+export type { AutoSubscription } from "./engine/auto-subscribe.ts";
 export type { RewriteAction, RewriteRule } from "./engine/rewrite.ts";
 export type {
   Admission,
@@ -87,8 +89,10 @@ export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
 export { checkListeners } from "./listening.ts";
 export type {
   ListenOptions,
+  ListenPolicy,
   ServerListenOptions,
   TcpListenOptions,
+  TlsFiles,
   TlsListenOptions,
   UnixListenOptions,
   WebSocketListenOptions,

@@ -4,7 +4,8 @@ import { BlockList, isIP } from "node:net";
 import type { Server } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { ConnectionError, UsageError } from "@sericite/protocol";
-import type { Accept } from "@sericite/protocol";
+import type { Accept, Link, LinkHandler, Peer } from "@sericite/protocol";
+import type { ConnectionGroup } from "./engine/engine.ts";
 import type { Log } from "./engine/ports.ts";
 import {
   checkAuthorities,
@@ -17,6 +18,7 @@ import {
   serveTcp,
   serveTls,
   serveWebSocket,
+  TlsContexts,
   trustedProxies,
 } from "./listeners/index.ts";
 import type {
@@ -26,23 +28,39 @@ import type {
   ListenerOptions,
   ProxyOptions,
   Refusal,
-  TlsContexts,
   TlsOptions,
   UpgradeOptions,
 } from "./listeners/index.ts";
 import type { Settings } from "./settings.ts";
 
+/** What a listener has of its own in place of the settings; what is left out is as they say. */
+export interface ListenPolicy {
+  readonly auth?: {
+    /** Whether clients that give neither username nor password may enter here. */
+    readonly allowAnonymous?: boolean;
+  };
+  readonly limits?: {
+    /** Connections of this listener at once; more are closed. 0: no bound. */
+    readonly connections?: number;
+  };
+}
+
 /** An address to listen on; what is left out is as the settings say. */
-interface ListenAddress {
+interface ListenAddress extends ListenPolicy {
   readonly host?: string;
   /** 0 for a free one. */
   readonly port?: number;
   readonly proxy?: ProxyOptions;
 }
 
+/** Some of the settings of the section `tls`. */
+export type TlsFiles = Partial<Omit<Settings["tls"], "requestCertificate">>;
+
 /** TLS of a listener's own; without `tls` it shows the certificates of the settings. */
 interface ListenTls {
   readonly tls?: TlsOptions;
+  /** Files in place of those of the settings, by the same names; read again by every reconfiguration. */
+  readonly tlsFiles?: TlsFiles;
   readonly requestCertificate?: "off" | "ask" | "require";
 }
 
@@ -66,7 +84,7 @@ export interface WebSocketListenOptions extends ListenAddress, ListenTls, Upgrad
 }
 
 /** Listens on a Unix socket. */
-export interface UnixListenOptions {
+export interface UnixListenOptions extends ListenPolicy {
   readonly transport: "unix";
   readonly path?: string;
   /** Permissions, octal. */
@@ -99,7 +117,17 @@ const CUSTOMARY = { port: 1883, tlsPort: 8883, wsPort: 8083, wssPort: 8084 } as 
  *
  * @throws UsageError as `Broker.listenAsConfigured` does.
  */
-export function checkListeners({ listen, proxy, tls }: Settings): void {
+export function checkListeners(
+  { listen, proxy, tls }: Settings,
+  listeners: readonly ListenOptions[] = [],
+): void {
+  for (const options of listeners) {
+    if ("server" in options) continue;
+    trustedProxies(options.proxy ?? { protocol: proxy.protocol, trusted: listOf(proxy.trusted) });
+    if (!isOverTls(options) || options.tls !== undefined) continue;
+    const asks = options.requestCertificate ?? (tls.requestCertificate as "off");
+    checkAuthorities(readTlsFiles({ ...tls, ...options.tlsFiles }), asks);
+  }
   const { port, tlsPort, wsPort, wssPort, unix } = listen;
   const isAnyOpen = [port, tlsPort, wsPort, wssPort].some((one) => one >= 0) || unix !== "";
   if (isAnyOpen) trustedProxies({ protocol: proxy.protocol, trusted: listOf(proxy.trusted) });
@@ -107,17 +135,50 @@ export function checkListeners({ listen, proxy, tls }: Settings): void {
     checkAuthorities(readTlsFiles(tls), tls.requestCertificate as "off");
 }
 
+function isOverTls(
+  options: Exclude<ListenOptions, ServerListenOptions>,
+): options is TlsListenOptions | WebSocketListenOptions {
+  if (options.transport === "tls") return true;
+  if (options.transport !== "websocket") return false;
+  return options.secure ?? (options.tls !== undefined || options.tlsFiles !== undefined);
+}
+
+/** Where the links of listeners go. */
+export interface Reception {
+  accept(link: Link, group: ConnectionGroup | undefined): LinkHandler;
+  /** Who may come in by a listener that says so on its own. @throws UsageError where that cannot be. */
+  decide(allowsAnonymous: boolean): void;
+  /** A connection ended before it was a link. */
+  refused(refusal: Omit<Refusal, "cause">): void;
+  /** A client came in by such a listener. */
+  note(peer: Peer, allowsAnonymous: boolean): void;
+}
+
+interface Security {
+  readonly tls: TlsOptions | TlsContexts;
+  readonly requestCertificate: "off" | "ask" | "require";
+}
+
+/** Files that listeners show. */
+interface Shown {
+  readonly files: TlsFiles;
+  contexts: TlsContexts;
+  /** With whether each asks clients for certificates. */
+  readonly listeners: Map<Listener, boolean>;
+}
+
 /** The listeners of a broker. */
 export class Listening {
-  readonly #accept: Accept;
+  readonly #reception: Reception;
   readonly #log: Log;
   readonly #listeners = new Set<Listener>();
-  /** Those that show the certificates of the settings, and whether they ask clients for theirs. */
-  readonly #shown = new Map<Listener, boolean>();
-  #contexts: TlsContexts | undefined;
+  /** Those that say on their own who may enter. */
+  readonly #decided = new Set<Listener>();
+  /** By what names them. */
+  readonly #shown = new Map<string, Shown>();
 
-  constructor(accept: Accept, log: Log) {
-    this.#accept = accept;
+  constructor(reception: Reception, log: Log) {
+    this.#reception = reception;
     this.#log = log;
   }
 
@@ -133,20 +194,38 @@ export class Listening {
    * @throws ConnectionError ERR_LISTEN where the system does not let it.
    */
   async open(options: ListenOptions, settings: Settings, isOpenToAll: boolean): Promise<Listener> {
-    const listener = await this.#open(options, settings, isOpenToAll);
+    const allowsAnonymous = "server" in options ? undefined : options.auth?.allowAnonymous;
+    if (allowsAnonymous !== undefined) this.#reception.decide(allowsAnonymous);
+    const isOpen = allowsAnonymous === undefined && isOpenToAll;
+    const listener = await this.#open(options, settings, isOpen);
     this.#listeners.add(listener);
+    if (allowsAnonymous !== undefined) this.#decided.add(listener);
     return listener;
+  }
+
+  /** Takes the links of one listener. */
+  #acceptOf({ auth, limits }: ListenPolicy): Accept {
+    const reception = this.#reception;
+    const maximum = limits?.connections ?? 0;
+    const group = maximum === 0 ? undefined : { maximum, count: 0 };
+    const allowsAnonymous = auth?.allowAnonymous;
+    if (allowsAnonymous === undefined) return (link) => reception.accept(link, group);
+    return (link) => {
+      reception.note(link.peer, allowsAnonymous);
+      return reception.accept(link, group);
+    };
   }
 
   async #open(options: ListenOptions, settings: Settings, isOpenToAll: boolean): Promise<Listener> {
     if ("server" in options) return this.#serve(options, isOpenToAll);
     const common = this.#commonOf(options, settings);
+    const accept = this.#acceptOf(options);
     if (options.transport === "unix") {
       const path = options.path ?? settings.listen.unix;
       if (path === "") throw new UsageError("ERR_SETTING", "a Unix socket needs a path");
       const mode = options.mode ?? settings.listen.unixMode;
       const backlog = settings.listen.backlog;
-      return told(path, () => listenUnix(this.#accept, { ...common, path, mode, backlog }));
+      return told(path, () => listenUnix(accept, { ...common, path, mode, backlog }));
     }
     const host = options.host ?? settings.listen.host;
     if (isOpenToAll && !isLoopback(host)) throw anonymousBeyondLoopback(host);
@@ -160,20 +239,20 @@ export class Listening {
       const { protocols } = options;
       const address = addressBy("tlsPort");
       const all = { ...common, ...secure, ...address, ...(protocols && { protocols }) };
-      const opening = told(address, () => listenTls(this.#accept, all));
-      return this.#showing(options, secure.requestCertificate !== "off", await opening);
+      const opening = told(address, () => listenTls(accept, all));
+      return this.#showing(options, secure, await opening);
     }
     if (options.transport === "websocket") {
-      const isSecure = options.secure ?? options.tls !== undefined;
+      const isSecure = isOverTls(options);
       const address = addressBy(isSecure ? "wssPort" : "wsPort");
       const all = { ...common, ...upgradeOf(options, settings), ...address };
-      if (!isSecure) return told(address, () => listenWebSocket(this.#accept, all));
+      if (!isSecure) return told(address, () => listenWebSocket(accept, all));
       const secure = this.#securityOf(options, settings);
-      const opening = told(address, () => listenWebSocket(this.#accept, { ...all, ...secure }));
-      return this.#showing(options, secure.requestCertificate !== "off", await opening);
+      const opening = told(address, () => listenWebSocket(accept, { ...all, ...secure }));
+      return this.#showing(options, secure, await opening);
     }
     const address = addressBy("port");
-    return told(address, () => listenTcp(this.#accept, { ...common, ...address }));
+    return told(address, () => listenTcp(accept, { ...common, ...address }));
   }
 
   /**
@@ -225,11 +304,12 @@ export class Listening {
     server: ServerListenOptions["server"],
     options: Omit<ServerListenOptions, "server">,
   ): Listener {
+    const accept = this.#acceptOf({});
     if (server instanceof HttpServer || server instanceof HttpsServer) {
-      return serveWebSocket(server, this.#accept, { ...options, onRefused: this.#onRefused });
+      return serveWebSocket(server, accept, { ...options, onRefused: this.#onRefused });
     }
-    if (server instanceof TlsServer) return serveTls(server, this.#accept);
-    return serveTcp(server, this.#accept);
+    if (server instanceof TlsServer) return serveTls(server, accept);
+    return serveTcp(server, accept);
   }
 
   #commonOf({ proxy }: { readonly proxy?: ProxyOptions }, settings: Settings): ListenerOptions {
@@ -249,56 +329,68 @@ export class Listening {
       ...refusal,
       ...(cause && { error: cause.message }),
     });
+    this.#reception.refused(refusal);
   };
 
-  #securityOf(
-    { tls, requestCertificate }: ListenTls,
-    settings: Settings,
-  ): { tls: TlsOptions | TlsContexts; requestCertificate: "off" | "ask" | "require" } {
+  #securityOf({ tls, tlsFiles, requestCertificate }: ListenTls, settings: Settings): Security {
     return {
-      tls: tls ?? this.#contextsOf(settings),
+      tls: tls ?? this.#contextsOf(settings, tlsFiles ?? {}),
       requestCertificate: requestCertificate ?? (settings.tls.requestCertificate as "off"),
     };
   }
 
   /** What those before show, or what the files hold now. */
-  #contextsOf(settings: Settings): TlsContexts {
-    if (this.#contexts === undefined || this.#shown.size === 0)
-      this.#contexts = readTlsFiles(settings.tls);
-    return this.#contexts;
+  #contextsOf(settings: Settings, files: TlsFiles): TlsContexts {
+    const shown = this.#shown.get(JSON.stringify(files));
+    return shown?.contexts ?? readTlsFiles({ ...settings.tls, ...files });
   }
 
-  #showing(options: ListenTls, asksForCertificate: boolean, listener: Listener): Listener {
-    if (options.tls === undefined) this.#shown.set(listener, asksForCertificate);
+  #showing(
+    { tls, tlsFiles: files = {} }: ListenTls,
+    { tls: contexts, requestCertificate }: Security,
+    listener: Listener,
+  ): Listener {
+    if (tls !== undefined || !(contexts instanceof TlsContexts)) return listener;
+    const name = JSON.stringify(files);
+    const shown = this.#shown.get(name) ?? { files, contexts, listeners: new Map() };
+    this.#shown.set(name, shown);
+    shown.listeners.set(listener, requestCertificate !== "off");
     return listener;
   }
 
   /** @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK where other machines can reach a listener. */
   checkExposure(): void {
-    for (const { name, host } of this.#listeners) {
-      if (!name.startsWith("unix:") && !isLoopback(host)) throw anonymousBeyondLoopback(host);
+    for (const listener of this.#listeners) {
+      const { name, host } = listener;
+      if (this.#decided.has(listener) || name.startsWith("unix:") || isLoopback(host)) continue;
+      throw anonymousBeyondLoopback(host);
     }
   }
 
   /**
-   * Reads the certificates of the settings again, for the listeners that show them.
+   * Reads again the certificates that the settings name, and those that listeners name on their own.
    *
    * @returns what puts them in force, or `undefined` where they are as they were, or nobody shows them.
    * @throws UsageError ERR_TLS_CERTIFICATE where they cannot be used; nothing changes then.
    */
   prepareReload(settings: Settings): (() => void) | undefined {
-    if (this.#shown.size === 0) return undefined;
-    const contexts = readTlsFiles(settings.tls);
-    if (!contexts.hasAuthorities && [...this.#shown.values()].includes(true)) {
-      throw new UsageError(
-        "ERR_TLS_CERTIFICATE",
-        "clients are asked for certificates, and tls.ca names no authority to judge them by",
-      );
+    const renewed: (readonly [Shown, TlsContexts])[] = [];
+    for (const shown of this.#shown.values()) {
+      const contexts = readTlsFiles({ ...settings.tls, ...shown.files });
+      if (!contexts.hasAuthorities && [...shown.listeners.values()].includes(true)) {
+        throw new UsageError(
+          "ERR_TLS_CERTIFICATE",
+          "clients are asked for certificates, and tls.ca names no authority to judge them by",
+        );
+      }
+      if (!shown.contexts.equals(contexts)) renewed.push([shown, contexts]);
     }
-    if (this.#contexts?.equals(contexts) === true) return undefined;
+    if (renewed.length === 0) return undefined;
     return () => {
-      this.#contexts = contexts;
-      for (const listener of this.#shown.keys()) listener.reload?.(contexts);
+      for (const [shown, contexts] of renewed) {
+        shown.contexts = contexts;
+        for (const listener of shown.listeners.keys()) listener.reload?.(contexts);
+      }
     };
   }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { Clock, Peer, ProtocolVersion } from "@sericite/protocol";
+import { autoSubscriptionsOf } from "./engine/auto-subscribe.ts";
+import type { AutoSubscription } from "./engine/auto-subscribe.ts";
 import { Engine } from "./engine/engine.ts";
 import type { EventName, Events } from "./engine/events.ts";
 import type { Hooks } from "./engine/hooks.ts";
@@ -34,6 +36,7 @@ export interface TestBrokerOptions {
   readonly settings?: PartialSettings;
   readonly hooks?: Hooks | ((broker: TestBroker) => Hooks);
   readonly rewrite?: readonly RewriteRule[];
+  readonly autoSubscribe?: readonly AutoSubscription[];
   readonly authenticator?: Authenticator | ((broker: TestBroker) => Authenticator);
   /** true: a `FaultStore`, so that sessions are recorded and acknowledgements wait. */
   readonly durable?: boolean;
@@ -107,6 +110,7 @@ export class TestBroker {
       bus: options.bus?.(this.process) ?? new NullBus(),
       hooks: typeof hooks === "function" ? hooks(this) : hooks,
       rewriter: rewriterOf(options.rewrite),
+      autoSubscriptions: autoSubscriptionsOf(options.autoSubscribe),
       authenticator: typeof authenticator === "function" ? authenticator(this) : authenticator,
       log: {
         enabled: () => true,

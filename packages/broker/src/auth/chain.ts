@@ -26,7 +26,8 @@ export const badUser: Authentication = {
   reason: "bad user name or password",
 };
 
-const nobody: Authentication = {
+/** The answer to a client that names no user, where it has to. */
+export const nobody: Authentication = {
   accepted: false,
   reasonCode: ReasonCode.notAuthorized,
   reason: "no user name given",
@@ -38,11 +39,16 @@ const nobody: Authentication = {
  */
 export class AuthenticatorChain implements Authenticator {
   readonly #links: readonly ChainedAuthenticator[];
-  readonly #allowsAnonymous: boolean;
+  readonly #allowsAnonymous: (request: ConnectRequest) => boolean;
 
-  constructor(links: readonly ChainedAuthenticator[], allowsAnonymous: boolean) {
+  /** @param allowsAnonymous  Whether a client that names no user may enter. */
+  constructor(
+    links: readonly ChainedAuthenticator[],
+    allowsAnonymous: boolean | ((request: ConnectRequest) => boolean),
+  ) {
     this.#links = links;
-    this.#allowsAnonymous = allowsAnonymous;
+    this.#allowsAnonymous =
+      typeof allowsAnonymous === "function" ? allowsAnonymous : () => allowsAnonymous;
   }
 
   authenticate(request: ConnectRequest): Authentication | Promise<Authentication> {
@@ -62,7 +68,7 @@ export class AuthenticatorChain implements Authenticator {
 
   #end(request: ConnectRequest): Authentication | Promise<Authentication> {
     if (request.username === undefined && request.password === undefined)
-      return this.#allowsAnonymous ? { accepted: true } : nobody;
+      return this.#allowsAnonymous(request) ? { accepted: true } : nobody;
     return this.refuseUnknown(request);
   }
 

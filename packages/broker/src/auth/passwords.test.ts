@@ -109,7 +109,7 @@ test("whoever shows the same password at the same time waits for the same hash",
 test("a user whom nobody knows costs a hash as a known one does, and is refused with the same code", async () => {
   const world = new World();
   const passwords = world.authenticator({ alice: "a", bob: "b" });
-  const chain = new AuthenticatorChain([passwords], false);
+  const chain = new AuthenticatorChain([passwords], () => false);
   assert.equal(await codeOf(chain.authenticate(request("nobody", "x"))), 0x86);
   assert.equal(world.hashed.length, 1);
   // A second time it is remembered, as a known one is.
@@ -122,7 +122,7 @@ test("a user whom nobody knows costs a hash as a known one does, and is refused 
 
 test("in a file without users one whom nobody knows costs a hash too", async () => {
   const world = new World();
-  const chain = new AuthenticatorChain([world.authenticator({})], false);
+  const chain = new AuthenticatorChain([world.authenticator({})], () => false);
   assert.equal(await codeOf(chain.authenticate(request("nobody", "x"))), 0x86);
   assert.equal(world.counters.passwordsHashed, 1);
 });
@@ -196,8 +196,8 @@ test("a chain asks in order until one knows the user; anonymous clients come las
       username === "late" ? { accepted: true as const } : ("next" as const),
   };
   const links = [knows("a", true), knows("b", false), late, knows("b", true), knows("c", true)];
-  const open = new AuthenticatorChain(links, true);
-  const closed = new AuthenticatorChain(links, false);
+  const open = new AuthenticatorChain(links, () => true);
+  const closed = new AuthenticatorChain(links, () => false);
   for (const [username, password, expected] of [
     ["a", "x", true],
     ["b", "x", 0x8a],

@@ -1,5 +1,6 @@
 import type { SettingsOf, SettingTable } from "../engine/settings.ts";
 import { aclSettings } from "./acl-settings.ts";
+import { callbackSettings } from "./callback-settings.ts";
 import { jwtSettings } from "./jwt-settings.ts";
 
 /** Settings of who is let in. */
@@ -53,6 +54,7 @@ export const authSettings = {
       live: true,
       text: "Passwords that may wait until they are hashed; more are answered at once as those that waited too long.",
     },
+    ...callbackSettings,
     ...aclSettings,
   },
   jwt: jwtSettings,

@@ -93,6 +93,30 @@ const scenes: Readonly<Record<string, (scene: Scene) => Told>> = {
     if (!client.isClosed) client.drop();
     return [told, observer.takeHex()];
   },
+  "publish rewritten"({ qos, connect, wait, observer }) {
+    const client = connect();
+    client.sendPublish("old/a/t", "x", { qos, id: 7 });
+    wait();
+    if (qos === 2) client.sendAcknowledgement("pubrel", 7);
+    return [client.takeHex(), observer.takeHex()];
+  },
+  "will rewritten"({ broker, version, qos, wait, observer }) {
+    const client = broker.dial(version);
+    const will = { topicName: "old/a/t", payload: utf8("x"), qos, retain: false };
+    client.sendConnect("c", { will });
+    wait();
+    const told = client.takeHex();
+    if (!client.isClosed) client.drop();
+    return [told, observer.takeHex()];
+  },
+  "subscribe rewritten"({ qos, connect, wait, other }) {
+    const client = connect();
+    client.sendSubscribe([["old/a/#", qos]]);
+    wait();
+    const told = client.takeHex();
+    other.sendPublish(topicName, "x", { qos: 2, id: 9 });
+    return [told, client.takeHex()];
+  },
   subscribe({ qos, connect, wait, other }) {
     const client = connect();
     client.sendSubscribe([["a/#", qos]]);
@@ -141,6 +165,7 @@ function play(
   const isDelivery = name.startsWith("deliver");
   const broker = new TestBroker({
     settings: { limits: { hookTimeout: 2000 } },
+    rewrite: [{ action: "all", from: "old/#", pattern: "^old/(.*)$", to: "$1" }],
     hooks: (self) => {
       const decide = ({ clientId }: { readonly clientId: string }): boolean | Promise<boolean> =>
         clientId === "c" ? answer(self) : true;
@@ -152,7 +177,10 @@ function play(
               if (client.clientId === "c") assert.equal(request.topicName, topicName);
               return decide(client);
             },
-            authorizeSubscribe: decide,
+            authorizeSubscribe: (client, { topicFilter }) => {
+              if (client.clientId === "c") assert.match(topicFilter, /^(\$share\/g\/)?a\/#$/);
+              return decide(client);
+            },
           };
     },
   });
@@ -247,6 +275,13 @@ const matrix: readonly (readonly [
   ["delayed", [5], [taken, first5], [refused5, nothing]],
   ["will", [3, 4], [connack, second5], [connackRefused, nothing]],
   ["will", [5], [connack5, second5], [connackRefused5, nothing]],
+  ["publish rewritten", [3, 4], [taken, first5], [taken, nothing]],
+  ["publish rewritten", [5], [taken, first5], [refused5, nothing]],
+  ["will rewritten", [3, 4], [connack, second5], [connackRefused, nothing]],
+  ["will rewritten", [5], [connack5, second5], [connackRefused5, nothing]],
+  ["subscribe rewritten", [3], [suback, second3], [suback, nothing]],
+  ["subscribe rewritten", [4], [suback, second3], [subackRefused4, nothing]],
+  ["subscribe rewritten", [5], [suback5, second5], [subackRefused5, nothing]],
   ["subscribe", [3], [suback, second3], [suback, nothing]],
   ["subscribe", [4], [suback, second3], [subackRefused4, nothing]], // [MQTT3-3.9.3-2]
   ["subscribe", [5], [suback5, second5], [subackRefused5, nothing]],

@@ -6,6 +6,7 @@ import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Admission, Authentication, Claim, Position } from "./ports.ts";
 import { mayPublishTo } from "./limits.ts";
+import { PublishRate } from "./publish-rate.ts";
 import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
@@ -23,6 +24,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
   // Before anything is hashed for it.
   if (refuseBanned(connection) || engine.entryLimits.refusesRate(connection)) return;
+  if (engine.overload.refuses(connection, packet.cleanStart)) return;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
@@ -295,6 +297,7 @@ function acceptConnection(
     settings.mqtt.topicAliasOutboundMaximum,
   );
   if (aliases > 0) connection.outboundAliases = new TopicAliasOutbound(aliases);
+  connection.rate = PublishRate.of(connection);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
   // [MQTT5-3.1.4-5] [MQTT3-3.1.4-4]
@@ -331,7 +334,9 @@ function acceptConnection(
   }
   // Without CONNACK there is no connection [MQTT5-3.2.0-1].
   if (!isTold)
-    connection.abort("its Maximum Packet Size is below CONNACK", ReasonCode.packetTooLarge);
+    return connection.abort("its Maximum Packet Size is below CONNACK", ReasonCode.packetTooLarge);
+  // A listener may have sent it away.
+  if (!connection.isTrusted && connection.isAlive) engine.autoSubscriptions?.subscribe(connection);
 }
 
 function keepAliveOf(engine: Engine, packet: ConnectPacket): number {

@@ -10,10 +10,11 @@ import type {
   TopicName,
 } from "@sericite/protocol";
 import type { EnhancedAuthentication } from "./auth.ts";
-import type { Engine } from "./engine.ts";
+import type { ConnectionGroup, Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
+import type { PublishRate } from "./publish-rate.ts";
 import type { Rights } from "./ports.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
@@ -39,6 +40,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly sender: Sender;
   /** Came in by the embedding program: nobody is asked who it is and what it may. */
   readonly isTrusted: boolean;
+  /** Where it is counted besides. */
+  group: ConnectionGroup | undefined;
   state: ConnectionState = "new";
   protocolVersion: ProtocolVersion = 4;
   /** Its CONNECT had the bridge bit (no standard). */
@@ -49,6 +52,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   session: Session | undefined;
   /** Epoch of the session when this connection took it; a lower one than the session's has no effect. */
   epoch = 0;
+  /** `undefined`: what it publishes is not limited. */
+  rate: PublishRate | undefined;
   /** Seconds; 0: none. */
   keepAlive = 0;
   /** Bytes; the largest packet that the client takes. */
@@ -214,6 +219,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
+    if (this.engine.trace !== undefined) this.engine.trace.sent(this, this.sender.output.whole());
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
     const timeout = this.engine.settings.session.slowConsumerTimeout;

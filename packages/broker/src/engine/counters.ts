@@ -21,9 +21,23 @@ export const counterTable = {
     text: "CONNECTs refused because their Username had limits.connectionsPerUser connections (0x97).",
   },
   flappingBans: { text: "Client Identifiers banned because they connected too often." },
+  ratePauses: {
+    text: "Pauses of clients that published more than limits.messageRate or limits.byteRate.",
+  },
+  rateDisconnects: {
+    text: "Connections ended because the client published more than it may (0x96).",
+  },
+  overloads: { text: "Times that the broker had too much to do." },
+  overloadRefused: { text: "CONNECTs refused because of overload (0x89)." },
+  overloadDisconnects: { text: "Slow clients disconnected because of overload (0x97)." },
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },
+  callbackQuestions: { text: "Clients that the web service of auth.callbackUrl was asked about." },
+  callbackAnswersRemembered: {
+    text: "Clients that came in, or not, by what that service had said before.",
+  },
+  callbackFailures: { text: "Times that service gave no answer, or none that is understood." },
   passwordsHashed: { text: "Passwords that were hashed to check them." },
   passwordsRemembered: { text: "Passwords whose check was remembered: no hash was needed." },
   passwordsLate: {

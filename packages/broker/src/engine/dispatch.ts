@@ -17,6 +17,8 @@ import { handleUnsubscribe } from "./unsubscribe.ts";
 
 /** Hands the parser's current packet to what a client can do. */
 export function dispatch(connection: Connection, packetType: number): void {
+  if (connection.engine.trace !== undefined)
+    connection.engine.trace.received(connection, packetType);
   if (connection.state !== "open") return dispatchFirst(connection, packetType);
   const parser = connection.parser;
   switch (packetType) {

@@ -6,8 +6,9 @@ import {
   TopicNameTable,
   TopicTree,
 } from "@sericite/protocol";
-import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
+import type { Clock, Link, LinkHandler, PacketLimits, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import type { AutoSubscriptions } from "./auto-subscribe.ts";
 import { Bans } from "./bans.ts";
 import { Cluster } from "./cluster.ts";
 import type { ClusterOptions } from "./cluster.ts";
@@ -22,13 +23,18 @@ import { EntryLimits } from "./entry-limits.ts";
 import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
+import { packetLimitsOf } from "./limits.ts";
 import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
+import { PacketTrace } from "./packet-trace.ts";
+import type { TraceListener, TraceOptions } from "./packet-trace.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import { Overload } from "./overload.ts";
+import { PublishRate } from "./publish-rate.ts";
 import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
@@ -61,6 +67,13 @@ interface Held {
   readonly timer: TimerEntry;
 }
 
+/** Connections that are counted together, such as those of one listener. */
+export interface ConnectionGroup {
+  /** More are refused. */
+  readonly maximum: number;
+  count: number;
+}
+
 /** Everything an engine asks for. */
 export interface EngineOptions {
   readonly clock: Clock;
@@ -75,6 +88,8 @@ export interface EngineOptions {
   readonly hooks?: Hooks | undefined;
   /** Absent: topics stay as clients name them. */
   readonly rewriter?: TopicRewriter | undefined;
+  /** Absent: clients have what they subscribe to. */
+  readonly autoSubscriptions?: AutoSubscriptions | undefined;
   readonly log: Log;
   /** Absent: this node is the broker. */
   readonly cluster?: ClusterOptions | undefined;
@@ -92,12 +107,15 @@ export class Engine {
   readonly scheduler: Scheduler;
   readonly random: Random;
   settings: EngineSettings;
+  /** Of clients that connect from now on. */
+  packetLimits: PacketLimits;
   readonly store: Store;
   readonly ownership: Ownership;
   readonly bus: Bus;
   authenticator: Authenticator | undefined;
   hooks: Hooks;
   rewriter: TopicRewriter | undefined;
+  autoSubscriptions: AutoSubscriptions | undefined;
   readonly log: Log;
 
   readonly events: EventHub;
@@ -116,6 +134,7 @@ export class Engine {
   readonly timeMarks = new TimeMarks(this);
   readonly bans = new Bans(this);
   readonly entryLimits = new EntryLimits(this);
+  readonly overload = new Overload(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
@@ -124,6 +143,8 @@ export class Engine {
   /** Of the software. */
   readonly version: string;
   readonly connections = new Set<Connection>();
+  /** `undefined` while nothing is traced. */
+  trace: PacketTrace | undefined;
   /** New connections are refused and old ones told to leave. */
   isDraining = false;
 
@@ -171,12 +192,14 @@ export class Engine {
     this.scheduler = options.scheduler;
     this.random = options.random;
     this.settings = options.settings;
+    this.packetLimits = packetLimitsOf(this.settings);
     this.store = options.store;
     this.ownership = options.ownership;
     this.bus = options.bus;
     this.authenticator = options.authenticator;
     this.hooks = options.hooks ?? {};
     this.rewriter = options.rewriter;
+    this.autoSubscriptions = options.autoSubscriptions;
     this.log = options.log;
     this.#limitLog = new LimitLog(this.log);
     this.now = this.clock.now();
@@ -207,8 +230,9 @@ export class Engine {
    * Takes a link that a listener accepted.
    *
    * @param isTrusted  A link of the embedding program: neither authenticator nor hooks are asked.
+   * @param group  Counts the connections of its listener, and bounds them.
    */
-  accept(link: Link, isTrusted = false): LinkHandler {
+  accept(link: Link, isTrusted = false, group?: ConnectionGroup): LinkHandler {
     this.enter();
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
@@ -218,22 +242,39 @@ export class Engine {
       this.counters.connectionsRefused++;
       this.limitReached(`limits.${limit}`, connection);
       connection.abort("too many connections");
-    }
+    } else if (group !== undefined) this.#join(connection, group);
     return connection;
+  }
+
+  #join(connection: Connection, group: ConnectionGroup): void {
+    connection.group = group;
+    group.count++;
+    if (group.count <= group.maximum) return;
+    this.counters.connectionsRefused++;
+    this.limitReached(`limits.connections of ${connection.peer.listener}`, connection);
+    connection.abort("too many connections of this listener");
   }
 
   /** A connection is gone. */
   forget(connection: Connection): void {
-    if (this.connections.delete(connection)) {
-      this.counters.connectionsClosed++;
-      this.entryLimits.gone(connection);
-    }
+    if (!this.connections.delete(connection)) return;
+    this.counters.connectionsClosed++;
+    if (connection.group !== undefined) connection.group.count--;
+    this.entryLimits.gone(connection);
     if (this.connections.size === 0) this.#onEmpty?.();
   }
 
   /** The session with this number, if it lives. */
   subscriberAt(subscriber: number): Session | undefined {
     return this.sessions.at(subscriber);
+  }
+
+  /** Whether the session has a subscription with this Topic Filter, to the character. */
+  hasSubscription(session: Session, topicFilter: string): boolean {
+    return (
+      session.shares?.has(topicFilter) === true ||
+      this.topicTree.find(topicFilter, session.subscriber) >= 0
+    );
   }
 
   /** A member of a Shared Subscription is gone: another one gets its message [X-80]. @returns false where there is none [X-81]. */
@@ -357,14 +398,14 @@ export class Engine {
     for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
   }
 
-  /** Stops reading from a publisher until the store keeps up; for `limits.holdTimeout` at most. */
+  /** Stops reading from a publisher until the store keeps up and no overload holds it; for `limits.holdTimeout` at most. */
   holdPublisher(connection: Connection): void {
     const ticket = connection.park();
     const timer = new TimerEntry(() => {
       this.enter();
       this.#held.delete(held);
       if (connection.isWaitingFor(ticket))
-        connection.close(ReasonCode.quotaExceeded, "the store did not keep up");
+        connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
     });
     const held: Held = { connection, ticket, timer };
     this.#held.add(held);
@@ -373,7 +414,12 @@ export class Engine {
 
   #onStoreState(): void {
     this.enter();
-    if (this.store.state === "slow") return;
+    this.releaseHeld();
+  }
+
+  /** Lets held publishers go on, where nothing holds them any more. */
+  releaseHeld(): void {
+    if (this.store.state === "slow" || this.overload.holdsPublishers) return;
     for (const { connection, ticket, timer } of this.#held) {
       this.wheel.cancel(timer);
       if (!connection.isWaitingFor(ticket)) continue;
@@ -484,6 +530,15 @@ export class Engine {
     this.log.write("warn", "messages-dropped", { reason, clientId, count });
   }
 
+  /** Other settings are in force: what connections keep of them is made anew. */
+  settingsChanged(): void {
+    this.enter();
+    this.sys.reschedule();
+    this.packetLimits = packetLimitsOf(this.settings);
+    for (const connection of this.connections)
+      if (connection.state === "open") connection.rate = PublishRate.of(connection);
+  }
+
   /** A client met a limit. @param limit  Path of the setting. */
   limitReached(limit: string, { clientId, username, peer }: Connection): void {
     this.#limitLog.write(limit, this.now, {
@@ -491,6 +546,19 @@ export class Engine {
       username,
       address: peer.address,
     });
+  }
+
+  /** Tells `listener` of packets. @returns what ends that. */
+  startTrace(options: TraceOptions, listener: TraceListener): () => void {
+    const trace = (this.trace ??= new PacketTrace((error) => {
+      this.counters.listenerErrors++;
+      this.log.write("error", "listener-failed", { listener: "trace", error: messageOf(error) });
+    }));
+    const end = trace.add(options, listener);
+    return () => {
+      end();
+      if (trace.isEmpty && this.trace === trace) this.trace = undefined;
+    };
   }
 
   /** Something of our own went wrong while a client was served. */

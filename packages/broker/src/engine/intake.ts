@@ -35,6 +35,7 @@ export class Intake {
       from: "client",
       maximumPacketSize: engine.settings.mqtt.maximumPacketSize,
       topicNames: engine.topicNames,
+      limits: engine.packetLimits,
     });
     this.parser = this.#live;
   }
@@ -91,6 +92,7 @@ export class Intake {
           connection.engine.nextTurn(this.#goOn);
           break;
         }
+        if (connection.rate !== undefined && !connection.isParked) connection.rate.pauseIfOver();
         const goesOn =
           this.#held !== undefined && !connection.isParked ? this.#runHeld() : this.#runLive();
         if (!goesOn) break;
@@ -118,6 +120,7 @@ export class Intake {
       protocolVersion: live.protocolVersion,
       maximumPacketSize: live.maximumPacketSize,
       topicNames: this.#connection.engine.topicNames,
+      limits: this.#connection.engine.packetLimits,
     }));
     parser.push(bytes, 0, bytes.length);
     this.parser = parser;

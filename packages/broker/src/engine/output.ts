@@ -62,6 +62,12 @@ export class Output {
     this.#isKept = true;
   }
 
+  /** All of it in one piece, which must not be changed; it is still to be flushed. */
+  whole(): Uint8Array {
+    this.keep();
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
   /** Hands everything to `link` in one write. @returns what `Link.write` said. */
   flush(link: Link, joiner: Joiner): boolean {
     let view: Uint8Array;

@@ -83,7 +83,7 @@ export class TopicRewriter {
     const result = rewrite(this.#subscribe, client, inner);
     if (result === inner) return topicFilter;
     if (result === undefined || shareLength(result) > 0) return undefined;
-    return isTopicFilter(result) ? topicFilter.slice(0, at) + result : undefined;
+    return topicFilterFault(result) === undefined ? topicFilter.slice(0, at) + result : undefined;
   }
 }
 
@@ -109,12 +109,8 @@ export function fillNames(text: string, { clientId, username }: ClientNames): st
   return isUsable ? filled : undefined;
 }
 
-/** Whether a text is a Topic Filter. */
-export function isTopicFilter(text: string): boolean {
-  return topicFilterFault(text) === undefined;
-}
-
-function topicFilterFault(text: unknown): string | undefined {
+/** Why it is no Topic Filter, or `undefined`. */
+export function topicFilterFault(text: unknown): string | undefined {
   if (typeof text !== "string") return `is a ${typeof text}`;
   try {
     parseTopicFilter(text);

@@ -3,12 +3,10 @@ import type { QoS, SubscribePacket, SubscriptionRequest, TopicFilter } from "@se
 import { ask, goOnNextTurn } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import { isTooLong } from "./limits.ts";
 import { hasRightToSubscribe } from "./rights.ts";
 import { OPTION_MUTE, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
-
-/** Topic Filters that one SUBSCRIBE may have in any case; beyond, as many as a session may have. */
-const FILTERS = 10_000;
 
 /** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5] [MQTT3-3.8.4-4], in their order [MQTT5-3.9.3-1] [MQTT3-3.9.3-1]. */
 interface Progress {
@@ -17,6 +15,8 @@ interface Progress {
   readonly filters: readonly (TopicFilter | undefined)[];
   readonly reasonCodes: number[];
   position: number;
+  /** Nobody asked: nobody is answered. */
+  readonly isUnasked: boolean;
 }
 
 /** Subscribes to Topic Filters (§3.8). */
@@ -34,14 +34,6 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
     }
   }
   const { engine } = connection;
-  const most = Math.max(FILTERS, engine.settings.session.subscriptionsMaximum);
-  if (packet.subscriptions.length > most) {
-    throw new ProtocolError(
-      "ERR_PROTOCOL",
-      ReasonCode.quotaExceeded,
-      `SUBSCRIBE with ${packet.subscriptions.length} Topic Filters, at most ${most} are taken`,
-    );
-  }
   // A text that is no Topic Filter is not refused as one that is not wanted would be: it breaks the
   // protocol [MQTT3-4.8.0-1], before any of the filters has an effect.
   const filters = packet.subscriptions.map(({ topicFilter }) => parseTopicFilter(topicFilter));
@@ -69,7 +61,7 @@ function begin(
 ): Progress {
   const { rewriter } = connection.engine;
   if (rewriter === undefined || connection.isTrusted)
-    return { packet, filters, reasonCodes: [], position: 0 };
+    return { packet, filters, reasonCodes: [], position: 0, isUnasked: false };
   const results: (TopicFilter | undefined)[] = [];
   const subscriptions = packet.subscriptions.map((request, index) => {
     const topicFilter = rewriter.topicFilter(connection, request.topicFilter);
@@ -78,7 +70,23 @@ function begin(
     else results.push(isSame ? filters[index] : parseTopicFilter(topicFilter));
     return topicFilter === undefined || isSame ? request : { ...request, topicFilter };
   });
-  return { packet: { ...packet, subscriptions }, filters: results, reasonCodes: [], position: 0 };
+  return {
+    packet: { ...packet, subscriptions },
+    filters: results,
+    reasonCodes: [],
+    position: 0,
+    isUnasked: false,
+  };
+}
+
+/** Subscribes a client that did not ask, authorized as if it had. The Topic Filters must be valid. */
+export function subscribeUnasked(
+  connection: Connection,
+  subscriptions: readonly SubscriptionRequest[],
+): void {
+  const packet: SubscribePacket = { type: "subscribe", packetIdentifier: 0, subscriptions };
+  const filters = subscriptions.map(({ topicFilter }) => parseTopicFilter(topicFilter));
+  advance(connection, { packet, filters, reasonCodes: [], position: 0, isUnasked: true });
 }
 
 /** Whether a QoS 2 PUBLISH of the client has the Packet Identifier; only 5.0 has a code that says so. */
@@ -152,7 +160,8 @@ function refusalOf(
 ): number | undefined {
   const { engine } = connection;
   const session = connection.session!;
-  if (parsed.levels > engine.settings.limits.topicLevels) return ReasonCode.topicFilterInvalid;
+  if (parsed.levels > engine.settings.limits.topicLevels || isTooLong(engine, topicFilter))
+    return ReasonCode.topicFilterInvalid;
   const { wildcardSubscriptionAvailable, sharedSubscriptionAvailable } = engine.settings.mqtt;
   if (!wildcardSubscriptionAvailable && parsed.hasWildcard)
     return ReasonCode.wildcardSubscriptionsNotSupported; // [MQTT3-3.8.3-2]
@@ -162,9 +171,7 @@ function refusalOf(
   const tree = engine.topicTree;
   const count = tree.countOf(session.subscriber) + (session.shares?.size ?? 0);
   if (count < engine.settings.session.subscriptionsMaximum) return undefined;
-  const isKnown =
-    session.shares?.has(topicFilter) === true || tree.find(topicFilter, session.subscriber) >= 0;
-  return isKnown ? undefined : ReasonCode.quotaExceeded;
+  return engine.hasSubscription(session, topicFilter) ? undefined : ReasonCode.quotaExceeded;
 }
 
 /** Refuses what CONNACK said is not there; a 5.0 client that asks all the same is disconnected. */
@@ -255,9 +262,11 @@ function subscribe(
   return existing >= 0;
 }
 
-function finish(connection: Connection, { packet, reasonCodes, position }: Progress): void {
+function finish(connection: Connection, progress: Progress): void {
+  const { packet, reasonCodes, position, isUnasked } = progress;
   const { counters, events, settings, store } = connection.engine;
   if (
+    !isUnasked &&
     connection.protocolVersion === 3 &&
     store.state === "refusing" &&
     reasonCodes.includes(ReasonCode.quotaExceeded)
@@ -277,6 +286,7 @@ function finish(connection: Connection, { packet, reasonCodes, position }: Progr
         reasonCodes[i] = Math.min(qos, settings.mqtt.maximumQos);
     }
   }
+  if (isUnasked) return;
   connection.sender.sendWhenDurable(
     { type: "suback", packetIdentifier: packet.packetIdentifier, reasonCodes },
     position,

@@ -3,22 +3,26 @@ import type { Broker, BrokerOptions, Durability, Listener } from "@sericite/brok
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import { ExitCode } from "../exit-code.ts";
+import { AuditLog } from "../log/audit-log.ts";
 import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
 import { renderHelp } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
-import { printSettings } from "../settings/print-settings.ts";
+import type { ConfiguredListener } from "../settings/listener-list.ts";
+import { printListeners, printSettings } from "../settings/print-settings.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
-import { letsAnonymousIn, openPorts } from "./exposure.ts";
+import { letsAnonymousInAnywhere, openPorts } from "./exposure.ts";
 import { onReloadSignal, Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
-import { closeTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
+import { Systemd } from "./systemd.ts";
+import { Traces } from "./traces.ts";
+import { closeTrouble, listedTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
 
 /** Time beyond the drain's deadline after which the process ends without it. Milliseconds. */
 const graceMs = 2000;
@@ -39,13 +43,18 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
-    printText(`# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}`);
+    printText(
+      `# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}${printListeners(resolved.listeners)}`,
+    );
     return ExitCode.ok;
   }
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
-    const { log: _log, shutdown: _shutdown, ...ofBroker } = resolved.settings;
-    checkListeners(ofBroker);
+    const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = resolved.settings;
+    checkListeners(
+      ofBroker,
+      resolved.listeners.map(({ options }) => options),
+    );
     printText("settings are right\n");
     return ExitCode.ok;
   }
@@ -57,14 +66,18 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 /** What no setting alone can tell. @returns whether clients without a username are let in. */
-function checkTogether({ settings }: ResolvedBrokerSettings): boolean {
-  if (openPorts(settings.listen).length === 0 && settings.listen.unix === "") {
+function checkTogether({ settings, listeners }: ResolvedBrokerSettings): boolean {
+  if (
+    openPorts(settings.listen).length === 0 &&
+    settings.listen.unix === "" &&
+    listeners.length === 0
+  ) {
     throw usageError(
       "ERR_NO_LISTENER",
       "every listener is off: nobody could reach the broker. Give --port a number",
     );
   }
-  return letsAnonymousIn(settings);
+  return letsAnonymousInAnywhere(settings, listeners);
 }
 
 async function serve(
@@ -72,7 +85,7 @@ async function serve(
   anonymous: boolean,
   resolveAgain: () => Promise<ResolvedBrokerSettings>,
 ): Promise<number> {
-  const { log: logSettings, shutdown: _shutdown, ...ofBroker } = resolved.settings;
+  const { log: logSettings, shutdown: _shutdown, trace, ...ofBroker } = resolved.settings;
   const log = new LogWriter(
     new LogSink(1),
     logSettings.level as "info",
@@ -83,12 +96,23 @@ async function serve(
     void log.exit(ExitCode.failure);
   });
 
+  const audit = new AuditLog(log);
+  audit.prepare(logSettings)();
   const broker = await openBroker({ settings: ofBroker, log });
-  announce(log, broker, await openListeners(broker), anonymous);
+  audit.listen(broker);
+  const traces = new Traces(broker, log);
+  traces.set(trace);
+  const systemd = new Systemd(log);
+  announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
-  const reloading = new Reloading({ broker, log, resolveAgain, settings: resolved.settings });
-  const stopReloading = onReloadSignal(() => void reloading.run());
+  systemd.ready(`listens on ${broker.listeners.map(({ url }) => url).join(", ")}`);
+
+  const reloading = new Reloading({ broker, log, audit, traces, resolveAgain, resolved });
+  const stopReloading = onReloadSignal(() => {
+    systemd.reloading();
+    void reloading.run().then(() => systemd.reloaded());
+  });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
       log.write("warn", "stopped-at-once", { signal: second });
@@ -96,6 +120,7 @@ async function serve(
     });
   });
   stopReloading();
+  const isTold = systemd.stopping();
   const { shutdown } = reloading.settings;
   log.write("info", "stopping", {
     signal,
@@ -107,6 +132,8 @@ async function serve(
   } catch (error) {
     throw closeTrouble(error);
   }
+  await audit.end();
+  await isTold;
   log.write("info", "stopped", {});
   return log.exit(ExitCode.ok);
 }
@@ -119,9 +146,21 @@ async function openBroker(options: BrokerOptions): Promise<Broker> {
   }
 }
 
-async function openListeners(broker: Broker): Promise<readonly Listener[]> {
+/** All or none. */
+async function openListeners(
+  broker: Broker,
+  listeners: readonly ConfiguredListener[],
+): Promise<readonly Listener[]> {
   try {
-    return await broker.listenAsConfigured();
+    await broker.listenAsConfigured();
+    for (const [index, { options, place }] of listeners.entries()) {
+      try {
+        await broker.listen(options);
+      } catch (error) {
+        throw listedTrouble(error, `${place}: listeners[${index}]`);
+      }
+    }
+    return broker.listeners;
   } catch (error) {
     await broker.close();
     throw listenTrouble(error, broker.settings.listen);

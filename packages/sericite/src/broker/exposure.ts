@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { brokerSettings, namesAuthentication } from "@sericite/broker";
 import type { EntrySettings } from "@sericite/broker";
 import { usageError } from "../errors.ts";
+import type { ConfiguredListener } from "../settings/listener-list.ts";
 import { portOff } from "../settings/setting-value.ts";
 
 const loopback = new BlockList();
@@ -43,13 +44,7 @@ export function openPorts(listen: ListenSettings): string[] {
  */
 export function letsAnonymousIn({ listen, ...entry }: ExposureSettings): boolean {
   const { auth } = entry;
-  if ((auth.username === "") !== (auth.password === "")) {
-    const missing = auth.username === "" ? "auth.username" : "auth.password";
-    throw usageError(
-      "ERR_SETTING",
-      `${missing} is missing: a user needs both auth.username and auth.password`,
-    );
-  }
+  checkUser(auth);
   if (auth.allowAnonymous) return true;
   if (namesAuthentication(entry)) return false;
   if (isLoopback(listen.host) || openPorts(listen).length === 0) return true;
@@ -62,4 +57,44 @@ export function letsAnonymousIn({ listen, ...entry }: ExposureSettings): boolean
     "  - stay on this machine: --host 127.0.0.1 (the default)",
   ];
   throw usageError("ERR_EXPOSED", advice.join("\n"));
+}
+
+/**
+ * The same of all listeners together, those of the list in the config file included.
+ *
+ * @throws UsageError as `letsAnonymousIn` does.
+ */
+export function letsAnonymousInAnywhere(
+  { listen, ...entry }: ExposureSettings,
+  listeners: readonly ConfiguredListener[],
+): boolean {
+  checkUser(entry.auth);
+  const hasOwn = openPorts(listen).length > 0 || listen.unix !== "";
+  const answers = hasOwn ? [letsAnonymousIn({ listen, ...entry })] : [];
+  for (const { options } of listeners) {
+    const host = ("host" in options ? options.host : undefined) ?? listen.host;
+    const port = options.transport === "unix" ? portOff : 1;
+    answers.push(
+      options.auth?.allowAnonymous ??
+        letsAnonymousIn({ listen: { ...everyPortOff, host, unix: "", port }, ...entry }),
+    );
+  }
+  return answers.includes(true);
+}
+
+const everyPortOff = Object.fromEntries(
+  Object.entries(brokerSettings.listen)
+    .filter(([, row]) => row.type === "port")
+    .map(([name]) => [name, portOff]),
+);
+
+/** @throws UsageError ERR_SETTING for a user without a password or the reverse. */
+function checkUser(auth: EntrySettings["auth"]): void {
+  if ((auth.username === "") !== (auth.password === "")) {
+    const missing = auth.username === "" ? "auth.username" : "auth.password";
+    throw usageError(
+      "ERR_SETTING",
+      `${missing} is missing: a user needs both auth.username and auth.password`,
+    );
+  }
 }

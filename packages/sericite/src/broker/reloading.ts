@@ -1,7 +1,10 @@
 import type { Broker, LogLevel } from "@sericite/broker";
+import type { AuditLog } from "../log/audit-log.ts";
 import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
+import { listenerChanges } from "../settings/listener-list.ts";
 import { settingsIn } from "../settings/setting-name.ts";
+import type { Traces } from "./traces.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 
 type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
@@ -10,8 +13,10 @@ type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
 export interface ReloadingOptions {
   readonly broker: Broker;
   readonly log: LogWriter;
-  /** Those that the broker was started with. */
-  readonly settings: BrokerCommandSettings;
+  readonly audit: AuditLog;
+  readonly traces: Traces;
+  /** What the broker was started with. */
+  readonly resolved: ResolvedBrokerSettings;
   /** Reads flags, environment and config file again. Rejects with what is wrong with them. */
   readonly resolveAgain: () => Promise<ResolvedBrokerSettings>;
 }
@@ -28,7 +33,7 @@ export class Reloading {
 
   constructor(options: ReloadingOptions) {
     this.#options = options;
-    this.#settings = options.settings;
+    this.#settings = options.resolved.settings;
   }
 
   /** The command's own settings (`log`, `shutdown`) as they are in force. */
@@ -51,16 +56,19 @@ export class Reloading {
   }
 
   async #runOnce(): Promise<void> {
-    const { broker, log, resolveAgain } = this.#options;
+    const { audit, broker, log, resolveAgain, resolved } = this.#options;
     try {
-      const { settings } = await resolveAgain();
-      const { log: _log, shutdown: _shutdown, ...ofBroker } = settings;
+      const { settings, listeners } = await resolveAgain();
+      const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
+      const takeAudit = audit.prepare(settings.log);
       const { changed, needRestart } = await broker.reconfigure(ofBroker);
+      takeAudit();
       const own = this.#takeOwn(settings);
       const all = [...changed, ...own.changed];
-      const waiting = [...needRestart, ...own.needRestart];
+      const listed = listenerChanges(resolved.listeners, listeners);
+      const waiting = [...needRestart, ...own.needRestart, ...listed];
       log.always("info", "reloaded", {
-        message: `configuration reloaded; changed: ${listed(all)}; waiting for a restart: ${listed(waiting)}`,
+        message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,
         changed: all,
         needRestart: waiting,
       });
@@ -85,12 +93,13 @@ export class Reloading {
     }
     const { format } = this.#settings.log;
     this.#settings = { ...settings, log: { ...settings.log, format } };
+    if (changed.some((path) => path.startsWith("trace."))) this.#options.traces.set(settings.trace);
     this.#options.log.level = settings.log.level as LogLevel;
     return { changed, needRestart };
   }
 }
 
-function listed(paths: readonly string[]): string {
+function namesOf(paths: readonly string[]): string {
   return paths.length === 0 ? "nothing" : paths.join(", ");
 }
 

@@ -2,12 +2,18 @@ import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
 import { resolveSettings } from "../settings/resolve-settings.ts";
 import type { ResolvedSettings } from "../settings/resolve-settings.ts";
+import { readListeners } from "../settings/listener-list.ts";
+import type { ConfiguredListener } from "../settings/listener-list.ts";
+import { portOff } from "../settings/setting-value.ts";
 import { settingFlags } from "../settings/setting-options.ts";
 import { brokerCommandSettings } from "./broker-options.ts";
 import { dataDirectory } from "./durable-settings.ts";
 
 /** All settings of `sericite broker`, with where each comes from. */
-export type ResolvedBrokerSettings = ResolvedSettings<typeof brokerCommandSettings>;
+export interface ResolvedBrokerSettings extends ResolvedSettings<typeof brokerCommandSettings> {
+  /** The list `listeners` of the config file; with it, `listen.port` is off unless it is set. */
+  readonly listeners: readonly ConfiguredListener[];
+}
 
 /**
  * Settings of a broker from flags, environment, config file and defaults. The data directory is an
@@ -23,14 +29,22 @@ export async function resolveBrokerSettings(line: CommandLine): Promise<Resolved
     fileName === undefined || fileName === ""
       ? undefined
       : (await import("../settings/config-file.ts")).readConfigFile(fileName);
+  const problems: string[] = [];
+  const listeners = file?.listeners === undefined ? [] : readListeners(file.listeners, problems);
   const resolved = resolveSettings(brokerCommandSettings, {
     flags: settingFlags(brokerCommandSettings, line),
     environment: process.env,
-    file,
+    file: file && { ...file, problems: [...file.problems, ...problems] },
   });
-  const { store } = resolved.settings;
+  const { listen, store } = resolved.settings;
+  const isPortOff = listeners.length > 0 && resolved.origins.get("listen.port") === "default";
   return {
     ...resolved,
-    settings: { ...resolved.settings, store: { ...store, dataDir: dataDirectory(store) } },
+    settings: {
+      ...resolved.settings,
+      listen: isPortOff ? { ...listen, port: portOff } : listen,
+      store: { ...store, dataDir: dataDirectory(store) },
+    },
+    listeners,
   };
 }

@@ -63,6 +63,14 @@ export function listenTrouble(error: unknown, listen: ListenSettings): Error {
   }
 }
 
+/** What keeps a listener of the list in the config file from opening. @param where  Its place and path. */
+export function listedTrouble(error: unknown, where: string): Error {
+  if (error instanceof UsageError) return new UsageError(error.code, `${where}: ${error.message}`);
+  if (!(error instanceof ConnectionError)) return error as Error;
+  // Without the cause, whose advice is about flags.
+  return new ConnectionError(error.code, `${where}: ${error.message}`);
+}
+
 /**
  * What keeps the store from opening, with what to do about it.
  *

@@ -1,4 +1,15 @@
 import type { SettingTable } from "@sericite/broker";
+import { parseTopicFilter, ProtocolError } from "@sericite/protocol";
+
+function isTraceFilter(text: string): boolean {
+  if (text === "") return true;
+  try {
+    return parseTopicFilter(text).shareName === undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
 
 /** Settings of the command itself; the broker's stand in its own table. */
 export const commandSettings = {
@@ -18,6 +29,40 @@ export const commandSettings = {
       live: false,
       flag: "log-format",
       text: "Form of the log: text for people, json with one object a line for programs, auto is text on a terminal and json elsewhere.",
+    },
+    audit: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "audit",
+      placeholder: "FILE",
+      text: "Where it is written who came, who was refused and why: log for the log itself, else a file that gets JSON lines; SIGHUP opens it anew. Empty: nowhere.",
+    },
+    auditRate: {
+      type: "integer",
+      default: 100,
+      minimum: 0,
+      live: true,
+      text: "Lines of one event of the audit log a second; of those above it the number is told. 0: no bound.",
+    },
+  },
+  trace: {
+    client: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "trace-client",
+      placeholder: "CLIENTID",
+      text: "Log each packet of this client, readable, without passwords and payloads, whatever log.level is; empty: none.",
+    },
+    topic: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "trace-topic",
+      placeholder: "FILTER",
+      text: "Log each PUBLISH, received or sent, whose Topic Name this Topic Filter matches, as trace.client does; with both, each is traced for itself.",
+      expected: (value) => (isTraceFilter(value) ? undefined : "a Topic Filter, and no shared one"),
     },
   },
   shutdown: {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { isAlias, isMap, isScalar, LineCounter, parseDocument } from "yaml";
-import type { Node, YAMLParseError, YAMLWarning } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { Node, YAMLMap, YAMLParseError, YAMLWarning } from "yaml";
 import { usageError } from "../errors.ts";
 
 /** One key of a config file with its value. */
@@ -15,12 +15,25 @@ export interface FileEntry {
   readonly valuePlace: string;
 }
 
+/** One entry of a list of a config file. */
+export interface ListItem {
+  /** `file:line:column`. */
+  readonly place: string;
+  /** Its keys; those of a further level with a point: `tls.key`. */
+  readonly entries: readonly ItemEntry[];
+}
+
+/** One key of an entry of a list, with its value. */
+export type ItemEntry = Omit<FileEntry, "section">;
+
 /** A config file, taken apart and not yet compared with any table. */
 export interface ConfigFile {
   readonly name: string;
   /** Sections with the `file:line:column` of each. */
   readonly sections: ReadonlyMap<string, string>;
   readonly entries: readonly FileEntry[];
+  /** Entries of the list `listeners`; `undefined` where there is none. */
+  readonly listeners?: readonly ListItem[];
   /** What is wrong with its form, each with its place first. */
   readonly problems: readonly string[];
 }
@@ -55,7 +68,12 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
   const entries: FileEntry[] = [];
   const faults = [...document.errors, ...document.warnings];
   const problems = faults.map((fault) => `${placeAt(fault.pos[0])}: ${faultText(fault)}`);
-  const file = { name, sections, entries, problems };
+  const file: ConfigFile & { listeners?: readonly ListItem[] } = {
+    name,
+    sections,
+    entries,
+    problems,
+  };
   // What YAML made of a text that it could not read would only give more to complain about.
   if (faults.some((fault) => fault.code !== "DUPLICATE_KEY")) return file;
 
@@ -68,10 +86,44 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
     return file;
   }
   const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
+  const entriesOf = (map: YAMLMap, prefix: string, offset: number): ItemEntry[] =>
+    map.items.flatMap((pair) => {
+      const keyOffset = (pair.key as Node).range?.[0] ?? offset;
+      const key = prefix + (isScalar(pair.key) ? String(pair.key.value) : "?");
+      const value = resolve(pair.value);
+      if (prefix === "" && isMap(value)) return entriesOf(value, `${key}.`, keyOffset);
+      return {
+        key,
+        value: isScalar(value) ? value.value : value,
+        keyPlace: placeAt(keyOffset),
+        valuePlace: placeOf(pair.value as Node | null, keyOffset),
+      };
+    });
+  const itemsOf = (list: unknown, offset: number): ListItem[] => {
+    if (!isSeq(list)) {
+      problems.push(
+        `${placeOf(list as Node | null, offset)}: listeners is a list: expected entries such as "  - port: 1884"`,
+      );
+      return [];
+    }
+    return list.items.flatMap((node, index) => {
+      const item = resolve(node);
+      const place = placeOf(node as Node | null, offset);
+      if (isMap(item)) return { place, entries: entriesOf(item, "", offset) };
+      problems.push(
+        `${place}: listeners[${index}]: expected keys with values, such as "port: 1884"`,
+      );
+      return [];
+    });
+  };
   for (const section of root.items) {
     const sectionNode = section.key as Node;
     const sectionOffset = sectionNode.range?.[0] ?? 0;
     const sectionName = isScalar(section.key) ? String(section.key.value) : "?";
+    if (sectionName === "listeners") {
+      file.listeners = itemsOf(resolve(section.value), sectionOffset);
+      continue;
+    }
     sections.set(sectionName, placeAt(sectionOffset));
     const keys = resolve(section.value);
     if (keys === null || (isScalar(keys) && keys.value === null)) continue;

@@ -1,4 +1,6 @@
-import type { SettingTable } from "@sericite/broker";
+import type { SettingRow, SettingTable } from "@sericite/broker";
+import { listenerRows } from "./listener-list.ts";
+import type { ConfiguredListener } from "./listener-list.ts";
 import { formatSettingValue } from "./setting-value.ts";
 import type { ResolvedSettings } from "./resolve-settings.ts";
 
@@ -24,6 +26,34 @@ export function printSettings<T extends SettingTable>(
     });
     const width = Math.max(...written.map(([text]) => text.length));
     for (const [text, origin] of written) lines.push(`  ${text.padEnd(width)}  # ${origin}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The list of listeners as it stands in a config file; empty where there is none. Secrets are left out. */
+export function printListeners(listeners: readonly ConfiguredListener[]): string {
+  if (listeners.length === 0) return "";
+  const lines = ["listeners:"];
+  for (const { place, values } of listeners) {
+    lines.push(`  - # ${place}`);
+    let section = "";
+    for (const key of Object.keys(listenerRows) as (keyof typeof listenerRows)[]) {
+      if (!values.has(key)) continue;
+      const row: SettingRow = listenerRows[key];
+      const [first, last] = key.split(".") as [string, string?];
+      if (last !== undefined && first !== section) lines.push(`    ${first}:`);
+      section = first;
+      const text =
+        row.type === "string"
+          ? JSON.stringify(values.get(key))
+          : formatSettingValue(row, values.get(key));
+      const indent = last === undefined ? "    " : "      ";
+      lines.push(
+        row.secret === true
+          ? `${indent}# ${last ?? first}: (hidden)`
+          : `${indent}${last ?? first}: ${text}`,
+      );
+    }
   }
   return `${lines.join("\n")}\n`;
 }

@@ -5,7 +5,7 @@ import { nearestName } from "../options/nearest-name.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { environmentName, environmentPrefix, nearestSetting, settingsIn } from "./setting-name.ts";
 import type { NamedSetting } from "./setting-name.ts";
-import { expectedOf, readSettingValue } from "./setting-value.ts";
+import { expectedOf, readSettingValue, seenValue } from "./setting-value.ts";
 
 /** A setting that was given on the command line. */
 export interface SettingFlag {
@@ -76,7 +76,9 @@ export function resolveSettings<T extends SettingTable>(
       values.set(path, reading.value);
       origins.set(path, origin);
     } else {
-      problems.push(`${origin}: ${path} is ${seen(row, written)}; expected ${reading.expected}`);
+      problems.push(
+        `${origin}: ${path} is ${seenValue(row, written)}; expected ${reading.expected}`,
+      );
     }
   };
 
@@ -195,12 +197,4 @@ function nearestEnvironmentName(
   if (own) return environmentName(own.path);
   const nearest = nearestName(rest(name), known.map(rest));
   return nearest === undefined ? undefined : environmentPrefix + nearest;
-}
-
-/** What was found, for an error text: never a secret. */
-function seen(row: SettingRow, written: unknown): string {
-  if (row.secret) return "not of its type (hidden)";
-  if (written === null || written === undefined) return "empty";
-  if (typeof written === "object") return "a list or a further level";
-  return JSON.stringify(written);
 }

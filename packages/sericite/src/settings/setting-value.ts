@@ -198,3 +198,11 @@ function formatWithUnit(
   const unit = units.find(([, size]) => total % size === 0);
   return unit ? `${total / unit[1]}${unit[0]}` : `${value}${rest}`;
 }
+
+/** What was found, for an error text: never a secret. */
+export function seenValue(row: SettingRow, written: unknown): string {
+  if (row.secret) return "not of its type (hidden)";
+  if (written === null || written === undefined) return "empty";
+  if (typeof written === "object") return "a list or a further level";
+  return JSON.stringify(written);
+}

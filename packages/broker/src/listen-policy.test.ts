@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createBroker } from "./broker.ts";
+import type { Broker } from "./broker.ts";
+import { RawSocket } from "./raw-socket.test-support.ts";
+
+async function answer(port: number, username?: string, password?: string): Promise<string> {
+  const socket = await RawSocket.open(port, 5);
+  const given = password === undefined ? {} : { password: Buffer.from(password) };
+  socket.sendConnect("c", { ...(username === undefined ? {} : { username }), ...given });
+  await socket.until(() => socket.told.length > 0);
+  socket.socket.destroy();
+  return socket.told[0]!;
+}
+
+async function ports(
+  broker: Broker,
+  ...allowed: readonly (boolean | undefined)[]
+): Promise<number[]> {
+  const listeners = allowed.map((allowAnonymous) =>
+    broker.listen({
+      port: 0,
+      ...(allowAnonymous === undefined ? {} : { auth: { allowAnonymous } }),
+    }),
+  );
+  return (await Promise.all(listeners)).map(({ port }) => port);
+}
+
+for (const [name, auth, username, password] of [
+  ["users", { username: "u", password: "p" }, "u", "p"],
+  [
+    "users, and lets others in as well",
+    { username: "u", password: "p", allowAnonymous: true },
+    "u",
+    "p",
+  ],
+  ["no users", {}, "any", "x"],
+] as const) {
+  test(`a listener says on its own whether clients without a username enter, of a broker that has ${name}`, async () => {
+    await using broker = await createBroker({ settings: { auth } });
+    const [plain, open, closed] = await ports(broker, undefined, true, false);
+    const isOpen = !("username" in auth) || "allowAnonymous" in auth;
+    assert.equal(await answer(plain!), isOpen ? "CONNACK 0x00" : "CONNACK 0x87");
+    assert.equal(await answer(open!), "CONNACK 0x00");
+    assert.equal(await answer(closed!), "CONNACK 0x87");
+    assert.equal(await answer(plain!, username, password), "CONNACK 0x00");
+    assert.equal(
+      await answer(closed!, username, password),
+      "username" in auth ? "CONNACK 0x00" : "CONNACK 0x86",
+    );
+  });
+}
+
+test("what a listener says outlives a reconfiguration", async () => {
+  await using broker = await createBroker({ settings: { auth: { username: "u", password: "p" } } });
+  const [open, closed] = await ports(broker, true, false);
+  await broker.reconfigure({ auth: { username: "", password: "" } });
+  assert.equal(await answer(open!), "CONNACK 0x00");
+  assert.equal(await answer(closed!), "CONNACK 0x87");
+  assert.equal(await answer(closed!, "u", "p"), "CONNACK 0x86");
+});
+
+test("a listener that says who may enter may be reached from other machines", async () => {
+  await using broker = await createBroker();
+  await assert.rejects(broker.listen({ host: "0.0.0.0", port: 0 }), {
+    code: "ERR_ANONYMOUS_BEYOND_LOOPBACK",
+  });
+  const auth = { allowAnonymous: false };
+  const { port } = await broker.listen({ host: "0.0.0.0", port: 0, auth });
+  assert.equal(await answer(port), "CONNACK 0x87");
+  await broker.reconfigure({});
+});
+
+test("a listener cannot say who may enter where the program's authenticator decides alone", async () => {
+  await using broker = await createBroker({ authenticator: () => true });
+  await assert.rejects(broker.listen({ port: 0, auth: { allowAnonymous: true } }), {
+    code: "ERR_USAGE",
+  });
+});
+
+test("a listener closes what comes above its connections, and takes others when there is room; other listeners do not count", async () => {
+  await using broker = await createBroker();
+  const { port } = await broker.listen({ port: 0, limits: { connections: 1 } });
+  const other = await broker.listen({ port: 0 });
+  const first = await RawSocket.connect(port, "first");
+  const second = await RawSocket.open(port, 5);
+  second.sendConnect("second");
+  assert.deepEqual(await second.untilClosed(), ["CLOSED"]);
+  (await RawSocket.connect(other.port, "third")).destroy();
+  first.destroy();
+  while (broker.gauges.connections > 0) await new Promise(setImmediate);
+  (await RawSocket.connect(port, "fourth")).destroy();
+});

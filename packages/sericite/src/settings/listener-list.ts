@@ -1,0 +1,199 @@
+import { brokerSettings } from "@sericite/broker";
+import type { ListenOptions, SettingRow } from "@sericite/broker";
+import { nearestName } from "../options/nearest-name.ts";
+import type { ListItem } from "./config-file.ts";
+import { readSettingValue, seenValue } from "./setting-value.ts";
+
+const { auth, limits, listen, proxy, tls, websocket } = brokerSettings;
+
+/** Keys of one entry of the list `listeners` in a config file. A key with a point stands a level deeper. */
+export const listenerRows = {
+  transport: {
+    type: "choice",
+    default: "tcp",
+    choices: ["tcp", "tls", "ws", "wss", "unix"],
+    live: false,
+    text: "What is spoken below MQTT.",
+  },
+  host: { ...listen.host, emptyMeans: "`listen.host`" },
+  port: {
+    type: "port",
+    default: -1,
+    minimum: 0,
+    live: false,
+    text: "Port; 0 picks a free one. Left out: the one by custom, 1883, 8883, 8083 or 8084.",
+  },
+  path: {
+    type: "string",
+    default: "",
+    live: false,
+    text: "Of unix: path of the socket. Of ws and wss: path that clients ask for, in place of websocket.path.",
+  },
+  mode: { ...listen.unixMode, text: "Of unix: permissions of the socket, octal." },
+  "tls.certificate": tls.certificate,
+  "tls.key": tls.key,
+  "tls.keyPassphrase": tls.keyPassphrase,
+  "tls.ca": tls.ca,
+  "tls.crl": tls.crl,
+  "tls.minimumVersion": tls.minimumVersion,
+  "tls.requestCertificate": tls.requestCertificate,
+  "websocket.origins": websocket.origins,
+  "websocket.requireSubprotocol": websocket.requireSubprotocol,
+  "websocket.maximumMessageSize": websocket.maximumMessageSize,
+  "proxy.protocol": proxy.protocol,
+  "proxy.trusted": proxy.trusted,
+  "auth.allowAnonymous": {
+    ...auth.allowAnonymous,
+    text: "Whether clients without username and password may enter here.",
+  },
+  "limits.connections": {
+    ...limits.connections,
+    text: "Connections of this listener at once; more are closed. 0: no bound of its own.",
+  },
+} as const satisfies Readonly<Record<string, SettingRow>>;
+
+/** A key of `listenerRows`. */
+export type ListenerKey = keyof typeof listenerRows;
+
+/** One entry of the list, read and checked on its own. */
+export interface ConfiguredListener {
+  /** `file:line:column`. */
+  readonly place: string;
+  /** What is written there, by key; what is left out is as the settings say. */
+  readonly values: ReadonlyMap<ListenerKey, unknown>;
+  readonly options: Exclude<ListenOptions, { readonly server: unknown }>;
+}
+
+/** Which transports take the keys that not all of them take, by the first part of the key. */
+const takers: Readonly<Record<string, readonly string[]>> = {
+  host: ["tcp", "tls", "ws", "wss"],
+  port: ["tcp", "tls", "ws", "wss"],
+  path: ["unix", "ws", "wss"],
+  mode: ["unix"],
+  tls: ["tls", "wss"],
+  websocket: ["ws", "wss"],
+};
+
+/**
+ * Reads the list `listeners`.
+ *
+ * @param problems  Gets what is wrong, each with its place and the path of the key: `listeners[1].port`.
+ */
+export function readListeners(
+  items: readonly ListItem[],
+  problems: string[],
+): ConfiguredListener[] {
+  return items.map((item, index) => readListener(item, `listeners[${index}]`, problems));
+}
+
+function readListener(item: ListItem, path: string, problems: string[]): ConfiguredListener {
+  const values = new Map<ListenerKey, unknown>();
+  const places = new Map<ListenerKey, string>();
+  for (const { key, value, keyPlace, valuePlace } of item.entries) {
+    if (!Object.hasOwn(listenerRows, key)) {
+      const keys = Object.keys(listenerRows);
+      const nearest = nearestName(key, keys);
+      const hint =
+        nearest === undefined ? `there are ${keys.join(", ")}` : `did you mean ${nearest}?`;
+      problems.push(`${keyPlace}: there is no ${path}.${key}; ${hint}`);
+      continue;
+    }
+    const row: SettingRow = listenerRows[key as ListenerKey];
+    const reading = readSettingValue(row, value);
+    const isOff = key === "port" && reading.ok && reading.value === -1;
+    if (!reading.ok || isOff) {
+      const expected = reading.ok
+        ? "a port 0 to 65535; leave the listener out to have none"
+        : reading.expected;
+      problems.push(
+        `${valuePlace}: ${path}.${key} is ${seenValue(row, value)}; expected ${expected}`,
+      );
+    } else values.set(key as ListenerKey, reading.value);
+    places.set(key as ListenerKey, keyPlace);
+  }
+  const transport = (values.get("transport") ?? "tcp") as string;
+  for (const [key, place] of places) {
+    const taken = takers[key.split(".")[0]!];
+    if (taken !== undefined && !taken.includes(transport))
+      problems.push(
+        `${place}: ${path}.${key} is for ${taken.join(", ")}, and this one is ${transport}`,
+      );
+  }
+  if (transport === "unix" && !values.has("path"))
+    problems.push(`${item.place}: ${path}.path is missing: a Unix socket needs a path`);
+  return { place: item.place, values, options: optionsOf(values, transport) };
+}
+
+function optionsOf(
+  values: ReadonlyMap<ListenerKey, unknown>,
+  transport: string,
+): ConfiguredListener["options"] {
+  const given = (names: Readonly<Record<string, ListenerKey>>): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(names)
+        .filter(([, key]) => values.has(key))
+        .map(([name, key]) => [name, values.get(key)]),
+    );
+  const within = (name: string, part: Record<string, unknown>): Record<string, unknown> =>
+    Object.keys(part).length === 0 ? {} : { [name]: part };
+  const listed = (key: ListenerKey): string[] =>
+    String(values.get(key) ?? "")
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== "");
+  const hasProxy = values.has("proxy.protocol") || values.has("proxy.trusted");
+  const all = {
+    ...(transport === "unix"
+      ? given({ path: "path", mode: "mode" })
+      : given({ host: "host", port: "port" })),
+    ...within("auth", given({ allowAnonymous: "auth.allowAnonymous" })),
+    ...within("limits", given({ connections: "limits.connections" })),
+    ...(hasProxy && {
+      proxy: { protocol: values.get("proxy.protocol") === true, trusted: listed("proxy.trusted") },
+    }),
+  };
+  const secure = {
+    ...within(
+      "tlsFiles",
+      given({
+        certificate: "tls.certificate",
+        key: "tls.key",
+        keyPassphrase: "tls.keyPassphrase",
+        ca: "tls.ca",
+        crl: "tls.crl",
+        minimumVersion: "tls.minimumVersion",
+      }),
+    ),
+    ...given({ requestCertificate: "tls.requestCertificate" }),
+  };
+  if (transport === "tcp" || transport === "unix") return { transport, ...all };
+  if (transport === "tls") return { transport, ...all, ...secure };
+  return {
+    transport: "websocket",
+    ...all,
+    ...given({
+      path: "path",
+      requiresSubprotocol: "websocket.requireSubprotocol",
+      maximumMessageSize: "websocket.maximumMessageSize",
+    }),
+    ...(values.has("websocket.origins") && { origins: listed("websocket.origins") }),
+    ...(transport === "wss" ? { secure: true, ...secure } : {}),
+  };
+}
+
+/**
+ * Compares the lists of two readings of a config file.
+ *
+ * @returns paths of what differs; all of it waits for a restart.
+ */
+export function listenerChanges(
+  before: readonly ConfiguredListener[],
+  after: readonly ConfiguredListener[],
+): string[] {
+  if (before.length !== after.length) return ["listeners"];
+  return after.flatMap((listener, index) =>
+    (Object.keys(listenerRows) as ListenerKey[])
+      .filter((key) => listener.values.get(key) !== before[index]!.values.get(key))
+      .map((key) => `listeners[${index}].${key}`),
+  );
+}
