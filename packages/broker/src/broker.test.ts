@@ -396,7 +396,7 @@ test("options, hooks and events that do not exist are refused by name", async ()
   );
   await assert.rejects(
     createBroker({ hooks: { authorisePublish: () => false } as object }),
-    /hooks: there is no authorisePublish; there are authorizePublish, /,
+    /hooks: there is no authorisePublish; there are authorizeConnection, /,
   );
   await assert.rejects(createBroker({ hooks: [{}, { onPublish: () => false } as object] }), {
     code: "ERR_USAGE",

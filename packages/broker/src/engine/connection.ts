@@ -15,6 +15,7 @@ import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
 import type { Rights } from "./ports.ts";
+import { tellSent } from "./packet-events.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
 import type { Session } from "./session.ts";
@@ -107,6 +108,10 @@ export class Connection implements LinkHandler, ClientIdentity {
     const engine = this.engine;
     engine.enter();
     engine.counters.bytesReceived += end - start;
+    if (engine.events.has("bytesReceived")) {
+      const { clientId, peer } = this;
+      engine.events.emit("bytesReceived", { clientId, peer, byteCount: end - start });
+    }
     this.#lastReceivedAt = engine.now;
     if (!this.isAlive) return; // [MQTT5-3.1.4-6] [MQTT3-3.1.4-5]
     this.intake.take(bytes, start, end);
@@ -216,6 +221,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
+    if (this.engine.events.has("packetSent")) tellSent(this);
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
     const timeout = this.engine.settings.session.slowConsumerTimeout;

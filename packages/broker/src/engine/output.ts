@@ -34,6 +34,15 @@ export class Output {
     this.#end = end;
   }
 
+  /** Shows what was not flushed, range by range. Each range holds whole packets. */
+  forEachRange(visit: (bytes: Uint8Array, start: number, end: number) => void): void {
+    const ends = this.#earlierEnds;
+    this.#earlierBytes?.forEach((bytes, index) =>
+      visit(bytes, ends![2 * index]!, ends![2 * index + 1]!),
+    );
+    if (this.#end > this.#start) visit(this.#bytes, this.#start, this.#end);
+  }
+
   /** Forgets what was not flushed. */
   clear(): void {
     this.#isKept = false;
