@@ -25,6 +25,7 @@ const sections = {
   sys: "What the broker tells of itself under `$SYS/`.",
   limits: "Bounds of the broker as a whole.",
   log: "The log of the command.",
+  trace: "Packets of one client or topic in the log: see [Operation](OPERATION.md#traces).",
   shutdown: "The end of the command.",
 };
 

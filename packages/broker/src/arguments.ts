@@ -1,5 +1,6 @@
-import { UsageError } from "@sericite/protocol";
-import type { QoS } from "@sericite/protocol";
+import { parseTopicFilter, UsageError } from "@sericite/protocol";
+import type { QoS, TopicFilter } from "@sericite/protocol";
+import type { TraceOptions } from "./engine/packet-trace.ts";
 import { banKinds } from "./engine/bans.ts";
 import { eventNames } from "./engine/events.ts";
 import { hookNames } from "./engine/hooks.ts";
@@ -62,6 +63,29 @@ export function checkBan(kind: string, value: unknown, expiresInMs: unknown): vo
     throw new UsageError("ERR_USAGE", `a ban's ${kind} is empty or no text`);
   if (!(typeof expiresInMs === "number" && expiresInMs > 0))
     throw new UsageError("ERR_USAGE", `expiresInMs is ${String(expiresInMs)}, expected above 0`);
+}
+
+/** @throws UsageError ERR_USAGE, ERR_TOPIC_FILTER where nothing could be traced by it. */
+export function checkTrace(options: TraceOptions): void {
+  checkNames("trace", options, ["clientId", "topicFilter"]);
+  const { clientId, topicFilter } = options;
+  if (clientId === undefined && topicFilter === undefined)
+    throw new UsageError("ERR_USAGE", "trace: expected clientId, topicFilter, or both");
+  if (topicFilter === undefined) return;
+  const { shareName } = traceFilter(topicFilter);
+  if (shareName !== undefined)
+    throw new UsageError(
+      "ERR_TOPIC_FILTER",
+      `${topicFilter}: expected a filter that is not shared`,
+    );
+}
+
+function traceFilter(topicFilter: string): TopicFilter {
+  try {
+    return parseTopicFilter(topicFilter);
+  } catch (cause) {
+    throw new UsageError("ERR_TOPIC_FILTER", (cause as Error).message, { cause });
+  }
 }
 
 function checkNames(where: string, given: object, known: readonly string[]): void {

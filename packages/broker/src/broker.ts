@@ -10,7 +10,13 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
-import { checkBan, checkBrokerOptions, checkEventName, checkPublish } from "./arguments.ts";
+import {
+  checkBan,
+  checkBrokerOptions,
+  checkEventName,
+  checkPublish,
+  checkTrace,
+} from "./arguments.ts";
 import { ConfiguredAcl } from "./auth/acl-configured.ts";
 import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { autoSubscriptionsOf } from "./engine/auto-subscribe.ts";
@@ -23,6 +29,7 @@ import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
 import { Engine } from "./engine/engine.ts";
 import type { EventListener, EventName } from "./engine/events.ts";
+import type { TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
@@ -433,6 +440,26 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
+   * Tells of each packet of one client, or of one Topic Filter, until it is disposed: readable, without
+   * passwords and payloads. Without `listener` it goes to the log, as `packet`.
+   *
+   * ```ts
+   * using trace = broker.trace({ clientId: "pump-7" }, ({ direction, packet }) => console.log(direction, packet));
+   * ```
+   *
+   * @throws UsageError ERR_USAGE where neither is given; ERR_TOPIC_FILTER for a Topic Filter that is none.
+   */
+  trace(options: TraceOptions, listener?: TraceListener): Disposable & { remove(): void } {
+    checkTrace(options);
+    const engine = this.#engine;
+    const remove = engine.startTrace(
+      options,
+      listener ?? ((traced) => engine.log.write("info", "packet", { ...traced })),
+    );
+    return { remove, [Symbol.dispose]: remove };
+  }
+
+  /**
    * Puts other settings in force: all of them are checked, then all or none taken; no connection
    * drops. The files of certificates, users and access rules are read again each time, also where
    * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
@@ -458,7 +485,7 @@ export class Broker implements AsyncDisposable {
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
-    this.#engine.sys.reschedule();
+    this.#engine.settingsChanged();
     return { changed, needRestart };
   }
 

@@ -25,6 +25,7 @@ export type { BanInfo } from "./engine/bans.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
+export type { TracedPacket, TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 export { dropReasons } from "./engine/drop-reasons.ts";
 export type { DropReason } from "./engine/drop-reasons.ts";
 export type { EventListener, EventName, Events } from "./engine/events.ts";

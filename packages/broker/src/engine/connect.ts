@@ -6,6 +6,7 @@ import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Admission, Authentication, Claim, Position } from "./ports.ts";
 import { mayPublishTo } from "./limits.ts";
+import { PublishRate } from "./publish-rate.ts";
 import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
@@ -318,6 +319,7 @@ function acceptConnection(
     settings.mqtt.topicAliasOutboundMaximum,
   );
   if (aliases > 0) connection.outboundAliases = new TopicAliasOutbound(aliases);
+  connection.rate = PublishRate.of(connection);
   connection.open();
   if (session.outbound !== undefined) session.outbound.rewind();
   // [MQTT5-3.1.4-5] [MQTT3-3.1.4-4]

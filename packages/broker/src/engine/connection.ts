@@ -14,6 +14,7 @@ import type { ConnectionGroup, Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
+import type { PublishRate } from "./publish-rate.ts";
 import type { Rights } from "./ports.ts";
 import { tellSent } from "./packet-events.ts";
 import { Sender } from "./sender.ts";
@@ -52,6 +53,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   session: Session | undefined;
   /** Epoch of the session when this connection took it; a lower one than the session's has no effect. */
   epoch = 0;
+  /** `undefined`: what it publishes is not limited. */
+  rate: PublishRate | undefined;
   /** Seconds; 0: none. */
   keepAlive = 0;
   /** Bytes; the largest packet that the client takes. */
@@ -222,6 +225,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
     if (this.engine.events.has("packetSent")) tellSent(this);
+    if (this.engine.trace !== undefined) this.engine.trace.sent(this, this.sender.output.whole());
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
     const timeout = this.engine.settings.session.slowConsumerTimeout;

@@ -21,6 +21,12 @@ export const counterTable = {
     text: "CONNECTs refused because their Username had limits.connectionsPerUser connections (0x97).",
   },
   flappingBans: { text: "Client Identifiers banned because they connected too often." },
+  ratePauses: {
+    text: "Pauses of clients that published more than limits.messageRate or limits.byteRate.",
+  },
+  rateDisconnects: {
+    text: "Connections ended because the client published more than it may (0x96).",
+  },
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },

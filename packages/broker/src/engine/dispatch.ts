@@ -24,6 +24,8 @@ export function dispatch(connection: Connection, packetType: number): void {
 }
 
 function handlePacket(connection: Connection, packetType: number): void {
+  if (connection.engine.trace !== undefined)
+    connection.engine.trace.received(connection, packetType);
   if (connection.state !== "open") return dispatchFirst(connection, packetType);
   const parser = connection.parser;
   switch (packetType) {

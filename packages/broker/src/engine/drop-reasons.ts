@@ -13,6 +13,8 @@ export const dropReasons = {
   "rewrite-failed": "A rewrite rule made no valid Topic Name of the one that the publisher gave.",
   "hook-refused": "A hook refused the message.",
   "payload-format": "The payload is marked as UTF-8 and is not (mqtt.checkPayloadFormat).",
+  "rate-exceeded":
+    "The publisher was above limits.messageRate or limits.byteRate (limits.rateExceeded drop).",
   "delayed-full":
     "The message may not be delayed: delayed.maximumMessages, maximumBytes or maximumDelay.",
   "session-ended": "The session ended with the message still waiting.",

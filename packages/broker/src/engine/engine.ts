@@ -27,10 +27,13 @@ import type { Hooks } from "./hooks.ts";
 import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
+import { PacketTrace } from "./packet-trace.ts";
+import type { TraceListener, TraceOptions } from "./packet-trace.ts";
 import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./ports.ts";
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import { PublishRate } from "./publish-rate.ts";
 import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
 import { RetainedSweep } from "./retained-sweep.ts";
@@ -136,6 +139,8 @@ export class Engine {
   /** Of the software. */
   readonly version: string;
   readonly connections = new Set<Connection>();
+  /** `undefined` while nothing is traced. */
+  trace: PacketTrace | undefined;
   /** New connections are refused and old ones told to leave. */
   isDraining = false;
 
@@ -540,6 +545,14 @@ export class Engine {
     this.log.write("warn", "messages-dropped", { reason, clientId, count });
   }
 
+  /** Other settings are in force: what connections keep of them is made anew. */
+  settingsChanged(): void {
+    this.enter();
+    this.sys.reschedule();
+    for (const connection of this.connections)
+      if (connection.state === "open") connection.rate = PublishRate.of(connection);
+  }
+
   /** A client met a limit. @param limit  Path of the setting. */
   limitReached(limit: string, { clientId, username, peer }: Connection): void {
     this.#limitLog.write(limit, this.now, {
@@ -547,6 +560,19 @@ export class Engine {
       username,
       address: peer.address,
     });
+  }
+
+  /** Tells `listener` of packets. @returns what ends that. */
+  startTrace(options: TraceOptions, listener: TraceListener): () => void {
+    const trace = (this.trace ??= new PacketTrace((error) => {
+      this.counters.listenerErrors++;
+      this.log.write("error", "listener-failed", { listener: "trace", error: messageOf(error) });
+    }));
+    const end = trace.add(options, listener);
+    return () => {
+      end();
+      if (trace.isEmpty && this.trace === trace) this.trace = undefined;
+    };
   }
 
   /** Something of our own went wrong while a client was served. */

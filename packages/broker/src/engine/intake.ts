@@ -91,6 +91,7 @@ export class Intake {
           connection.engine.nextTurn(this.#goOn);
           break;
         }
+        if (connection.rate !== undefined && !connection.isParked) connection.rate.pauseIfOver();
         const goesOn =
           this.#held !== undefined && !connection.isParked ? this.#runHeld() : this.#runLive();
         if (!goesOn) break;

@@ -34,15 +34,6 @@ export class Output {
     this.#end = end;
   }
 
-  /** Shows what was not flushed, range by range. Each range holds whole packets. */
-  forEachRange(visit: (bytes: Uint8Array, start: number, end: number) => void): void {
-    const ends = this.#earlierEnds;
-    this.#earlierBytes?.forEach((bytes, index) =>
-      visit(bytes, ends![2 * index]!, ends![2 * index + 1]!),
-    );
-    if (this.#end > this.#start) visit(this.#bytes, this.#start, this.#end);
-  }
-
   /** Forgets what was not flushed. */
   clear(): void {
     this.#isKept = false;
@@ -69,6 +60,12 @@ export class Output {
     this.clear();
     this.append(bytes, 0, bytes.length);
     this.#isKept = true;
+  }
+
+  /** All of it in one piece, which must not be changed; it is still to be flushed. */
+  whole(): Uint8Array {
+    this.keep();
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   /** Hands everything to `link` in one write. @returns what `Link.write` said. */

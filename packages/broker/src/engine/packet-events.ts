@@ -42,18 +42,16 @@ export function tellSent(connection: Connection): void {
     maximumPacketSize: LARGEST,
     topicNames: engine.topicNames,
   });
-  // Ranges end where packets end.
-  connection.sender.output.forEachRange((bytes, start, end) => {
-    parser.push(bytes, start, end);
-    while (parser.next() !== 0) {
-      engine.events.emit("packetSent", {
-        clientId,
-        peer,
-        packet: withoutSecrets(parser.packet()),
-        packetSize: parser.end - parser.start,
-      });
-    }
-  });
+  const bytes = connection.sender.output.whole();
+  parser.push(bytes, 0, bytes.length);
+  while (parser.next() !== 0) {
+    engine.events.emit("packetSent", {
+      clientId,
+      peer,
+      packet: withoutSecrets(parser.packet()),
+      packetSize: parser.end - parser.start,
+    });
+  }
 }
 
 /** Of CONNECT, what it says itself: the connection has no name yet. */

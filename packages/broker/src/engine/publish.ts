@@ -79,6 +79,16 @@ export function handlePublish(connection: Connection): void {
   topic = result ?? topic;
   const message = messageOf(connection, topic, qos, (first & 1) !== 0);
   message.delay = delay;
+  if (connection.rate !== undefined && !connection.rate.takes(parser.end - parser.start)) {
+    if (!connection.isAlive) return;
+    return refusePublish(
+      connection,
+      message,
+      packetIdentifier,
+      "rate-exceeded",
+      ReasonCode.quotaExceeded,
+    );
+  }
   if (result === undefined) {
     return refusePublish(
       connection,

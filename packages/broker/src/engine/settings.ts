@@ -374,6 +374,27 @@ export const engineSettings = {
       live: true,
       text: "Time for which a Client Identifier that connects too often is banned.",
     },
+    messageRate: {
+      type: "integer",
+      default: 0,
+      minimum: 0,
+      live: true,
+      text: "PUBLISH packets of one client in a second. 0: no limit.",
+    },
+    byteRate: {
+      type: "bytes",
+      default: 0,
+      minimum: 0,
+      live: true,
+      text: "Bytes of PUBLISH packets of one client in a second. 0: no limit.",
+    },
+    rateExceeded: {
+      type: "choice",
+      default: "wait",
+      choices: ["wait", "drop", "disconnect"],
+      live: true,
+      text: "What becomes of a client that publishes faster: it waits, its message is dropped, or it is disconnected.",
+    },
     topicLevels: {
       type: "integer",
       default: 128,

@@ -115,6 +115,11 @@ export class TopicAliasOutbound {
     return this.#give(topicName, index + 1);
   }
 
+  /** What an alias stands for at present; `undefined` where it was not given out. */
+  nameOf(topicAlias: number): string | undefined {
+    return this.#names?.[topicAlias - 1];
+  }
+
   #give(topicName: string, topicAlias: number): number {
     this.#aliases!.set(topicName, topicAlias);
     this.#isNew = true;

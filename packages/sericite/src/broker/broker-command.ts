@@ -19,6 +19,7 @@ import { onReloadSignal, Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
+import { Traces } from "./traces.ts";
 import { closeTrouble, listedTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
 
 /** Time beyond the drain's deadline after which the process ends without it. Milliseconds. */
@@ -47,7 +48,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
-    const { log: _log, shutdown: _shutdown, ...ofBroker } = resolved.settings;
+    const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = resolved.settings;
     checkListeners(
       ofBroker,
       resolved.listeners.map(({ options }) => options),
@@ -82,7 +83,7 @@ async function serve(
   anonymous: boolean,
   resolveAgain: () => Promise<ResolvedBrokerSettings>,
 ): Promise<number> {
-  const { log: logSettings, shutdown: _shutdown, ...ofBroker } = resolved.settings;
+  const { log: logSettings, shutdown: _shutdown, trace, ...ofBroker } = resolved.settings;
   const log = new LogWriter(
     new LogSink(1),
     logSettings.level as "info",
@@ -94,10 +95,12 @@ async function serve(
   });
 
   const broker = await openBroker({ settings: ofBroker, log });
+  const traces = new Traces(broker, log);
+  traces.set(trace);
   announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
-  const reloading = new Reloading({ broker, log, resolveAgain, resolved });
+  const reloading = new Reloading({ broker, log, traces, resolveAgain, resolved });
   const stopReloading = onReloadSignal(() => void reloading.run());
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {

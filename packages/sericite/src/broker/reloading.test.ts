@@ -53,3 +53,19 @@ test(
     assert.doesNotMatch(stdout.toString(), /pass-/);
   },
 );
+
+test("--trace-client logs each packet of the client, whatever the level of the log", async () => {
+  const { command, port } = await startBroker(["--trace-client", "pump", "--log-level", "warn"]);
+  const url = `mqtt://127.0.0.1:${port}`;
+  await (await connect(url, { clientId: "pump", password: "hunter2", username: "u" })).disconnect();
+  await (await connect(url, { clientId: "other" })).disconnect();
+  await command.output(/DISCONNECT/);
+  const { stdout } = await command.stop();
+  const lines = stdout
+    .toString()
+    .split("\n")
+    .filter((line) => line.includes('"packet"'));
+  assert.equal(lines.length, 3, lines.join("\n"));
+  assert.match(lines[0]!, /"direction":"received","clientId":"pump",.*CONNECT .*\(hidden\)/);
+  assert.doesNotMatch(stdout.toString(), /hunter2/);
+});

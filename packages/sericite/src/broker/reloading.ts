@@ -3,6 +3,7 @@ import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
 import { listenerChanges } from "../settings/listener-list.ts";
 import { settingsIn } from "../settings/setting-name.ts";
+import type { Traces } from "./traces.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 
 type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
@@ -11,6 +12,7 @@ type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
 export interface ReloadingOptions {
   readonly broker: Broker;
   readonly log: LogWriter;
+  readonly traces: Traces;
   /** What the broker was started with. */
   readonly resolved: ResolvedBrokerSettings;
   /** Reads flags, environment and config file again. Rejects with what is wrong with them. */
@@ -55,7 +57,7 @@ export class Reloading {
     const { broker, log, resolveAgain, resolved } = this.#options;
     try {
       const { settings, listeners } = await resolveAgain();
-      const { log: _log, shutdown: _shutdown, ...ofBroker } = settings;
+      const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
       const { changed, needRestart } = await broker.reconfigure(ofBroker);
       const own = this.#takeOwn(settings);
       const all = [...changed, ...own.changed];
@@ -87,6 +89,7 @@ export class Reloading {
     }
     const { format } = this.#settings.log;
     this.#settings = { ...settings, log: { ...settings.log, format } };
+    if (changed.some((path) => path.startsWith("trace."))) this.#options.traces.set(settings.trace);
     this.#options.log.level = settings.log.level as LogLevel;
     return { changed, needRestart };
   }

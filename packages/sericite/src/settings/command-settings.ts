@@ -1,4 +1,15 @@
 import type { SettingTable } from "@sericite/broker";
+import { parseTopicFilter, ProtocolError } from "@sericite/protocol";
+
+function isTraceFilter(text: string): boolean {
+  if (text === "") return true;
+  try {
+    return parseTopicFilter(text).shareName === undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
 
 /** Settings of the command itself; the broker's stand in its own table. */
 export const commandSettings = {
@@ -18,6 +29,25 @@ export const commandSettings = {
       live: false,
       flag: "log-format",
       text: "Form of the log: text for people, json with one object a line for programs, auto is text on a terminal and json elsewhere.",
+    },
+  },
+  trace: {
+    client: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "trace-client",
+      placeholder: "CLIENTID",
+      text: "Log each packet of this client, readable, without passwords and payloads, whatever log.level is; empty: none.",
+    },
+    topic: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "trace-topic",
+      placeholder: "FILTER",
+      text: "Log each PUBLISH, received or sent, whose Topic Name this Topic Filter matches, as trace.client does; with both, each is traced for itself.",
+      expected: (value) => (isTraceFilter(value) ? undefined : "a Topic Filter, and no shared one"),
     },
   },
   shutdown: {
