@@ -161,6 +161,7 @@ export class Broker implements AsyncDisposable {
     const { anonymity } = entry;
     const reception: Reception = {
       accept: (link, group) => engine.accept(link, false, group),
+      refused: (refusal) => engine.events.emit("connectionRefused", refusal),
       note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
       decide: (allowsAnonymous) => {
         engine.authenticator = entry.decide(allowsAnonymous) ?? engine.authenticator;

@@ -148,6 +148,8 @@ export interface Reception {
   accept(link: Link, group: ConnectionGroup | undefined): LinkHandler;
   /** Who may come in by a listener that says so on its own. @throws UsageError where that cannot be. */
   decide(allowsAnonymous: boolean): void;
+  /** A connection ended before it was a link. */
+  refused(refusal: Omit<Refusal, "cause">): void;
   /** A client came in by such a listener. */
   note(peer: Peer, allowsAnonymous: boolean): void;
 }
@@ -327,6 +329,7 @@ export class Listening {
       ...refusal,
       ...(cause && { error: cause.message }),
     });
+    this.#reception.refused(refusal);
   };
 
   #securityOf({ tls, tlsFiles, requestCertificate }: ListenTls, settings: Settings): Security {

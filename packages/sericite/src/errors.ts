@@ -11,6 +11,7 @@ export const commandErrorCodes = {
   ERR_CONFIG_FILE: "The config file cannot be read.",
   ERR_TABLE: "Two parts describe the same section of the configuration.",
   ERR_EXPOSED: "The broker would be reachable from other machines, and nothing says who may enter.",
+  ERR_AUDIT_FILE: "The file of the audit log cannot be opened.",
   ERR_NO_LISTENER: "Every listener is switched off.",
   ERR_ADDRESS_IN_USE: "Another process listens on the address already.",
   ERR_ADDRESS_FORBIDDEN: "The system does not let this user listen on the port.",

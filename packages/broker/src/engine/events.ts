@@ -28,6 +28,14 @@ export interface Events {
     reasonCode: number;
     reason: string;
   };
+  /** It ended before it was a client: in a PROXY header, a TLS handshake or an HTTP upgrade. */
+  connectionRefused: {
+    listener: string;
+    /** See `refusalReasons`. */
+    reason: string;
+    address: string | undefined;
+    port: number | undefined;
+  };
   sessionStarted: { clientId: string };
   sessionEnded: { clientId: string; reason: string };
   subscribed: { clientId: string; topicFilter: string; qos: QoS };
@@ -77,6 +85,7 @@ export const eventNames: readonly EventName[] = [
   "clientConnected",
   "clientDisconnected",
   "clientRefused",
+  "connectionRefused",
   "sessionStarted",
   "sessionEnded",
   "subscribed",

@@ -3,6 +3,7 @@ import type { Broker, BrokerOptions, Durability, Listener } from "@sericite/brok
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import { ExitCode } from "../exit-code.ts";
+import { AuditLog } from "../log/audit-log.ts";
 import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
 import { renderHelp } from "../options/help.ts";
@@ -94,13 +95,16 @@ async function serve(
     void log.exit(ExitCode.failure);
   });
 
+  const audit = new AuditLog(log);
+  audit.prepare(logSettings)();
   const broker = await openBroker({ settings: ofBroker, log });
+  audit.listen(broker);
   const traces = new Traces(broker, log);
   traces.set(trace);
   announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
-  const reloading = new Reloading({ broker, log, traces, resolveAgain, resolved });
+  const reloading = new Reloading({ broker, log, audit, traces, resolveAgain, resolved });
   const stopReloading = onReloadSignal(() => void reloading.run());
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
@@ -120,6 +124,7 @@ async function serve(
   } catch (error) {
     throw closeTrouble(error);
   }
+  await audit.end();
   log.write("info", "stopped", {});
   return log.exit(ExitCode.ok);
 }

@@ -1,4 +1,5 @@
 import type { Broker, LogLevel } from "@sericite/broker";
+import type { AuditLog } from "../log/audit-log.ts";
 import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
 import { listenerChanges } from "../settings/listener-list.ts";
@@ -12,6 +13,7 @@ type BrokerCommandSettings = ResolvedBrokerSettings["settings"];
 export interface ReloadingOptions {
   readonly broker: Broker;
   readonly log: LogWriter;
+  readonly audit: AuditLog;
   readonly traces: Traces;
   /** What the broker was started with. */
   readonly resolved: ResolvedBrokerSettings;
@@ -54,11 +56,13 @@ export class Reloading {
   }
 
   async #runOnce(): Promise<void> {
-    const { broker, log, resolveAgain, resolved } = this.#options;
+    const { audit, broker, log, resolveAgain, resolved } = this.#options;
     try {
       const { settings, listeners } = await resolveAgain();
       const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
+      const takeAudit = audit.prepare(settings.log);
       const { changed, needRestart } = await broker.reconfigure(ofBroker);
+      takeAudit();
       const own = this.#takeOwn(settings);
       const all = [...changed, ...own.changed];
       const listed = listenerChanges(resolved.listeners, listeners);

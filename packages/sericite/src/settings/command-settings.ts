@@ -30,6 +30,21 @@ export const commandSettings = {
       flag: "log-format",
       text: "Form of the log: text for people, json with one object a line for programs, auto is text on a terminal and json elsewhere.",
     },
+    audit: {
+      type: "string",
+      default: "",
+      live: true,
+      flag: "audit",
+      placeholder: "FILE",
+      text: "Where it is written who came, who was refused and why: log for the log itself, else a file that gets JSON lines; SIGHUP opens it anew. Empty: nowhere.",
+    },
+    auditRate: {
+      type: "integer",
+      default: 100,
+      minimum: 0,
+      live: true,
+      text: "Lines of one event of the audit log a second; of those above it the number is told. 0: no bound.",
+    },
   },
   trace: {
     client: {
