@@ -33,6 +33,7 @@ import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./port
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import { Overload } from "./overload.ts";
 import { PublishRate } from "./publish-rate.ts";
 import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
@@ -133,6 +134,7 @@ export class Engine {
   readonly timeMarks = new TimeMarks(this);
   readonly bans = new Bans(this);
   readonly entryLimits = new EntryLimits(this);
+  readonly overload = new Overload(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
@@ -396,14 +398,14 @@ export class Engine {
     for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
   }
 
-  /** Stops reading from a publisher until the store keeps up; for `limits.holdTimeout` at most. */
+  /** Stops reading from a publisher until the store keeps up and no overload holds it; for `limits.holdTimeout` at most. */
   holdPublisher(connection: Connection): void {
     const ticket = connection.park();
     const timer = new TimerEntry(() => {
       this.enter();
       this.#held.delete(held);
       if (connection.isWaitingFor(ticket))
-        connection.close(ReasonCode.quotaExceeded, "the store did not keep up");
+        connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
     });
     const held: Held = { connection, ticket, timer };
     this.#held.add(held);
@@ -412,7 +414,12 @@ export class Engine {
 
   #onStoreState(): void {
     this.enter();
-    if (this.store.state === "slow") return;
+    this.releaseHeld();
+  }
+
+  /** Lets held publishers go on, where nothing holds them any more. */
+  releaseHeld(): void {
+    if (this.store.state === "slow" || this.overload.holdsPublishers) return;
     for (const { connection, ticket, timer } of this.#held) {
       this.wheel.cancel(timer);
       if (!connection.isWaitingFor(ticket)) continue;

@@ -67,7 +67,8 @@ export function handlePublish(connection: Connection): void {
       return connection.sender.acknowledge(PacketType.puback, packetIdentifier, inUse, 0, 0);
     }
   }
-  if (engine.store.state === "slow") engine.holdPublisher(connection);
+  if (engine.store.state === "slow" || (engine.overload.holdsPublishers && !connection.isTrusted))
+    engine.holdPublisher(connection);
   let delay: DelayRequest | undefined;
   if (isDelayTopic(topic.name)) {
     delay = parseDelayTopic(topic.name);

@@ -409,6 +409,20 @@ export const engineSettings = {
       live: true,
       text: "Bytes of the User Properties of one packet, and of a Will.",
     },
+    queuedBytes: {
+      type: "bytes",
+      default: 0,
+      minimum: 0,
+      live: true,
+      text: "Bytes of messages that wait in memory, of all clients together and each client's counted, beyond which there is overload. 0: half of the machine's memory.",
+    },
+    overloadLag: {
+      type: "milliseconds",
+      default: 5000,
+      minimum: 0,
+      live: true,
+      text: "How late the event loop may be before there is overload. 0: that does not count.",
+    },
     topicBytes: {
       type: "bytes",
       default: 65_535,
