@@ -13,6 +13,7 @@ import { ROOT } from "./checkout.mjs";
 import { commandPage } from "./docs/command-page.mjs";
 import { configurationPage } from "./docs/configuration-page.mjs";
 import { interopPage } from "./docs/interop-page.mjs";
+import { mosquittoPage } from "./docs/mosquitto-page.mjs";
 import { referencePage } from "./docs/reference-page.mjs";
 
 /** Generated pages: path in the checkout, and what makes its text. */
@@ -20,6 +21,7 @@ export const pages = [
   { path: "docs/CONFIGURATION.md", render: configurationPage },
   { path: "docs/COMMAND.md", render: commandPage },
   { path: "docs/INTEROP.md", render: interopPage },
+  { path: "docs/MOSQUITTO.md", render: mosquittoPage },
   { path: "docs/REFERENCE.md", render: referencePage },
 ];
 

@@ -17,6 +17,7 @@ import {
   storeOptions,
 } from "../../packages/sericite/dist/store/store-options.js";
 import { exitCodeTexts } from "../../packages/sericite/dist/exit-code.js";
+import { configHelp, configOptions } from "../../packages/sericite/dist/config/config-command.js";
 import { passwdHelp, passwdOptions } from "../../packages/sericite/dist/passwd/passwd-command.js";
 import { groupOptions, optionSyntax } from "../../packages/sericite/dist/options/help.js";
 import { code, generated, plain, table } from "./markdown.mjs";
@@ -57,6 +58,7 @@ export function commandPage() {
       ]),
     ),
     ...commandSection("passwd", passwdHelp, passwdOptions),
+    ...commandSection("config", configHelp, configOptions),
     "See [Authentication](AUTHENTICATION.md) for what the broker does with the file.",
     mosquittoText,
     ...commandSection("store", storeHelp, []),

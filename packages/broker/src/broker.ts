@@ -51,6 +51,7 @@ import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
 import { configuredStore, openStore } from "./store-opening.ts";
 import type { Recovered } from "./store-opening.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
@@ -566,6 +567,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   });
   engine.hooks = hooksOf(acl, hooks);
   new StoreWatch(configured.store, engine.log, engine.wheel).begin();
+  new OverloadWatch(engine).begin();
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);

@@ -19,6 +19,7 @@ export { MatchCache } from "./topic/match-cache.ts";
 export { TopicNameTree, type TopicNameCursor } from "./topic/topic-name-tree.ts";
 export { TimerEntry, TimingWheel } from "./timer/timing-wheel.ts";
 export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
+export type { PacketLimits } from "./codec/packet-limits.ts";
 export { Parser, type ParserOptions } from "./codec/parser.ts";
 export type { Sender } from "./codec/fixed-header.ts";
 export type { TopicNames } from "./codec/topic-names.ts";

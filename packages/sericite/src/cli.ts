@@ -31,6 +31,11 @@ export const commands: readonly Command[] = [
     load: () => import("./passwd/passwd-command.ts"),
   },
   {
+    name: "config",
+    text: "Make a config file of a mosquitto.conf.",
+    load: () => import("./config/config-command.ts"),
+  },
+  {
     name: "store",
     text: "Check, show, copy or compact the store of a broker that does not run.",
     load: () => import("./store/store-command.ts"),

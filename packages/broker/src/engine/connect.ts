@@ -24,6 +24,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
   // Before anything is hashed for it.
   if (refuseBanned(connection) || engine.entryLimits.refusesRate(connection)) return;
+  if (engine.overload.refuses(connection, packet.cleanStart)) return;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;

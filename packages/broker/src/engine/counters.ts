@@ -27,6 +27,9 @@ export const counterTable = {
   rateDisconnects: {
     text: "Connections ended because the client published more than it may (0x96).",
   },
+  overloads: { text: "Times that the broker had too much to do." },
+  overloadRefused: { text: "CONNECTs refused because of overload (0x89)." },
+  overloadDisconnects: { text: "Slow clients disconnected because of overload (0x97)." },
   authenticationsExpired: {
     text: "Connections ended because what let them in had expired, such as a token.",
   },

@@ -15,6 +15,7 @@ export const dropReasons = {
   "payload-format": "The payload is marked as UTF-8 and is not (mqtt.checkPayloadFormat).",
   "rate-exceeded":
     "The publisher was above limits.messageRate or limits.byteRate (limits.rateExceeded drop).",
+  overload: "QoS 0, and the broker had too much to do (limits.queuedBytes, limits.overloadLag).",
   "delayed-full":
     "The message may not be delayed: delayed.maximumMessages, maximumBytes or maximumDelay.",
   "session-ended": "The session ended with the message still waiting.",

@@ -6,7 +6,7 @@ import {
   TopicNameTable,
   TopicTree,
 } from "@sericite/protocol";
-import type { Clock, Link, LinkHandler, Random, Scheduler } from "@sericite/protocol";
+import type { Clock, Link, LinkHandler, PacketLimits, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
 import { ask } from "./ask.ts";
 import type { AutoSubscriptions } from "./auto-subscribe.ts";
@@ -24,6 +24,7 @@ import { EntryLimits } from "./entry-limits.ts";
 import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
+import { packetLimitsOf } from "./limits.ts";
 import { LimitLog } from "./limit-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
@@ -33,6 +34,7 @@ import type { Authenticator, Bus, Log, Ownership, Position, Store } from "./port
 import type { Meter } from "./queue.ts";
 import type { StoreRecord, TimeMark } from "./records.ts";
 import type { Recovered } from "./recovery.ts";
+import { Overload } from "./overload.ts";
 import { PublishRate } from "./publish-rate.ts";
 import type { TopicRewriter } from "./rewrite.ts";
 import { Retained } from "./retained.ts";
@@ -106,6 +108,8 @@ export class Engine {
   readonly scheduler: Scheduler;
   readonly random: Random;
   settings: EngineSettings;
+  /** Of clients that connect from now on. */
+  packetLimits: PacketLimits;
   readonly store: Store;
   readonly ownership: Ownership;
   readonly bus: Bus;
@@ -131,6 +135,7 @@ export class Engine {
   readonly timeMarks = new TimeMarks(this);
   readonly bans = new Bans(this);
   readonly entryLimits = new EntryLimits(this);
+  readonly overload = new Overload(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
@@ -188,6 +193,7 @@ export class Engine {
     this.scheduler = options.scheduler;
     this.random = options.random;
     this.settings = options.settings;
+    this.packetLimits = packetLimitsOf(this.settings);
     this.store = options.store;
     this.ownership = options.ownership;
     this.bus = options.bus;
@@ -418,14 +424,14 @@ export class Engine {
     for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
   }
 
-  /** Stops reading from a publisher until the store keeps up; for `limits.holdTimeout` at most. */
+  /** Stops reading from a publisher until the store keeps up and no overload holds it; for `limits.holdTimeout` at most. */
   holdPublisher(connection: Connection): void {
     const ticket = connection.park();
     const timer = new TimerEntry(() => {
       this.enter();
       this.#held.delete(held);
       if (connection.isWaitingFor(ticket))
-        connection.close(ReasonCode.quotaExceeded, "the store did not keep up");
+        connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
     });
     const held: Held = { connection, ticket, timer };
     this.#held.add(held);
@@ -434,7 +440,12 @@ export class Engine {
 
   #onStoreState(): void {
     this.enter();
-    if (this.store.state === "slow") return;
+    this.releaseHeld();
+  }
+
+  /** Lets held publishers go on, where nothing holds them any more. */
+  releaseHeld(): void {
+    if (this.store.state === "slow" || this.overload.holdsPublishers) return;
     for (const { connection, ticket, timer } of this.#held) {
       this.wheel.cancel(timer);
       if (!connection.isWaitingFor(ticket)) continue;
@@ -549,6 +560,7 @@ export class Engine {
   settingsChanged(): void {
     this.enter();
     this.sys.reschedule();
+    this.packetLimits = packetLimitsOf(this.settings);
     for (const connection of this.connections)
       if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }

@@ -35,6 +35,7 @@ export class Intake {
       from: "client",
       maximumPacketSize: engine.settings.mqtt.maximumPacketSize,
       topicNames: engine.topicNames,
+      limits: engine.packetLimits,
     });
     this.parser = this.#live;
   }
@@ -119,6 +120,7 @@ export class Intake {
       protocolVersion: live.protocolVersion,
       maximumPacketSize: live.maximumPacketSize,
       topicNames: this.#connection.engine.topicNames,
+      limits: this.#connection.engine.packetLimits,
     }));
     parser.push(bytes, 0, bytes.length);
     this.parser = parser;

@@ -414,3 +414,42 @@ test("drain of a broker without connections settles at once", async () => {
   const broker = new TestBroker();
   await broker.engine.drain(1_000_000);
 });
+
+// --- topics and User Properties
+
+for (const version of VERSIONS)
+  test(`MQTT ${version}: limits.topicBytes counts the bytes of Topic Names, Topic Filters and the Will's`, () => {
+    const broker = new TestBroker({ settings: { limits: { topicBytes: 4 } } });
+    const client = broker.connect("c", version);
+    client.sendPublish("éé", "x");
+    client.sendSubscribe([
+      ["ab/#", 0],
+      ["éa/#", 0],
+    ]);
+    const suback = client.takeFirst();
+    const refused = version === 5 ? 0x8f : version === 4 ? 0x80 : 0;
+    assert.deepEqual(suback?.type === "suback" && suback.reasonCodes.slice(1), [refused]);
+    client.sendPublish("ééa", "x");
+    assert.deepEqual(client.told(), version === 5 ? ["DISCONNECT 0x90", "CLOSED"] : ["CLOSED"]);
+    const other = broker.dial(version);
+    other.sendConnect("d", {
+      will: { topicName: "ééa", payload: utf8("x"), qos: 0, retain: false },
+    });
+    const told = other.told();
+    assert.ok(!told.includes("CONNACK 0x00") && told.includes("CLOSED"), told.join());
+  });
+
+test("more User Properties than limits.userProperties end the connection: DISCONNECT 0x97, CONNACK 0x97", () => {
+  const broker = new TestBroker({ settings: { limits: { userProperties: 2 } } });
+  const userProperties = [
+    ["a", "b"],
+    ["a", "b"],
+    ["a", "b"],
+  ] as const;
+  const client = broker.connect("c");
+  client.sendPublish("a", "x", { qos: 1, properties: { userProperties } });
+  assert.deepEqual(client.told(), ["DISCONNECT 0x97", "CLOSED"]);
+  const other = broker.dial();
+  other.sendConnect("d", { properties: { userProperties } });
+  assert.deepEqual(other.told(), ["CONNACK 0x97", "CLOSED"]);
+});

@@ -67,7 +67,8 @@ export function handlePublish(connection: Connection): void {
       return connection.sender.acknowledge(PacketType.puback, packetIdentifier, inUse, 0, 0);
     }
   }
-  if (engine.store.state === "slow") engine.holdPublisher(connection);
+  if (engine.store.state === "slow" || (engine.overload.holdsPublishers && !connection.isTrusted))
+    engine.holdPublisher(connection);
   let delay: DelayRequest | undefined;
   if (isDelayTopic(topic.name)) {
     delay = parseDelayTopic(topic.name);
@@ -207,6 +208,13 @@ function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: T
     ); // [X-39]
   if (retain && !mqtt.retainAvailable)
     throw new ProtocolError("ERR_PROTOCOL", ReasonCode.retainNotSupported, "RETAIN is not offered"); // [X-40]
+  if (topic.bytes.length > limits.topicBytes) {
+    throw new ProtocolError(
+      "ERR_TOPIC_NAME",
+      ReasonCode.topicNameInvalid,
+      `Topic Name of ${topic.bytes.length} bytes, at most ${limits.topicBytes} are allowed`,
+    );
+  }
   if (topic.levels > limits.topicLevels) {
     throw new ProtocolError(
       "ERR_TOPIC_NAME",

@@ -551,3 +551,12 @@ test("subscribing again and again to what is retained keeps one replay for each 
   broker.settle();
   assert.equal(broker.engine.sessions.get("c")!.replays!.size, 1);
 });
+
+test("an UNSUBSCRIBE of more than 10 000 filters, and more than a session may have, ends the connection: 0x97", () => {
+  for (const version of VERSIONS) {
+    const broker = new TestBroker({ settings: { session: { subscriptionsMaximum: 10 } } });
+    const client = broker.connect("c", version);
+    client.sendUnsubscribe(Array.from({ length: 10_001 }, () => "a"));
+    assert.deepEqual(client.told(), version === 5 ? ["DISCONNECT 0x97", "CLOSED"] : ["CLOSED"]);
+  }
+});

@@ -3,12 +3,10 @@ import type { QoS, SubscribePacket, SubscriptionRequest, TopicFilter } from "@se
 import { ask, goOnNextTurn } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import { isTooLong } from "./limits.ts";
 import { hasRightToSubscribe } from "./rights.ts";
 import { OPTION_MUTE, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
-
-/** Topic Filters that one SUBSCRIBE may have in any case; beyond, as many as a session may have. */
-const FILTERS = 10_000;
 
 /** One SUBSCRIBE on its way: its filters are decided one after the other, the answer is one [MQTT5-3.8.4-5] [MQTT3-3.8.4-4], in their order [MQTT5-3.9.3-1] [MQTT3-3.9.3-1]. */
 interface Progress {
@@ -36,14 +34,6 @@ export function handleSubscribe(connection: Connection, packet: SubscribePacket)
     }
   }
   const { engine } = connection;
-  const most = Math.max(FILTERS, engine.settings.session.subscriptionsMaximum);
-  if (packet.subscriptions.length > most) {
-    throw new ProtocolError(
-      "ERR_PROTOCOL",
-      ReasonCode.quotaExceeded,
-      `SUBSCRIBE with ${packet.subscriptions.length} Topic Filters, at most ${most} are taken`,
-    );
-  }
   // A text that is no Topic Filter is not refused as one that is not wanted would be: it breaks the
   // protocol [MQTT3-4.8.0-1], before any of the filters has an effect.
   const filters = packet.subscriptions.map(({ topicFilter }) => parseTopicFilter(topicFilter));
@@ -170,7 +160,8 @@ function refusalOf(
 ): number | undefined {
   const { engine } = connection;
   const session = connection.session!;
-  if (parsed.levels > engine.settings.limits.topicLevels) return ReasonCode.topicFilterInvalid;
+  if (parsed.levels > engine.settings.limits.topicLevels || isTooLong(engine, topicFilter))
+    return ReasonCode.topicFilterInvalid;
   const { wildcardSubscriptionAvailable, sharedSubscriptionAvailable } = engine.settings.mqtt;
   if (!wildcardSubscriptionAvailable && parsed.hasWildcard)
     return ReasonCode.wildcardSubscriptionsNotSupported; // [MQTT3-3.8.3-2]

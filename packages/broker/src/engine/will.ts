@@ -3,6 +3,7 @@ import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
 import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
+import { isTooLong } from "./limits.ts";
 import type { Message } from "./message.ts";
 import type { StoredWill } from "./records.ts";
 import type { ClientNames } from "./rewrite.ts";
@@ -196,7 +197,10 @@ export function willFault(engine: Engine, packet: ConnectPacket): number {
   if (will.retain && !retainAvailable) return ReasonCode.retainNotSupported; // [MQTT5-3.2.2-13]
   const { topicName } = willTopic(will.topicName);
   if (isDelayTopic(topicName)) return ReasonCode.topicNameInvalid;
-  if (topicName.split("/").length > engine.settings.limits.topicLevels)
+  if (
+    topicName.split("/").length > engine.settings.limits.topicLevels ||
+    isTooLong(engine, topicName)
+  )
     return ReasonCode.topicNameInvalid;
   const isMarked = will.properties?.payloadFormatIndicator === 1;
   if (checkPayloadFormat && isMarked && !isUtf8(will.payload, 0, will.payload.length))

@@ -12,8 +12,10 @@ import { decodeDisconnect } from "./disconnect.ts";
 import type { Sender } from "./fixed-header.ts";
 import { firstByteError, firstByteFaults, packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
+import { noPacketLimits } from "./packet-limits.ts";
+import type { PacketLimits } from "./packet-limits.ts";
 import { checkPing, decodePing } from "./ping.ts";
-import { readProperties } from "./properties.ts";
+import { checkUserProperties, readProperties } from "./properties.ts";
 import type { PublishFields } from "./publish.ts";
 import { scanPublish } from "./publish.ts";
 import { Reader } from "./reader.ts";
@@ -32,6 +34,8 @@ export interface ParserOptions {
   /** Bytes, fixed header included. A packet that announces more is refused before its body arrives. */
   readonly maximumPacketSize: number;
   readonly topicNames: TopicNames;
+  /** Default: none. */
+  readonly limits?: PacketLimits | undefined;
 }
 
 const nothing = new Uint8Array(0);
@@ -86,6 +90,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
 
   readonly #from: Sender;
   readonly #topicNames: TopicNames;
+  readonly #limits: PacketLimits;
   #protocolVersion: ProtocolVersion;
   #firstByteFaults: Uint8Array;
   /** Offset of the variable header of the current packet. */
@@ -109,6 +114,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
   constructor(options: ParserOptions) {
     this.#from = options.from;
     this.#topicNames = options.topicNames;
+    this.#limits = options.limits ?? noPacketLimits;
     this.maximumPacketSize = options.maximumPacketSize;
     this.#protocolVersion = options.protocolVersion ?? 4;
     this.#firstByteFaults = firstByteFaults(options.from, options.protocolVersion);
@@ -358,6 +364,8 @@ export class Parser implements PublishFields, AcknowledgementFields {
       this.#protocolVersion,
       this.#from,
     );
+    if (this.propertiesEnd > this.propertiesStart)
+      checkUserProperties(bytes, this.propertiesStart, this.propertiesEnd, this.#limits);
     const nameStart = offset + 2;
     const length = topicEnd - nameStart;
     if (length === 0) {
@@ -407,7 +415,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
           properties: this.#properties(),
         };
     }
-    const reader = new Reader(this.bytes, this.#bodyStart, this.end);
+    const reader = new Reader(this.bytes, this.#bodyStart, this.end, this.#limits);
     switch (type) {
       case PacketType.connect:
         return decodeConnect(reader, firstByte & 0x0f);

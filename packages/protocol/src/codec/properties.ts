@@ -5,6 +5,7 @@ import { propertyDefinitions } from "../property.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { topicNameFault } from "../topic/topic-name.ts";
 import { malformed, protocolError } from "./malformed.ts";
+import type { PacketLimits } from "./packet-limits.ts";
 import type { Reader } from "./reader.ts";
 import { decodeUtf8, isUtf8 } from "./utf8.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
@@ -265,6 +266,50 @@ function readUint16(bytes: Uint8Array, offset: number): number {
 }
 
 /**
+ * Refuses properties, which `scanProperties` has found to be in order, with too many User Properties.
+ * Allocates nothing, and looks at none where they are too short for it.
+ *
+ * @throws ProtocolError 0x97.
+ */
+export function checkUserProperties(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  limits: PacketLimits,
+): void {
+  const { userProperties, userPropertyBytes } = limits;
+  // The identifier, and two lengths of two bytes.
+  if (end - start <= 5 * userProperties && end - start <= userPropertyBytes) return;
+  let count = 0;
+  let size = 0;
+  let offset = start;
+  while (offset < end) {
+    const from = offset;
+    const valueKind = kinds[bytes[offset++]!]!;
+    if (valueKind <= kind.boolean) offset += 1;
+    else if (valueKind === kind.uint16) offset += 2;
+    else if (valueKind === kind.uint32) offset += 4;
+    else if (valueKind === kind.variableByteInteger)
+      offset = variableByteIntegerEnd(bytes, offset, end);
+    else offset += 2 + readUint16(bytes, offset);
+    if (valueKind !== kind.stringPair) continue;
+    offset += 2 + readUint16(bytes, offset);
+    count++;
+    size += offset - from;
+  }
+  if (count > userProperties)
+    throw protocolError(
+      `${count} User Properties, at most ${userProperties} are taken`,
+      ReasonCode.quotaExceeded,
+    );
+  if (size > userPropertyBytes)
+    throw protocolError(
+      `User Properties of ${size} bytes, at most ${userPropertyBytes} are taken`,
+      ReasonCode.quotaExceeded,
+    );
+}
+
+/**
  * Reads a property length and the properties behind it.
  *
  * @returns `undefined` where there are none.
@@ -273,9 +318,10 @@ function readUint16(bytes: Uint8Array, offset: number): number {
 export function takeProperties(reader: Reader, packetType: number): Properties | undefined {
   const length = reader.variableByteInteger();
   const start = reader.skip(length);
-  return length === 0
-    ? undefined
-    : decodeProperties(reader.bytes, start, start + length, packetType);
+  if (length === 0) return undefined;
+  scanProperties(reader.bytes, start, start + length, packetType);
+  checkUserProperties(reader.bytes, start, start + length, reader.limits);
+  return readProperties(reader.bytes, start, start + length);
 }
 
 const byName = new Map<string, PropertyDefinition>(

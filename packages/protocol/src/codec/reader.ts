@@ -1,4 +1,6 @@
 import { malformed } from "./malformed.ts";
+import { noPacketLimits } from "./packet-limits.ts";
+import type { PacketLimits } from "./packet-limits.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
 
@@ -12,11 +14,18 @@ export class Reader {
   position: number;
   /** End of the packet, exclusive. */
   readonly end: number;
+  readonly limits: PacketLimits;
 
-  constructor(bytes: Uint8Array, position: number, end: number) {
+  constructor(
+    bytes: Uint8Array,
+    position: number,
+    end: number,
+    limits: PacketLimits = noPacketLimits,
+  ) {
     this.bytes = bytes;
     this.position = position;
     this.end = end;
+    this.limits = limits;
   }
 
   /** Nothing is left. */

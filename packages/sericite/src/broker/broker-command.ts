@@ -20,6 +20,7 @@ import { onReloadSignal, Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
+import { Systemd } from "./systemd.ts";
 import { Traces } from "./traces.ts";
 import { closeTrouble, listedTrouble, listenTrouble, storeTrouble } from "./start-trouble.ts";
 
@@ -96,16 +97,22 @@ async function serve(
   });
 
   const audit = new AuditLog(log);
-  audit.prepare(logSettings)();
+  audit.prepare(logSettings).apply();
   const broker = await openBroker({ settings: ofBroker, log });
   audit.listen(broker);
   const traces = new Traces(broker, log);
   traces.set(trace);
+  const systemd = new Systemd(log);
   announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
+  systemd.ready(`listens on ${broker.listeners.map(({ url }) => url).join(", ")}`);
+
   const reloading = new Reloading({ broker, log, audit, traces, resolveAgain, resolved });
-  const stopReloading = onReloadSignal(() => void reloading.run());
+  const stopReloading = onReloadSignal(() => {
+    systemd.reloading();
+    void reloading.run().then(() => systemd.reloaded());
+  });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
       log.write("warn", "stopped-at-once", { signal: second });
@@ -113,6 +120,7 @@ async function serve(
     });
   });
   stopReloading();
+  const isTold = systemd.stopping();
   const { shutdown } = reloading.settings;
   log.write("info", "stopping", {
     signal,
@@ -125,6 +133,7 @@ async function serve(
     throw closeTrouble(error);
   }
   await audit.end();
+  await isTold;
   log.write("info", "stopped", {});
   return log.exit(ExitCode.ok);
 }
