@@ -34,7 +34,8 @@ const SUITES = [
   {
     name: "integration",
     budget: 20,
-    pattern: /integration|end-to-end|packages\/sericite\/|\/listeners\/|\/transport\/|\/mosquitto/,
+    pattern:
+      /integration|end-to-end|^examples\/|packages\/sericite\/|\/listeners\/|\/transport\/|\/mosquitto/,
   },
   { name: "engine", budget: 14, pattern: /^packages\/broker\/dist\/engine\// },
   { name: "unit", budget: 12, pattern: /./ },
@@ -78,6 +79,7 @@ function findSuites() {
     files.push(...compiledTests(`packages/${name}`));
   }
   files.push(...compiledTests("conformance"), ...compiledTests("bench"), ...compiledTests("crash"));
+  files.push(...compiledTests("examples"));
   for (const name of readdirSync(join(ROOT, "tools"))) {
     if (name.endsWith(".test.mjs")) files.push(`tools/${name}`);
   }

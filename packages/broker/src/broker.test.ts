@@ -396,7 +396,7 @@ test("options, hooks and events that do not exist are refused by name", async ()
   );
   await assert.rejects(
     createBroker({ hooks: { authorisePublish: () => false } as object }),
-    /hooks: there is no authorisePublish; there are authorizePublish, /,
+    /hooks: there is no authorisePublish; there are authorizeConnection, /,
   );
   await assert.rejects(createBroker({ hooks: [{}, { onPublish: () => false } as object] }), {
     code: "ERR_USAGE",
@@ -404,7 +404,7 @@ test("options, hooks and events that do not exist are refused by name", async ()
   await using broker = await createBroker();
   assert.throws(
     () => broker.on("clientconnected" as "clientConnected", () => undefined),
-    /there is no event clientconnected; there are clientConnected, /,
+    /there is no event clientconnected; there are connectionOpened, /,
   );
   await assert.rejects(broker.clients({ after: "junk" }), { code: "ERR_USAGE" });
 });

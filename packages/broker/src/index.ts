@@ -31,6 +31,7 @@ export type { DropReason } from "./engine/drop-reasons.ts";
 export type { EventListener, EventName, Events } from "./engine/events.ts";
 export type {
   ClientIdentity,
+  ConnectIntent,
   DeliveryRequest,
   Hooks,
   IncomingMessage,

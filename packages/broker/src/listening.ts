@@ -12,12 +12,10 @@ import {
   listenTcp,
   listenTls,
   listenUnix,
-  listenWebSocket,
   listOf,
   readTlsFiles,
   serveTcp,
   serveTls,
-  serveWebSocket,
   TlsContexts,
   trustedProxies,
 } from "./listeners/index.ts";
@@ -246,9 +244,12 @@ export class Listening {
       const isSecure = isOverTls(options);
       const address = addressBy(isSecure ? "wssPort" : "wsPort");
       const all = { ...common, ...upgradeOf(options, settings), ...address };
-      if (!isSecure) return told(address, () => listenWebSocket(accept, all));
+      if (!isSecure)
+        return told(address, async () => (await webSocket()).listenWebSocket(accept, all));
       const secure = this.#securityOf(options, settings);
-      const opening = told(address, () => listenWebSocket(accept, { ...all, ...secure }));
+      const opening = told(address, async () =>
+        (await webSocket()).listenWebSocket(accept, { ...all, ...secure }),
+      );
       return this.#showing(options, secure, await opening);
     }
     const address = addressBy("port");
@@ -279,7 +280,12 @@ export class Listening {
     return opened;
   }
 
-  #serve({ server, ...options }: ServerListenOptions, isOpenToAll: boolean): Listener {
+  async #serve(
+    { server, ...options }: ServerListenOptions,
+    isOpenToAll: boolean,
+  ): Promise<Listener> {
+    const isHttp = server instanceof HttpServer || server instanceof HttpsServer;
+    const upgrades = isHttp ? await webSocket() : undefined;
     const isReachable = (): boolean => {
       const bound = server.address();
       return (
@@ -287,7 +293,7 @@ export class Listening {
       );
     };
     if (isReachable()) throw anonymousBeyondLoopback("the server's address");
-    const listener = this.#serverListener(server, options);
+    const listener = this.#serverListener(server, options, upgrades);
     server.once("listening", () => {
       if (!isReachable()) return;
       // It is too late to throw; what comes is not taken.
@@ -303,11 +309,11 @@ export class Listening {
   #serverListener(
     server: ServerListenOptions["server"],
     options: Omit<ServerListenOptions, "server">,
+    upgrades: typeof import("./listeners/websocket.ts") | undefined,
   ): Listener {
     const accept = this.#acceptOf({});
-    if (server instanceof HttpServer || server instanceof HttpsServer) {
-      return serveWebSocket(server, accept, { ...options, onRefused: this.#onRefused });
-    }
+    if (upgrades !== undefined && (server instanceof HttpServer || server instanceof HttpsServer))
+      return upgrades.serveWebSocket(server, accept, { ...options, onRefused: this.#onRefused });
     if (server instanceof TlsServer) return serveTls(server, accept);
     return serveTcp(server, accept);
   }
@@ -398,6 +404,11 @@ export class Listening {
   async close(): Promise<void> {
     await Promise.all(this.all.map((listener) => listener.close()));
   }
+}
+
+/** Loaded on first use: a broker without it starts the sooner. */
+function webSocket(): Promise<typeof import("./listeners/websocket.ts")> {
+  return import("./listeners/websocket.ts");
 }
 
 function upgradeOf(options: WebSocketListenOptions, { websocket }: Settings): UpgradeOptions {

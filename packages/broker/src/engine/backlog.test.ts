@@ -117,6 +117,29 @@ test("a page that fills a whole turn's share is followed by the next", () => {
   assert.deepEqual(client.takePublishes().map(payloadOf), numbers(1, 200));
 });
 
+test("a message answered out of turn is not sent again when the rest went back to the store", () => {
+  const settings: PartialSettings = { session: { windowBytes: 16 * 1024 } };
+  const before = new TestBroker({ durable: true, settings });
+  const first = before.connect("c", 4, { cleanStart: false });
+  first.subscribe("a", 2);
+  publish(before, 1, 6, 2);
+  const sent = first.takePublishes();
+  const answered = sent[4]!.packetIdentifier!;
+  first.sendAcknowledgement("pubrec", answered);
+  assert.deepEqual(first.told(), [`PUBREL ${answered}`]);
+  const broker = before.restart();
+  const options: ConnectOptions = {
+    cleanStart: false,
+    properties: { sessionExpiryInterval: 1000, receiveMaximum: 2 },
+  };
+  const cut = broker.connect("c", 5, options);
+  assert.equal(cut.take().length, 3, "PUBREL and the first two");
+  cut.drop();
+  const messages = drain(broker.connect("c", 5, options));
+  assert.deepEqual(messages.map(payloadOf), ["1", "2", "3", "4", "6"]);
+  assert.ok(messages.every(({ dup }) => dup));
+});
+
 test("a client that settles faster than the store takes note is held after 1024 messages", () => {
   const broker = new TestBroker({ durable: true });
   const client = broker.connect("c", 5, narrow);

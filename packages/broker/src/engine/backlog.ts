@@ -40,8 +40,6 @@ export interface Backlog {
   freshFrom: number;
   /** Newest position of its entries. */
   position: Position;
-  /** Sequences among them that were answered by PUBREC: they are in flight, and not sent again. */
-  answered: ReadonlySet<number> | undefined;
   /** Some of it came by a Shared Subscription. */
   hasShared: boolean;
 }
@@ -111,7 +109,6 @@ function emptyBacklog(first: number): Backlog {
     resendCount: 0,
     freshFrom: 0,
     position: 0,
-    answered: undefined,
     hasShared: false,
   };
 }
@@ -124,7 +121,8 @@ export function isBeingRead(session: Session): boolean {
 /** Gives up the oldest message of a backlog. @returns false where that may have been sent already. */
 export function trimBacklog(engine: Engine, session: Session, backlog: Backlog): boolean {
   // A QoS 2 message that was sent holds its Packet Identifier at the client too.
-  if (backlog.resendCount > 0 || backlog.answered !== undefined) return false;
+  const isAnswered = session.answered !== undefined && (session.outbound?.size ?? 0) > 0;
+  if (backlog.resendCount > 0 || isAnswered) return false;
   engine.append({ type: "trim", session: session.key, from: backlog.first, count: 1 });
   take(session, backlog, 1, backlog.bytes / backlog.count);
   return true;
@@ -238,7 +236,7 @@ function takePage(engine: Engine, session: Session, page: QueuePage): void {
   const room = roomFor(entries);
   for (const entry of entries) {
     last = entry.sequence;
-    if (backlog.answered?.has(entry.sequence) === true) continue;
+    if (session.answered?.has(entry.sequence) === true) continue;
     takeEntry(engine, session, backlog, entry, room);
   }
   if (unreadable.length > 0) {
@@ -288,7 +286,9 @@ export function restoreQueue(
   recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
-  const inFlight = recovered.inFlight ?? engine.settings.session.inflightMaximum + SETTLED_UNSAFE;
+  const known = recovered.inFlight ?? engine.settings.session.inflightMaximum;
+  // Some too many do no harm: DUP says that a message may have been sent. None too few.
+  const inFlight = known === 0 ? 0 : known + SETTLED_UNSAFE;
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -300,6 +300,7 @@ export function restoreQueue(
         packDetail(sequence, 2 | META_KEPT),
       );
   }
+  if (received.size > 0) session.answered = new Set(received.keys());
   const count = summary.count - received.size;
   if (count <= 0) return;
   session.backlog = {
@@ -310,7 +311,6 @@ export function restoreQueue(
     // Who detached in time was sent nothing that is not settled.
     freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,
-    answered: received.size === 0 ? undefined : new Set(received.keys()),
     hasShared: true,
   };
 }

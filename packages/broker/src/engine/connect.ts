@@ -37,7 +37,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
     return connection.refuse(ReasonCode.serverUnavailable, "the broker is shutting down");
   const isEnhanced = properties?.authenticationMethod !== undefined;
   if (!isEnhanced && (connection.isTrusted || engine.authenticator === undefined)) {
-    return authorizeWill(connection, packet);
+    return authorizeConnect(connection, packet);
   }
   const request = {
     clientId: packet.clientId,
@@ -52,7 +52,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
     return beginAuthentication(connection, packet, request, (step) => {
       connection.authenticationData = step.data;
       admit(connection, step);
-      authorizeWill(connection, packet);
+      authorizeConnect(connection, packet);
     });
   }
   ask(
@@ -68,7 +68,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
         ); // [MQTT5-3.1.4-2]
       }
       admit(connection, answer);
-      authorizeWill(connection, packet);
+      authorizeConnect(connection, packet);
     },
   );
 }
@@ -104,10 +104,33 @@ function clientIdentifierFault(engine: Engine, packet: ConnectPacket): string | 
   return undefined;
 }
 
-/** Names the client for good, then asks about its Will: a Will is a PUBLISH that its client may have to answer for when it is gone: it is checked now. */
-function authorizeWill(connection: Connection, packet: ConnectPacket): void {
+/** Names the client for good, and asks whether it may come in. */
+function authorizeConnect(connection: Connection, packet: ConnectPacket): void {
   const { engine } = connection;
   if (connection.clientId === "") connection.clientId = engine.assignClientIdentifier(); // [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
+  const authorize = engine.hooks.authorizeConnect;
+  if (authorize === undefined || connection.isTrusted) return authorizeWill(connection, packet);
+  const intent = {
+    cleanStart: packet.cleanStart,
+    keepAlive: packet.keepAlive,
+    sessionExpiryInterval: expiryOf(engine, packet),
+    userProperties: packet.properties?.userProperties ?? [],
+  };
+  ask(
+    connection,
+    "authorizeConnect",
+    () => authorize(connection, intent),
+    false,
+    (allowed) => {
+      if (allowed === true) authorizeWill(connection, packet);
+      else connection.refuse(ReasonCode.notAuthorized, "not let in by a hook");
+    },
+  );
+}
+
+/** A Will is a PUBLISH that its client may have to answer for when it is gone: it is checked now. */
+function authorizeWill(connection: Connection, packet: ConnectPacket): void {
+  const { engine } = connection;
   const authorize = engine.hooks.authorizePublish;
   if (connection.will === undefined || connection.isTrusted) return claim(connection, packet);
   const will = rewriteWill(engine, connection, connection.will);

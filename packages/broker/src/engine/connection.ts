@@ -16,6 +16,7 @@ import { Intake } from "./intake.ts";
 import { connackFailure } from "./refusal.ts";
 import type { PublishRate } from "./publish-rate.ts";
 import type { Rights } from "./ports.ts";
+import { tellSent } from "./packet-events.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
 import type { Session } from "./session.ts";
@@ -110,6 +111,10 @@ export class Connection implements LinkHandler, ClientIdentity {
     const engine = this.engine;
     engine.enter();
     engine.counters.bytesReceived += end - start;
+    if (engine.events.has("bytesReceived")) {
+      const { clientId, peer } = this;
+      engine.events.emit("bytesReceived", { clientId, peer, byteCount: end - start });
+    }
     this.#lastReceivedAt = engine.now;
     if (!this.isAlive) return; // [MQTT5-3.1.4-6] [MQTT3-3.1.4-5]
     this.intake.take(bytes, start, end);
@@ -219,6 +224,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
+    if (this.engine.events.has("packetSent")) tellSent(this);
     if (this.engine.trace !== undefined) this.engine.trace.sent(this, this.sender.output.whole());
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;

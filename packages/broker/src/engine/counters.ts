@@ -8,7 +8,7 @@ export interface CounterRow {
 export const counterTable = {
   connectionsAccepted: { text: "Connections accepted by listeners." },
   connectionsRefused: {
-    text: "Connections closed before CONNECT because limits.connections or limits.connectionsPerAddress was reached.",
+    text: "Connections closed before CONNECT because limits.connections or limits.connectionsPerAddress was reached, or a hook refused them.",
   },
   connectionsClosed: { text: "Connections that ended." },
   connectAccepted: { text: "CONNECTs answered with success." },

@@ -11,12 +11,19 @@ import { handleAuth } from "./auth.ts";
 import { handleConnect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { handleDisconnect } from "./disconnect.ts";
+import { handleHeard } from "./packet-events.ts";
 import { handlePublish } from "./publish.ts";
 import { handleSubscribe } from "./subscribe.ts";
 import { handleUnsubscribe } from "./unsubscribe.ts";
 
 /** Hands the parser's current packet to what a client can do. */
 export function dispatch(connection: Connection, packetType: number): void {
+  if (connection.engine.events.hearsPackets)
+    handleHeard(connection, () => handlePacket(connection, packetType));
+  else handlePacket(connection, packetType);
+}
+
+function handlePacket(connection: Connection, packetType: number): void {
   if (connection.engine.trace !== undefined)
     connection.engine.trace.received(connection, packetType);
   if (connection.state !== "open") return dispatchFirst(connection, packetType);

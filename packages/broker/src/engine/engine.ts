@@ -8,6 +8,7 @@ import {
 } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, PacketLimits, Random, Scheduler } from "@sericite/protocol";
 import { Arena } from "./arena.ts";
+import { ask } from "./ask.ts";
 import type { AutoSubscriptions } from "./auto-subscribe.ts";
 import { Bans } from "./bans.ts";
 import { Cluster } from "./cluster.ts";
@@ -243,7 +244,32 @@ export class Engine {
       this.limitReached(`limits.${limit}`, connection);
       connection.abort("too many connections");
     } else if (group !== undefined) this.#join(connection, group);
+    if (connection.isAlive && !isTrusted) this.#meet(connection);
     return connection;
+  }
+
+  /** Tells of a connection, and asks whether it may be there. */
+  #meet(connection: Connection): void {
+    const { peer } = connection;
+    if (this.events.has("connectionOpened")) this.events.emit("connectionOpened", { peer });
+    const authorize = this.hooks.authorizeConnection;
+    if (authorize === undefined) return;
+    ask(
+      connection,
+      "authorizeConnection",
+      () => authorize(peer),
+      false,
+      (allowed) => {
+        if (allowed === true) return;
+        this.counters.connectionsRefused++;
+        this.log.write("info", "connection-refused", {
+          address: peer.address,
+          port: peer.port,
+          reason: "a hook refused it",
+        });
+        connection.abort("refused by a hook");
+      },
+    );
   }
 
   #join(connection: Connection, group: ConnectionGroup): void {

@@ -1,8 +1,11 @@
-import type { Peer, ProtocolVersion, QoS } from "@sericite/protocol";
+import type { Packet, Peer, Properties, ProtocolVersion, QoS } from "@sericite/protocol";
 import type { DropReason } from "./drop-reasons.ts";
+import type { Origin } from "./route.ts";
 
 /** What the engine tells, with what belongs to it. Events only tell: a listener can refuse nothing. */
 export interface Events {
+  /** A listener accepted a connection; nothing was read from it yet. */
+  connectionOpened: { peer: Peer };
   clientConnected: {
     clientId: string;
     username: string | undefined;
@@ -39,7 +42,38 @@ export interface Events {
   /** Also where MQTT 3.1 was told that it is granted; the Reason Code is that of 5.0. */
   subscriptionRefused: { clientId: string; topicFilter: string; reasonCode: number };
   unsubscribed: { clientId: string; topicFilter: string };
+  /**
+   * A message goes to all who subscribed: of a client, a Will, a delayed one, one of the embedding
+   * program. Bytes are views, valid during the call only.
+   */
+  messagePublished: {
+    origin: Origin;
+    /** Client Identifier; empty where no client published it. */
+    publisher: string;
+    topicName: string;
+    payload: Uint8Array;
+    qos: QoS;
+    retain: boolean;
+    properties: Properties;
+  };
   messageDropped: { reason: DropReason; clientId: string; topicName: string; qos: QoS };
+  /** `clientId` is empty before CONNECT. */
+  bytesReceived: { clientId: string; peer: Peer; byteCount: number };
+  /**
+   * A packet's turn has come. Without password and Authentication Data; bytes in it are views, valid
+   * during the call only.
+   */
+  packetReceived: { clientId: string; peer: Peer; packet: Packet; packetSize: number };
+  /** `isWaiting`: its outcome is still to come, such as the answer of a hook. Not told of a packet that broke the protocol. */
+  packetHandled: {
+    clientId: string;
+    packetType: Packet["type"];
+    packetSize: number;
+    durationMs: number;
+    isWaiting: boolean;
+  };
+  /** A packet is handed to the transport. As `packetReceived`. */
+  packetSent: { clientId: string; peer: Peer; packet: Packet; packetSize: number };
 }
 
 /** Name of an event. */
@@ -47,6 +81,7 @@ export type EventName = keyof Events;
 
 /** All events there are. */
 export const eventNames: readonly EventName[] = [
+  "connectionOpened",
   "clientConnected",
   "clientDisconnected",
   "clientRefused",
@@ -56,7 +91,12 @@ export const eventNames: readonly EventName[] = [
   "subscribed",
   "subscriptionRefused",
   "unsubscribed",
+  "messagePublished",
   "messageDropped",
+  "bytesReceived",
+  "packetReceived",
+  "packetHandled",
+  "packetSent",
 ];
 
 /** What listens to an event. */
@@ -66,6 +106,8 @@ export type EventListener<N extends EventName> = (event: Events[N]) => void;
 export class EventHub {
   readonly #listeners: { [N in EventName]?: EventListener<N>[] } = {};
   readonly #onError: (name: EventName, error: unknown) => void;
+  /** Whether anybody listens to `packetReceived` or `packetHandled`: one look for each packet. */
+  hearsPackets = false;
 
   /** @param onError  Told of a listener that threw; the others are called all the same. */
   constructor(onError: (name: EventName, error: unknown) => void) {
@@ -76,10 +118,16 @@ export class EventHub {
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
     const listeners = (this.#listeners[name] ??= [] as never) as EventListener<N>[];
     listeners.push(listener);
+    this.#listenersChanged();
     return () => {
       const at = listeners.indexOf(listener);
       if (at >= 0) listeners.splice(at, 1);
+      this.#listenersChanged();
     };
+  }
+
+  #listenersChanged(): void {
+    this.hearsPackets = this.has("packetReceived") || this.has("packetHandled");
   }
 
   /** Whether anybody listens, so that nobody builds what nobody reads. */

@@ -4,6 +4,7 @@ import type {
   ProtocolVersion,
   QoS,
   SubscriptionRequest,
+  UserProperty,
 } from "@sericite/protocol";
 import type { Rights } from "./ports.ts";
 
@@ -19,6 +20,16 @@ export interface ClientIdentity {
 
 /** Whose Will it is. */
 export type WillOwner = Pick<ClientIdentity, "clientId" | "username">;
+
+/** What a client that was let in asks for by its CONNECT. */
+export interface ConnectIntent {
+  readonly cleanStart: boolean;
+  /** Seconds; 0: none. */
+  readonly keepAlive: number;
+  /** Seconds that its session is to outlive its connection; 3.x cannot say: as long as the settings allow, or 0 with Clean Session. */
+  readonly sessionExpiryInterval: number;
+  readonly userProperties: readonly UserProperty[];
+}
 
 /** What a client wants to publish, after its Topic Alias was resolved. */
 export interface PublishRequest {
@@ -59,6 +70,12 @@ export interface DeliveryRequest {
  * which counts as refusal, as does an error. A hook that is not given costs one check for null.
  */
 export interface Hooks {
+  /** May this connection be there at all? Asked before anything is read from it. false: it is cut off without a word. */
+  authorizeConnection?: ((peer: Peer) => boolean | Promise<boolean>) | undefined;
+  /** May this client come in, now that it is known who it is? Asked before anybody is taken over. false: CONNACK 0x87 (3.x: 5). */
+  authorizeConnect?:
+    | ((client: ClientIdentity, connect: ConnectIntent) => boolean | Promise<boolean>)
+    | undefined;
   /** May this client publish? false: refused at every QoS, without any effect. */
   authorizePublish?:
     | ((client: ClientIdentity, publish: PublishRequest) => boolean | Promise<boolean>)
@@ -92,6 +109,8 @@ export interface Hooks {
 
 /** All hooks there are. */
 export const hookNames: readonly (keyof Hooks)[] = [
+  "authorizeConnection",
+  "authorizeConnect",
   "authorizePublish",
   "confirmWill",
   "authorizeSubscribe",
@@ -103,6 +122,8 @@ export const hookNames: readonly (keyof Hooks)[] = [
 export function joinHooks(all: readonly Hooks[]): Hooks {
   if (all.length === 1) return all[0]!;
   return {
+    authorizeConnection: allOf(all.map((hooks) => hooks.authorizeConnection)),
+    authorizeConnect: allOf(all.map((hooks) => hooks.authorizeConnect)),
     authorizePublish: allOf(all.map((hooks) => hooks.authorizePublish)),
     confirmWill: allOf(all.map((hooks) => hooks.confirmWill)) as Hooks["confirmWill"],
     authorizeSubscribe: allOf(all.map((hooks) => hooks.authorizeSubscribe)),

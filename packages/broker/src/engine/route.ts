@@ -1,3 +1,4 @@
+import { decodeProperties, PacketType } from "@sericite/protocol";
 import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { Message } from "./message.ts";
@@ -25,10 +26,12 @@ export interface Receipt {
  */
 export function route(engine: Engine, message: Message, origin: Origin, target?: string): Receipt {
   const receipt = engine.receipt;
+  engine.counters.messagesRouted++;
+  // First: what a listener publishes uses the one receipt.
+  if (engine.events.has("messagePublished")) tellPublished(engine, message, origin);
   receipt.sessions = 0;
   receipt.store = 0;
   receipt.bus = 0;
-  engine.counters.messagesRouted++;
   // Retained first: a subscription made by a listener of this very message must find it.
   if (
     message.retain &&
@@ -65,4 +68,21 @@ export function route(engine: Engine, message: Message, origin: Origin, target?:
   if (engine.cluster !== undefined) engine.cluster.forward(message, nodes, origin, target);
   if (receipt.sessions === 0) engine.counters.messagesUnmatched++;
   return receipt;
+}
+
+function tellPublished(engine: Engine, message: Message, origin: Origin): void {
+  engine.events.emit("messagePublished", {
+    origin,
+    publisher: message.publisher,
+    topicName: message.topicName,
+    payload: message.payload(),
+    qos: message.qos,
+    retain: message.retain,
+    properties: decodeProperties(
+      message.bytes,
+      message.start + message.propertiesStart,
+      message.start + message.propertiesEnd,
+      PacketType.publish,
+    ),
+  });
 }

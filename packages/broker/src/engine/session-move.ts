@@ -359,7 +359,7 @@ export class SessionMoves {
         if (unreadable.length > 0) engine.dropUnseen("unreadable", clientId, unreadable.length);
         const waiting = entries.filter(
           ({ sequence, qos }) =>
-            backlog?.answered?.has(sequence) !== true &&
+            session.answered?.has(sequence) !== true &&
             (qos > 0 || sequence >= (backlog?.freshFrom ?? 0)),
         );
         const page = waiting.map((entry, i) => storedEntryOf(engine, entry, i < sent));

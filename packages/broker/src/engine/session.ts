@@ -47,6 +47,8 @@ export class Session {
   backlog: Backlog | undefined;
   /** A page of the backlog is being read. */
   reading: BacklogRead | undefined;
+  /** Sequences that a store gave back and that PUBREC had answered: in flight, and not sent again. */
+  answered: ReadonlySet<number> | undefined;
   /** Messages settled since the store last had all of its records that settle one. */
   settledCount = 0;
   /** Position of the newest of those. */

@@ -22,6 +22,4 @@ export { readTlsFiles } from "./tls-files.ts";
 export { listenUnix } from "./unix.ts";
 export type { UnixListenerOptions } from "./unix.ts";
 export type { UpgradeOptions } from "./upgrade-door.ts";
-export { listenWebSocket, serveWebSocket } from "./websocket.ts";
 export type { GivenWebSocketOptions, WebSocketListenerOptions } from "./websocket.ts";
-export { WebSocketLink } from "./websocket-link.ts";

@@ -97,7 +97,7 @@ async function serve(
   });
 
   const audit = new AuditLog(log);
-  audit.prepare(logSettings)();
+  audit.prepare(logSettings).apply();
   const broker = await openBroker({ settings: ofBroker, log });
   audit.listen(broker);
   const traces = new Traces(broker, log);

@@ -60,9 +60,14 @@ export class Reloading {
     try {
       const { settings, listeners } = await resolveAgain();
       const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
-      const takeAudit = audit.prepare(settings.log);
-      const { changed, needRestart } = await broker.reconfigure(ofBroker);
-      takeAudit();
+      const nextAudit = audit.prepare(settings.log);
+      const { changed, needRestart } = await broker
+        .reconfigure(ofBroker)
+        .catch((error: unknown) => {
+          nextAudit.cancel();
+          throw error;
+        });
+      nextAudit.apply();
       const own = this.#takeOwn(settings);
       const all = [...changed, ...own.changed];
       const listed = listenerChanges(resolved.listeners, listeners);

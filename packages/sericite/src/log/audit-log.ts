@@ -1,4 +1,4 @@
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type { Broker, Events } from "@sericite/broker";
 import { usageError } from "../errors.ts";
 import { jsonFormat } from "./log-format.ts";
@@ -70,11 +70,22 @@ export interface AuditSettings {
   readonly auditRate: number;
 }
 
+/** A change of the audit log, checked and not yet in force. Call one of both. */
+export interface PreparedAudit {
+  apply(): void;
+  cancel(): void;
+}
+
+interface AuditFile {
+  readonly descriptor: number;
+  readonly sink: LogSink;
+}
+
 /** Writes who came, who was refused and why: to the log, or to a file of its own, as JSON lines. */
 export class AuditLog {
   readonly #log: LogWriter;
   readonly #rate: AuditRate;
-  #sink: LogSink | undefined;
+  #file: AuditFile | undefined;
   #writer: LogWriter | undefined;
 
   /** @param log  That of the command. */
@@ -86,27 +97,29 @@ export class AuditLog {
   /**
    * Opens the file that the settings name, also where it is open already: it may have been moved away.
    *
-   * @returns what puts it in force.
    * @throws UsageError ERR_AUDIT_FILE where it cannot be opened; nothing has changed then.
    */
-  prepare({ audit, auditRate }: AuditSettings): () => void {
-    const sink = audit === "" || audit === "log" ? undefined : new LogSink(open(audit));
-    const own = sink && new LogWriter(sink, "info", jsonFormat);
-    return () => {
+  prepare({ audit, auditRate }: AuditSettings): PreparedAudit {
+    const file = audit === "" || audit === "log" ? undefined : open(audit);
+    const apply = (): void => {
       this.#rate.endSecond();
-      const before = this.#sink;
-      // Its descriptor stays open until the process ends: lines may be on their way to it.
-      void before?.end();
-      this.#sink = sink;
+      const before = this.#file;
+      if (before !== undefined) void closeWhenWritten(before);
+      this.#file = file;
+      const own = file && new LogWriter(file.sink, "info", jsonFormat);
       this.#writer = audit === "" ? undefined : (own ?? this.#log);
       this.#rate.maximum = auditRate;
     };
+    const cancel = (): void => {
+      if (file !== undefined) closeSync(file.descriptor);
+    };
+    return { apply, cancel };
   }
 
   /** Settles when the last lines are written. */
   async end(): Promise<void> {
     this.#rate.endSecond();
-    await this.#sink?.end();
+    await this.#file?.sink.end();
   }
 
   /** Listens to a broker. */
@@ -137,9 +150,15 @@ function whoOf({
   return { clientId, username, listener, address, port };
 }
 
-function open(file: string): number {
+/** One that cannot be written stays open: a line is still on its way to it. */
+async function closeWhenWritten({ sink, descriptor }: AuditFile): Promise<void> {
+  if (await sink.end()) closeSync(descriptor);
+}
+
+function open(file: string): AuditFile {
   try {
-    return openSync(file, "a", 0o640);
+    const descriptor = openSync(file, "a", 0o640);
+    return { descriptor, sink: new LogSink(descriptor) };
   } catch (cause) {
     const { message } = cause as Error;
     throw usageError("ERR_AUDIT_FILE", `log.audit: ${file} cannot be opened: ${message}`, cause);
