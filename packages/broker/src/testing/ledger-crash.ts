@@ -31,9 +31,7 @@ export function forget(session: LedgerSession, restedAt: Point): void {
       routings.every((routing) => routing.message !== flight.message || routing.isSure);
     if (isKept) continue;
     flight.isUncertain = true;
-    // Its client may not have got it.
-    const counts = session.counts.get(flight.message);
-    if (counts !== undefined) counts[1] = Math.max(0, counts[1] - 1);
+    session.lost.add(flight.message);
   }
   for (const routing of session.used) {
     // Sent before it was kept, it comes again when its publisher sends it again.

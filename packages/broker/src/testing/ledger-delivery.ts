@@ -195,6 +195,7 @@ function checkFirst(
   const counts = session.counts.get(message) ?? [0, 0, 0];
   counts[packet.qos] += 1;
   session.counts.set(message, counts);
+  session.lost.delete(message);
   if (isShared(message.topicName)) {
     session.delivered.add(message);
     return connection.ledger.shared.deliver(connection, session, packet, message);

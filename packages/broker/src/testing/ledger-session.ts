@@ -107,6 +107,8 @@ export class LedgerSession {
   /** How many empty messages of a topic it got. */
   readonly empty = new Map<PublishedMessage, number>();
   readonly delivered = new Set<PublishedMessage>();
+  /** Sent before a crash, and perhaps neither received nor kept. */
+  readonly lost = new Set<PublishedMessage>();
   /** How often each message was delivered that was no repeat, by QoS. */
   readonly counts = new Map<PublishedMessage, [number, number, number]>();
   /** Must still be delivered. */

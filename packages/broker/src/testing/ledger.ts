@@ -195,6 +195,7 @@ export class Ledger {
               !session.isUncertain &&
               !session.wasDegraded &&
               message.payload !== "" &&
+              !session.lost.has(message) &&
               atLeastOnce + exactlyOnce > 0),
         });
       }
