@@ -217,8 +217,10 @@ export class LedgerConnection implements PacketListener {
     this.leftWith = packet.reasonCode ?? 0;
     if (this.will !== undefined && this.leftWith !== 0) this.ledger.leaving(this.will);
     const expiry = packet.properties?.sessionExpiryInterval;
-    if (expiry !== undefined && session.expiry > 0)
+    if (expiry !== undefined && session.expiry > 0) {
       session.expiry = Math.min(expiry, this.ledger.maximumExpiry);
+      session.expiryChangedAt = this.ledger.point;
+    }
   }
 
   // --- what the broker sent ---

@@ -20,6 +20,8 @@ export const CONNECTED_AFTER_MARK_MS = 60_000;
  */
 export function forget(session: LedgerSession, restedAt: Point): void {
   session.revived.push(...session.settled.splice(0));
+  // Nobody waits for the record of a DISCONNECT.
+  if (session.expiryChangedAt > restedAt) session.isUncertain = true;
   for (const flight of session.flights.values()) {
     // QoS 2 is kept before it is sent; QoS 1 is so where its publisher was told or time enough has passed.
     if (flight.qos === 2 || flight.sentAt <= restedAt) continue;
@@ -27,12 +29,16 @@ export function forget(session: LedgerSession, restedAt: Point): void {
     const isKept =
       !flight.retain &&
       routings.every((routing) => routing.message !== flight.message || routing.isSure);
-    if (!isKept) flight.isUncertain = true;
+    if (isKept) continue;
+    flight.isUncertain = true;
+    // Its client may not have got it.
+    const counts = session.counts.get(flight.message);
+    if (counts !== undefined) counts[1] = Math.max(0, counts[1] - 1);
   }
   for (const routing of session.used) {
     // Sent before it was kept, it comes again when its publisher sends it again.
-    if (mayBeUndone(routing, restedAt) && session.counts.get(routing.message)?.[2] !== 1)
-      session.used.delete(routing);
+    const wasKept = session.wasKept && session.counts.get(routing.message)?.[2] === 1;
+    if (mayBeUndone(routing, restedAt) && !wasKept) session.used.delete(routing);
   }
   for (const message of session.empty.keys()) {
     if (message.stream.routings.some((routing) => mayBeUndone(routing, restedAt)))

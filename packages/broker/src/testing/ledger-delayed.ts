@@ -13,6 +13,8 @@ interface DelayedMessage {
   dueLatestMs: number;
   /** The broker has taken it, for certain. */
   isAccepted: boolean;
+  /** Everything was at rest since it came: by then it was taken, if at all. */
+  hasRested: boolean;
 }
 
 /** Reads a Topic Name. @returns `undefined` where it asks for no delay. */
@@ -59,7 +61,14 @@ export class Delayed {
       undefined,
     );
     routing.notBeforeMs = dueMs - EXPIRY_MARGIN_MS;
-    const delayed = { routing, connection, delayMs, dueLatestMs: dueMs, isAccepted: false };
+    const delayed: DelayedMessage = {
+      routing,
+      connection,
+      delayMs,
+      dueLatestMs: dueMs,
+      isAccepted: false,
+      hasRested: false,
+    };
     this.#all.set(routing, delayed);
     this.#open.set(routing, delayed);
     return routing;
@@ -73,6 +82,7 @@ export class Delayed {
       this.#ledger.messages.reopen(routing, this.#ledger.nowMs + delayed.delayMs);
       this.#open.set(routing, delayed);
     }
+    delayed.hasRested = false;
     delayed.dueLatestMs = Math.max(delayed.dueLatestMs, this.#ledger.nowMs + delayed.delayMs);
     routing.notBeforeMs = Math.min(
       routing.notBeforeMs,
@@ -106,6 +116,9 @@ export class Delayed {
       const wasRead =
         !connection.isClosed && !ledger.wasTroubledSince(routing.fromMs - delayed.delayMs);
       if (routing.qos === 0 && wasRead) delayed.isAccepted = true;
+      if (!delayed.hasRested && !delayed.isAccepted)
+        delayed.dueLatestMs = Math.max(delayed.dueLatestMs, ledger.nowMs + delayed.delayMs);
+      delayed.hasRested = true;
       // What was refused, or surely never read, is none of the broker's.
       if (routing.refused === undefined) {
         if (ledger.nowMs < delayed.dueLatestMs + EXPIRY_MARGIN_MS) continue;

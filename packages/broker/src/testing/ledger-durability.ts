@@ -249,7 +249,9 @@ export class DurabilityAudit {
     }
     for (const name of namesOf(record)) {
       // A retained message may be queued once more later; the first time is the one that was promised.
-      if (record.type !== "enqueue" || !this.#positions.has(name))
+      // Likewise a session that left is over, though its end comes later.
+      const isFirst = !this.#positions.has(name);
+      if (isFirst || (record.type !== "enqueue" && record.type !== "session-end"))
         this.#positions.set(name, position);
     }
     if (record.type === "session-begin") this.#keys.set(record.clientId, record.session);
@@ -273,6 +275,7 @@ function namesOf(record: StoreRecord): readonly string[] {
     case "session-begin":
     case "session-attach":
       return [`session-attach ${record.session}`];
+    case "session-leave":
     case "session-end":
       return [`session-end ${record.session}`];
     case "enqueue":

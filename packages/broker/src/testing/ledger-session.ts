@@ -62,6 +62,8 @@ export class LedgerSession {
   readonly number: number;
   /** Seconds. */
   expiry = 0;
+  /** When a DISCONNECT changed it. */
+  expiryChangedAt: Point = 0;
   connection: LedgerConnection | undefined;
   /** When its connection went. */
   detachedAt: Point = 0;

@@ -27,6 +27,7 @@ export function isShared(topicName: string): boolean {
 export class Shared {
   readonly #ledger: Ledger;
   readonly #deliveries = new Map<PublishedMessage, SharedDelivery[]>();
+  #crashedAt: Point = 0;
   /** Owed to some member. */
   readonly #owed = new Set<Routing>();
 
@@ -66,6 +67,7 @@ export class Shared {
 
   /** The broker crashed. */
   crashed(): void {
+    this.#crashedAt = this.#ledger.point;
     for (const [{ stream }, deliveries] of this.#deliveries) {
       if (stream.routings.every((routing) => routing.isSure)) continue;
       for (const delivery of deliveries)
@@ -99,8 +101,9 @@ export class Shared {
       );
       if (isHidden || ledger.mayDrop) continue;
       this.#owed.delete(routing);
+      const mayHaveDied = this.#crashedAt > from && !this.#wasKeptFrom(message.topicName, from);
       const isOwed =
-        this.wasKeptFrom(message.topicName, from) &&
+        !mayHaveDied &&
         members.some((session) => wasMember(session, message.topicName, from, ledger.point));
       if (isOwed)
         ledger.complain(
@@ -110,7 +113,7 @@ export class Shared {
   }
 
   /** Whether nobody could have got it whose session a crash ends. */
-  wasKeptFrom(topicName: string, from: Point): boolean {
+  #wasKeptFrom(topicName: string, from: Point): boolean {
     return this.#ledger
       .everySession()
       .every(
