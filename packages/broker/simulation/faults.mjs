@@ -18,7 +18,7 @@ import { parseArgs, promisify } from "node:util";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "2000" },
+    seeds: { type: "string", default: "5000" },
     only: { type: "string" },
     write: { type: "boolean", default: false },
   },
