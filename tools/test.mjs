@@ -1,10 +1,11 @@
 /**
  * Runs the tests of all packages from compiled output, suite by suite, each against its budget.
  *
- *     node tools/test.mjs [--suite NAME]... [--only TEXT] [--require-all] [--list]
+ *     node tools/test.mjs [--suite NAME]... [--only TEXT] [--long] [--require-all] [--list]
  *
  *     --suite NAME    only this suite (may be repeated)
  *     --only TEXT     only files whose path holds TEXT
+ *     --long          also the files that take long; so do --suite, --only and --require-all
  *     --require-all   a skipped test is a failure (also: SERICITE_REQUIRE_ALL=1)
  *     --list          print the suites and their files, run nothing
  *
@@ -41,6 +42,13 @@ const SUITES = [
   { name: "unit", budget: 12, pattern: /./ },
 ];
 
+/**
+ * Files that take long and look at what few changes touch: kinds of damage, kills, real disks.
+ * `npm test` leaves them to `.ci/run`, and says so.
+ */
+const LONG =
+  /^crash\/dist\/crash\.test|store\/log\/(crash-simulation|damage)|disk\/real-files|\/durable-broker|\/cluster-simulation|\/jwt-entry|\/acl-mosquitto|\/store-command/;
+
 /** Files that run at the same time. */
 const PARALLEL = 2;
 /** A file that has not ended by then is killed, and counts as failed. Milliseconds. */
@@ -50,6 +58,7 @@ const { values: flags } = parseArgs({
   options: {
     suite: { type: "string", multiple: true, default: [] },
     only: { type: "string", default: "" },
+    long: { type: "boolean", default: false },
     "require-all": { type: "boolean", default: process.env.SERICITE_REQUIRE_ALL === "1" },
     list: { type: "boolean", default: false },
   },
@@ -72,6 +81,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   });
 }
 
+const isLongWanted =
+  flags.long || flags["require-all"] || flags.only !== "" || flags.suite.length > 0;
+/** Files that take long and were not asked for. */
+const leftOut = [];
+
 /** Test files by suite, as paths from the root with forward slashes. */
 function findSuites() {
   const files = [];
@@ -87,6 +101,10 @@ function findSuites() {
   files.sort((a, b) => (a < b ? -1 : 1));
   for (const file of files) {
     if (!file.includes(flags.only)) continue;
+    if (!isLongWanted && LONG.test(file)) {
+      leftOut.push(file);
+      continue;
+    }
     suites.find(({ pattern }) => pattern.test(file)).files.push(file);
   }
   return suites.filter(
@@ -272,6 +290,10 @@ function row(name, files, { passed, failed, skipped, seconds }, budget) {
   );
 }
 
+if (leftOut.length > 0) {
+  console.log(`\nLeft to .ci/run, since they take long (here: npm test -- --long):`);
+  for (const file of leftOut) console.log(`  ${file}`);
+}
 if (skips.length > 0) {
   console.log(
     `\nSkipped${flags["require-all"] ? " (counted as failed: everything is required)" : ""}:`,

@@ -17,6 +17,7 @@ import type { DamagedBody, WantedBody } from "./reading.ts";
 import type { Segment } from "./segment.ts";
 import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
+import { WrittenBlocks } from "./written-blocks.ts";
 
 /** Entries in one page, at most. */
 const PAGE_ENTRIES = 1000;
@@ -34,18 +35,21 @@ export class LogReader {
   readonly #writer: LogWriter;
   readonly #salt: number;
   readonly #cache: BlockCache;
+  /** What was written last. */
+  readonly recent: WrittenBlocks;
 
   constructor(
     disk: Disk,
     state: LogState,
     writer: LogWriter,
-    { salt, cache }: { salt: number; cache: BlockCacheOptions },
+    { salt, cache, recentBytes }: { salt: number; cache: BlockCacheOptions; recentBytes: number },
   ) {
     this.#disk = disk;
     this.#state = state;
     this.#writer = writer;
     this.#salt = salt;
     this.#cache = new BlockCache(cache);
+    this.recent = new WrittenBlocks(recentBytes);
   }
 
   /**
@@ -96,9 +100,10 @@ export class LogReader {
         messages.find(number);
         const { slot, offset, length } = messages;
         const segment = segments.at(slot);
-        const body = this.#writer.peek(segment, offset, length);
+        const written = this.#writer.peek(segment, offset, length);
         // What waits to be written lies in memory that is used again.
-        const known = body?.slice() ?? this.#cached(segment, offset, length);
+        const body = written?.slice() ?? this.recent.peek(segment, offset, length);
+        const known = body ?? this.#cached(segment, offset, length);
         if (known === undefined) wanted.push({ number, segment, offset, length });
         else found.set(number, messageOf(known));
       }

@@ -34,6 +34,8 @@ export interface LogStoreOptions {
   readonly compactSlack: number;
   /** Of what was read lately, so much is kept in memory. Default 16 MiB. */
   readonly cacheBytes: number;
+  /** So much of what was written last stays in memory. Default 8 MiB. */
+  readonly recentBytes: number;
   /** In pieces of this size. Default 32 KiB. */
   readonly blockBytes: number;
 }
@@ -53,6 +55,7 @@ export const DEFAULT_LOG_STORE_OPTIONS: LogStoreOptions = {
   checkpointBytes: 64 << 20,
   compactBelow: 0.25,
   compactSlack: 3,
+  recentBytes: 8 << 20,
   cacheBytes: 16 << 20,
   blockBytes: 32 << 10,
 };

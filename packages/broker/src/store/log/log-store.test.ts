@@ -425,7 +425,7 @@ test("closing on a failing disk says so and lets the directory go", () => {
 
 test("a body that is damaged is told with its segment, and the rest of the queue is read", () => {
   const world = new LogWorld();
-  const { store, trouble } = world.open();
+  const { store, trouble } = world.open({ recentBytes: 0 });
   turn(
     store,
     begin(1),
@@ -460,7 +460,7 @@ test("a body that is damaged is told with its segment, and the rest of the queue
 
 test("a disk that cannot read fails the reader, and says nothing of damage", () => {
   const world = new LogWorld();
-  const { store, disk } = world.open();
+  const { store, disk } = world.open({ recentBytes: 0 });
   turn(store, begin(1), ...publish(1, 100, { 1: 1 }));
   world.events.settle();
   disk.faults = { ...NO_DISK_FAULTS, readFailure: 1 };

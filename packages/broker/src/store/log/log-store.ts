@@ -261,12 +261,17 @@ export class LogStore implements Store {
       this.#disk,
       this.#state,
       this.#options,
-      { written: () => this.#written(), failed: (error) => this.#failed(error) },
+      {
+        written: () => this.#written(),
+        flushed: (segment, offset, bytes) => this.#reader.recent.add(segment, offset, bytes),
+        failed: (error) => this.#failed(error),
+      },
       { salt: found.salt, takeNumber: () => this.#takeNumber(), flushed: found.flushed },
     );
     this.#reader = new LogReader(this.#disk, this.#state, this.#writer, {
       salt: found.salt,
       cache: this.#options,
+      recentBytes: this.#options.recentBytes,
     });
     this.#takeOverTail(found);
     for (const segment of this.#state.segments.all)

@@ -29,6 +29,8 @@ export interface WriterOptions {
 export interface WriterEvents {
   /** `durable` or `flushed` rose. */
   written(): void;
+  /** These bytes of a segment are flushed; they are the writer's again when this returns. */
+  flushed(segment: Segment, offset: number, bytes: Uint8Array): void;
   /** A write or flush failed; it will be tried again. */
   failed(error: Error): void;
 }
@@ -256,7 +258,8 @@ export class LogWriter {
       if (isNew) yield* wait(this.#disk.flushDirectory());
       segment.flushed = last.offset + last.bytes.length;
       this.#flushed = last.position;
-      for (const { bytes: flushed } of pending.splice(0, end)) {
+      for (const { bytes: flushed, offset } of pending.splice(0, end)) {
+        this.#events.flushed(segment, offset, flushed);
         this.#pendingBytes -= flushed.length;
         this.builder.release(flushed);
       }
