@@ -29,6 +29,7 @@ import type {
   TlsOptions,
   UpgradeOptions,
 } from "./listeners/index.ts";
+import type * as WebSocketListeners from "./listeners/websocket.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a listener has of its own in place of the settings; what is left out is as they say. */
@@ -309,7 +310,7 @@ export class Listening {
   #serverListener(
     server: ServerListenOptions["server"],
     options: Omit<ServerListenOptions, "server">,
-    upgrades: typeof import("./listeners/websocket.ts") | undefined,
+    upgrades: typeof WebSocketListeners | undefined,
   ): Listener {
     const accept = this.#acceptOf({});
     if (upgrades !== undefined && (server instanceof HttpServer || server instanceof HttpsServer))
@@ -407,7 +408,7 @@ export class Listening {
 }
 
 /** Loaded on first use: a broker without it starts the sooner. */
-function webSocket(): Promise<typeof import("./listeners/websocket.ts")> {
+function webSocket(): Promise<typeof WebSocketListeners> {
   return import("./listeners/websocket.ts");
 }
 
