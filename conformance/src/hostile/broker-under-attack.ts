@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Place, Target, TransportName } from "./attack.ts";
+import { collectGarbage, inspectorAddress } from "./garbage-collection.ts";
 import { unexpectedLines } from "./log-lines.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -14,12 +15,6 @@ const CERTIFICATES = join(ROOT, "packages/broker/src/listeners/test-certificates
 const PATIENCE_MS = 30_000;
 /** Time that the broker gives for handshakes and CONNECT. Milliseconds. */
 const ENTRY_TIMEOUT_MS = 3000;
-
-/**
- * The heap is bounded, as `deploy/edge.yaml` advises for small machines. Without a bound V8 lets dead
- * objects lie until there are hundreds of megabytes of them, and resident memory says nothing.
- */
-export const ATTACKED_NODE_FLAGS: readonly string[] = ["--max-old-space-size=128"];
 
 /**
  * What differs from the defaults: the broker ends half-open connections while the attack lasts, and
@@ -39,6 +34,8 @@ export interface BrokerUnderAttack {
   readonly target: Target;
   /** Of its process; `undefined`: nobody said. */
   readonly pid: number | undefined;
+  /** Has it collect its garbage; `undefined` where nobody can. */
+  readonly collectGarbage: (() => Promise<void>) | undefined;
   /** How it ended, if it has. */
   readonly ended: string | undefined;
   /** Ends what was started. @returns what is wrong about its end and its log. */
@@ -53,6 +50,7 @@ export function givenBroker(
   return {
     target: { places, entryTimeoutMs: 0 },
     pid,
+    collectGarbage: undefined,
     ended: undefined,
     stop: () => Promise.resolve([]),
   };
@@ -82,7 +80,7 @@ class StartedBroker implements BrokerUnderAttack {
 
   constructor(directory: string, flags: readonly string[]) {
     this.#directory = directory;
-    this.#child = spawn(process.execPath, [...ATTACKED_NODE_FLAGS, COMMAND, "broker", ...flags], {
+    this.#child = spawn(process.execPath, ["--inspect-port=0", COMMAND, "broker", ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#exited = once(this.#child, "exit");
@@ -104,6 +102,12 @@ class StartedBroker implements BrokerUnderAttack {
     return this.#child.pid;
   }
 
+  readonly collectGarbage = async (): Promise<void> => {
+    if (inspectorAddress(this.#printed) === undefined) this.#child.kill("SIGUSR1");
+    await this.#until(() => inspectorAddress(this.#printed) !== undefined, "open its inspector");
+    await collectGarbage(inspectorAddress(this.#printed)!);
+  };
+
   get ended(): string | undefined {
     const { exitCode, signalCode } = this.#child;
     if (exitCode === null && signalCode === null) return undefined;
@@ -112,25 +116,24 @@ class StartedBroker implements BrokerUnderAttack {
 
   /** Waits until it listens. @throws Error with what it printed, where it does not. */
   async listens(): Promise<void> {
+    const listeners = /"listeners":(\[[^\]]*\])/;
+    await this.#until(() => listeners.test(this.#printed), "listen");
+    const urls = JSON.parse(listeners.exec(this.#printed)![1]!) as string[];
+    const places: Partial<Record<TransportName, Place>> = {};
+    for (const url of urls) {
+      const { protocol, hostname, port } = new URL(url);
+      places[SCHEMES[protocol.slice(0, -1)]!] = { host: hostname, port: Number(port) };
+    }
+    this.#target = { ...this.#target, places };
+  }
+
+  /** Waits until it has printed something. @throws Error with what it printed, where that does not come. */
+  async #until(hasCome: () => boolean, what: string): Promise<void> {
     const endsAt = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const found = /"listeners":(\[[^\]]*\])/.exec(this.#printed);
-      if (found !== null) {
-        const places: Partial<Record<TransportName, Place>> = {};
-        for (const url of JSON.parse(found[1]!) as string[]) {
-          const { protocol, hostname, port } = new URL(url);
-          places[SCHEMES[protocol.slice(0, -1)]!] = { host: hostname, port: Number(port) };
-        }
-        this.#target = { ...this.#target, places };
-        return;
-      }
+    while (!hasCome()) {
       if (this.ended !== undefined) throw new Error(this.ended);
-      if (performance.now() > endsAt) throw new Error(`it does not listen:\n${this.#printed}`);
-      await Promise.race([
-        once(this.#child.stdout!, "data"),
-        this.#exited,
-        new Promise((resolve) => void setTimeout(resolve, 1000).unref()),
-      ]);
+      if (performance.now() > endsAt) throw new Error(`it does not ${what}:\n${this.#printed}`);
+      await new Promise((resolve) => void setTimeout(resolve, 20));
     }
   }
 

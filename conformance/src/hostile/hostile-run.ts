@@ -4,6 +4,7 @@ import type { BrokerUnderAttack } from "./broker-under-attack.ts";
 import { GoodPair } from "./good-pair.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import { quietMemory, residentMemory } from "./resident-memory.ts";
+import type { QuietMemory } from "./resident-memory.ts";
 
 /** How a run goes. */
 export interface RunOptions {
@@ -39,8 +40,8 @@ export interface RunReport {
   readonly attacked: LatencyHistogram;
   /** Messages that the pair sent. */
   readonly sent: number;
-  /** Resident memory after each pass, when things were quiet. Bytes; empty where it is not known. */
-  readonly memory: readonly number[];
+  /** Resident memory after each pass; empty where it is not known. */
+  readonly memory: readonly QuietMemory[];
   /** What went wrong and is not of one attack. */
   readonly faults: readonly string[];
 }
@@ -57,7 +58,7 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
     return { name, faults: [], figures: {}, latency: new LatencyHistogram(), mostMemory: 0 };
   });
   const faults: string[] = [];
-  const memory: number[] = [];
+  const memory: QuietMemory[] = [];
   let underWay: AttackReport | undefined;
   /** Whose phase it is, by number; -1: nobody's. */
   const phases: number[] = [-1];
@@ -87,14 +88,17 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
         report.faults.push(`pass ${number + 1}, about case ${newestCase}: ${ended}`);
     }
     underWay = undefined;
+    if (howItEnded(broker) !== undefined) return;
     progress(`pass ${number + 1} of ${passes}: quiet`);
     beginPhase(-1);
-    const quiet = await quietMemory(broker.pid);
+    const quiet = await quietMemory(broker.pid, broker.collectGarbage);
     if (quiet !== undefined) memory.push(quiet);
   };
 
   try {
     progress("the pair alone");
+    // What it takes to be asked for that is there from the beginning.
+    await broker.collectGarbage?.();
     beginPhase(-1);
     await new Promise((resolve) => void setTimeout(resolve, ALONE_MS));
     for (let number = 0; number < passes && howItEnded(broker) === undefined; number += 1)

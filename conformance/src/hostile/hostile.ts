@@ -8,12 +8,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Place, TransportName } from "./attack.ts";
 import { attacks } from "./attacks/index.ts";
-import {
-  ATTACKED_NODE_FLAGS,
-  ATTACKED_SETTINGS,
-  givenBroker,
-  startBroker,
-} from "./broker-under-attack.ts";
+import { ATTACKED_SETTINGS, givenBroker, startBroker } from "./broker-under-attack.ts";
 import { hostileRun } from "./hostile-run.ts";
 import { reportText, verdicts } from "./report.ts";
 
@@ -41,8 +36,7 @@ Usage: npm run hostile -- [options]
 
 Without --broker it starts \`sericite broker\` with
   ${ATTACKED_SETTINGS.join(" ").replaceAll(" --", "\n  --")}
-and else its defaults, under \`node ${ATTACKED_NODE_FLAGS.join(" ")}\`, and looks at its memory,
-its log and its end too. With it:
+and else its defaults, and looks at its memory, its log and its end too. With it:
 
   --broker HOST:PORT  attack the broker that listens there for TCP
   --ws HOST:PORT      its WebSocket listener; without it those attacks are left out

@@ -1,3 +1,5 @@
+import { INSPECTOR_LINE } from "./garbage-collection.ts";
+
 /** Warnings that belong to attacks: what they are there for. */
 const EXPECTED_WARNINGS: ReadonlySet<string> = new Set([
   "limit-reached",
@@ -14,7 +16,7 @@ const EXPECTED_WARNINGS: ReadonlySet<string> = new Set([
 export function unexpectedLines(printed: string): string[] {
   const unexpected: string[] = [];
   for (const line of printed.split("\n")) {
-    if (line.trim() === "") continue;
+    if (line.trim() === "" || INSPECTOR_LINE.test(line)) continue;
     const { level, event } = readLine(line);
     const isExpected = level === "warn" ? EXPECTED_WARNINGS.has(event) : level === "info";
     if (!isExpected) unexpected.push(`in the log: ${line.slice(0, 500)}`);

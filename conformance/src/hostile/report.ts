@@ -22,7 +22,13 @@ export function verdicts(run: RunReport, passes: number, ending: readonly string
   return [
     ...run.attacks.map(({ name, faults }) => ({ name, faults })),
     { name: "the well-behaved pair", faults: [...run.faults, ...nothingSent(run)] },
-    { name: "resident memory", faults: memoryFaults(run.memory, passes) },
+    {
+      name: "resident memory",
+      faults: memoryFaults(
+        run.memory.map(({ collected }) => collected),
+        passes,
+      ),
+    },
     { name: "the broker's log and end", faults: ending },
   ];
 }
@@ -34,7 +40,7 @@ function nothingSent({ sent }: RunReport): string[] {
 /**
  * Whether memory has grown more than it may.
  *
- * @param memory  After each pass, in bytes; empty where it is not known.
+ * @param memory  After each pass, in bytes, garbage collected; empty where it is not known.
  */
 export function memoryFaults(memory: readonly number[], passes: number): string[] {
   if (memory.length === 0) return [];
@@ -62,7 +68,10 @@ export function reportText(run: RunReport, all: readonly Verdict[], seed: number
     "",
   ];
   if (run.memory.length > 0)
-    lines.push(`resident memory after each pass: ${run.memory.map(mebibytes).join(", ")}`);
+    lines.push(
+      `resident memory after each pass: ${run.memory.map(({ collected }) => mebibytes(collected)).join(", ")}` +
+        `; before garbage was collected ${run.memory.map(({ asItIs }) => mebibytes(asItIs)).join(", ")}`,
+    );
   else lines.push("resident memory is not known: see --pid");
   for (const { name, faults } of all) {
     if (faults.length === 0) continue;
