@@ -246,13 +246,8 @@ export class Engine {
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
     this.connections.add(connection);
-    const limit = this.entryLimits.accepted(connection);
-    if (limit !== undefined) {
-      this.counters.connectionsRefused++;
-      this.limitReached(`limits.${limit}`, connection);
-      connection.abort("too many connections");
-    } else if (group !== undefined) this.#join(connection, group);
-    if (connection.isAlive && !isTrusted) this.#meet(connection);
+    if (!this.entryLimits.refusesConnection(connection, group) && !isTrusted)
+      this.#meet(connection);
     return connection;
   }
 
@@ -280,20 +275,10 @@ export class Engine {
     );
   }
 
-  #join(connection: Connection, group: ConnectionGroup): void {
-    connection.group = group;
-    group.count++;
-    if (group.count <= group.maximum) return;
-    this.counters.connectionsRefused++;
-    this.limitReached(`limits.connections of ${connection.peer.listener}`, connection);
-    connection.abort("too many connections of this listener");
-  }
-
   /** A connection is gone. */
   forget(connection: Connection): void {
     if (!this.connections.delete(connection)) return;
     this.counters.connectionsClosed++;
-    if (connection.group !== undefined) connection.group.count--;
     this.entryLimits.gone(connection);
     if (this.connections.size === 0) this.#onEmpty?.();
   }

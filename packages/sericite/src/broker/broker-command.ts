@@ -210,7 +210,7 @@ function warn(log: LogWriter, { settings, origins, ignored }: ResolvedBrokerSett
   const lowLimit = fileLimitWarning(
     openFileLimit(),
     settings.limits.connections,
-    storeFiles(settings.store),
+    storeFiles(settings.store) + settings.limits.refusalReserve,
   );
   if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });
   const { durability } = settings.store;
