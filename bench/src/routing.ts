@@ -40,10 +40,15 @@ class Sink implements Link {
   readonly unsentBytes = 0;
   handler: LinkHandler | undefined;
   received = 0;
-  written: Uint8Array | undefined;
+  /** Packet Identifier of the first PUBLISH of the last write; no sense at QoS 0. */
+  firstIdentifier = 0;
   write(bytes: Uint8Array): boolean {
     this.received += bytes.length;
-    this.written = bytes;
+    if (bytes[0]! >> 4 === 3) {
+      // Behind the fixed header, which is two bytes long here, stands the Topic Name.
+      const position = 4 + (bytes[2]! << 8) + bytes[3]!;
+      this.firstIdentifier = (bytes[position]! << 8) + bytes[position + 1]!;
+    }
     return true;
   }
   pause(): void {
@@ -102,7 +107,6 @@ async function scenario(
     return link;
   });
   const publisher = open("p");
-  let number = broker.engine.nextMessageNumber();
   const bursts = Array.from({ length: BURST }, (_, index) =>
     encodePacket(
       {
@@ -123,12 +127,12 @@ async function scenario(
     send(publisher, burst);
     turns.end();
     if (qos === 1) {
-      for (let i = 0; i < BURST; i++)
-        acknowledgements.set(
-          [0x40, 2, (1 + ((number + 1 + i) % 65535)) >> 8, (1 + ((number + 1 + i) % 65535)) & 0xff],
-          i * 4,
-        );
-      number += BURST;
+      // All receivers of a message get it under the same Packet Identifier.
+      const first = receivers[0]!.firstIdentifier;
+      for (let i = 0; i < BURST; i++) {
+        const identifier = 1 + ((first - 1 + i) % 65535);
+        acknowledgements.set([0x40, 2, identifier >> 8, identifier & 0xff], i * 4);
+      }
       for (const receiver of receivers) send(receiver, acknowledgements);
       turns.end();
     }

@@ -16,7 +16,7 @@ import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { letsAnonymousInAnywhere, openPorts } from "./exposure.ts";
-import { onReloadSignal, Reloading } from "./reloading.ts";
+import { Reloading, ReloadSignal } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
@@ -41,6 +41,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText(renderHelp(brokerHelp, options));
     return ExitCode.ok;
   }
+  // Before anything that takes time: whoever starts the broker may send it at once.
+  const reloadSignal = new ReloadSignal();
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
     printText(
@@ -58,7 +60,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText("settings are right\n");
     return ExitCode.ok;
   }
-  return serve(resolved, anonymous, async () => {
+  return serve(resolved, anonymous, reloadSignal, async () => {
     const next = await resolveBrokerSettings(line);
     checkTogether(next);
     return next;
@@ -83,6 +85,7 @@ function checkTogether({ settings, listeners }: ResolvedBrokerSettings): boolean
 async function serve(
   resolved: ResolvedBrokerSettings,
   anonymous: boolean,
+  reloadSignal: ReloadSignal,
   resolveAgain: () => Promise<ResolvedBrokerSettings>,
 ): Promise<number> {
   const { log: logSettings, shutdown: _shutdown, trace, ...ofBroker } = resolved.settings;
@@ -109,7 +112,7 @@ async function serve(
   systemd.ready(`listens on ${broker.listeners.map(({ url }) => url).join(", ")}`);
 
   const reloading = new Reloading({ broker, log, audit, traces, resolveAgain, resolved });
-  const stopReloading = onReloadSignal(() => {
+  reloadSignal.handle(() => {
     systemd.reloading();
     void reloading.run().then(() => systemd.reloaded());
   });
@@ -119,7 +122,7 @@ async function serve(
       void log.exit(ExitCode.failure);
     });
   });
-  stopReloading();
+  reloadSignal.ignore();
   const isTold = systemd.stopping();
   const { shutdown } = reloading.settings;
   log.write("info", "stopping", {
@@ -196,7 +199,7 @@ function warn(log: LogWriter, { settings, origins, ignored }: ResolvedBrokerSett
   const lowLimit = fileLimitWarning(
     openFileLimit(),
     settings.limits.connections,
-    storeFiles(settings.store),
+    storeFiles(settings.store) + settings.limits.refusalReserve,
   );
   if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });
   const { durability } = settings.store;

@@ -108,13 +108,31 @@ function namesOf(paths: readonly string[]): string {
   return paths.length === 0 ? "nothing" : paths.join(", ");
 }
 
-/** Calls `onSignal` at each SIGHUP. On Windows, where it means that the console was closed, never. @returns what ends that. */
-export function onReloadSignal(onSignal: () => void): () => void {
-  if (process.platform === "win32") return () => {};
-  process.on("SIGHUP", onSignal);
-  // Not back to what it did before: a late one must not end a broker that drains.
-  return () => {
-    process.off("SIGHUP", onSignal);
-    process.on("SIGHUP", () => {});
-  };
+/**
+ * Takes SIGHUP, which ends a process that does not. What comes before there is anything to reload
+ * waits until there is. On Windows it means that the console was closed, and is left alone.
+ */
+export class ReloadSignal {
+  #isAsked = false;
+  #reload: (() => void) | undefined;
+
+  constructor() {
+    if (process.platform === "win32") return;
+    // For good: a late one must not end a broker that drains.
+    process.on("SIGHUP", () => {
+      if (this.#reload === undefined) this.#isAsked = true;
+      else this.#reload();
+    });
+  }
+
+  /** Calls `reload` at each signal, and at once where one came before. */
+  handle(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#isAsked) reload();
+  }
+
+  /** Leaves the signals that are still to come without an effect. */
+  ignore(): void {
+    this.#reload = () => {};
+  }
 }

@@ -48,7 +48,7 @@ export const listenerRows = {
   },
   "limits.connections": {
     ...limits.connections,
-    text: "Connections of this listener at once; more are closed. 0: no bound of its own.",
+    text: "Connections of this listener at once; more are refused. 0: no bound of its own.",
   },
 } as const satisfies Readonly<Record<string, SettingRow>>;
 
