@@ -39,7 +39,7 @@ export interface ListenPolicy {
     readonly allowAnonymous?: boolean;
   };
   readonly limits?: {
-    /** Connections of this listener at once; more are closed. 0: no bound. */
+    /** Connections of this listener at once; more are refused. 0: no bound. */
     readonly connections?: number;
   };
 }

@@ -1,12 +1,7 @@
 export { connect, type ConnectOptions } from "./node.ts";
-export type {
-  Client,
-  ClientEvents,
-  ClientStateName,
-  DisconnectOptions,
-  SubscribeOptions,
-  TopicFilters,
-} from "./client.ts";
+export type { Client, SubscribeOptions, TopicFilters } from "./client.ts";
+export type { ClientEvents, ClientStateName } from "./client-events.ts";
+export type { DisconnectOptions } from "./connector.ts";
 export type { TopicFilterRequest } from "./filter-entry.ts";
 export type { MessageHandler } from "./mailbox.ts";
 export type { Message, Payload } from "./message.ts";

@@ -23,7 +23,9 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.username = packet.username;
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
   // Before anything is hashed for it.
-  if (refuseBanned(connection) || engine.entryLimits.refusesRate(connection)) return;
+  const { entryLimits } = engine;
+  if (refuseBanned(connection) || entryLimits.refusesExcess(connection)) return;
+  if (entryLimits.refusesRate(connection)) return;
   if (engine.overload.refuses(connection, packet.cleanStart)) return;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]

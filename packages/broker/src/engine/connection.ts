@@ -43,6 +43,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly isTrusted: boolean;
   /** Where it is counted besides. */
   group: ConnectionGroup | undefined;
+  /** Path of the setting that it is one connection too many for: its CONNECT is refused. */
+  excess: string | undefined;
   state: ConnectionState = "new";
   protocolVersion: ProtocolVersion = 4;
   /** Its CONNECT had the bridge bit (no standard). */

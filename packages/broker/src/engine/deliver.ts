@@ -287,7 +287,7 @@ function isDeliveryAllowed(
   try {
     answer = engine.hooks.authorizeDelivery!(connection, request);
   } catch (error) {
-    engine.hookFailed("authorizeDelivery", error);
+    engine.hookFailed("authorizeDelivery", error, connection);
     answer = false;
   }
   if (isPromise(answer)) {
@@ -312,7 +312,7 @@ function awaitDelivery(
   session.isParked = true;
   session.question = question;
   const timer = new TimerEntry(() => {
-    if (session.question === question) engine.hookTimedOut("authorizeDelivery");
+    if (session.question === question) engine.hookTimedOut("authorizeDelivery", session);
     settle(false);
   });
   const settle = (allowed: boolean): void => {
@@ -332,7 +332,8 @@ function awaitDelivery(
   answer.then(
     (allowed) => settle(allowed === true),
     (error: unknown) => {
-      engine.hookFailed("authorizeDelivery", error);
+      // It may come when nobody waits any more: the client is gone, or the deadline has passed.
+      if (session.question === question) engine.hookFailed("authorizeDelivery", error, session);
       settle(false);
     },
   );

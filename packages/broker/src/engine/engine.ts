@@ -6,7 +6,15 @@ import {
   TopicNameTable,
   TopicTree,
 } from "@sericite/protocol";
-import type { Clock, Link, LinkHandler, PacketLimits, Random, Scheduler } from "@sericite/protocol";
+import type {
+  Clock,
+  Link,
+  LinkHandler,
+  PacketLimits,
+  Peer,
+  Random,
+  Scheduler,
+} from "@sericite/protocol";
 import { Arena } from "./arena.ts";
 import { ask } from "./ask.ts";
 import type { AutoSubscriptions } from "./auto-subscribe.ts";
@@ -25,7 +33,7 @@ import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import { packetLimitsOf } from "./limits.ts";
-import { LimitLog } from "./limit-log.ts";
+import { QuietLog } from "./quiet-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import { PacketTrace } from "./packet-trace.ts";
@@ -172,7 +180,7 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
-  readonly #limitLog: LimitLog;
+  readonly #quietLog: QuietLog;
   #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
@@ -202,7 +210,7 @@ export class Engine {
     this.rewriter = options.rewriter;
     this.autoSubscriptions = options.autoSubscriptions;
     this.log = options.log;
-    this.#limitLog = new LimitLog(this.log);
+    this.#quietLog = new QuietLog(this.log);
     this.now = this.clock.now();
     this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
@@ -238,13 +246,8 @@ export class Engine {
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
     this.connections.add(connection);
-    const limit = this.entryLimits.accepted(connection);
-    if (limit !== undefined) {
-      this.counters.connectionsRefused++;
-      this.limitReached(`limits.${limit}`, connection);
-      connection.abort("too many connections");
-    } else if (group !== undefined) this.#join(connection, group);
-    if (connection.isAlive && !isTrusted) this.#meet(connection);
+    if (!this.entryLimits.refusesConnection(connection, group) && !isTrusted)
+      this.#meet(connection);
     return connection;
   }
 
@@ -272,20 +275,10 @@ export class Engine {
     );
   }
 
-  #join(connection: Connection, group: ConnectionGroup): void {
-    connection.group = group;
-    group.count++;
-    if (group.count <= group.maximum) return;
-    this.counters.connectionsRefused++;
-    this.limitReached(`limits.connections of ${connection.peer.listener}`, connection);
-    connection.abort("too many connections of this listener");
-  }
-
   /** A connection is gone. */
   forget(connection: Connection): void {
     if (!this.connections.delete(connection)) return;
     this.counters.connectionsClosed++;
-    if (connection.group !== undefined) connection.group.count--;
     this.entryLimits.gone(connection);
     if (this.connections.size === 0) this.#onEmpty?.();
   }
@@ -567,7 +560,7 @@ export class Engine {
 
   /** A client met a limit. @param limit  Path of the setting. */
   limitReached(limit: string, { clientId, username, peer }: Connection): void {
-    this.#limitLog.write(limit, this.now, {
+    this.#quietLog.write("warn", "limit-reached", "limit", limit, this.now, {
       ...(clientId !== "" && { clientId }),
       username,
       address: peer.address,
@@ -596,20 +589,33 @@ export class Engine {
     });
   }
 
-  /** A hook or port threw or rejected: refusal. */
-  hookFailed(name: string, error: unknown): void {
+  /** A hook or port threw or rejected: refusal. @param about  The client that it was asked about. */
+  hookFailed(name: string, error: unknown, about: HookSubject): void {
     this.counters.hookErrors++;
-    this.log.write("error", "hook-failed", { hook: name, error: messageOf(error) });
+    this.#quietLog.write("error", "hook-failed", "hook", name, this.now, {
+      ...subjectOf(about),
+      error: messageOf(error),
+    });
   }
 
   /** A hook or port did not answer in time: refusal. */
-  hookTimedOut(name: string): void {
+  hookTimedOut(name: string, about: HookSubject): void {
     this.counters.hookTimeouts++;
-    this.log.write("error", "hook-timed-out", {
-      hook: name,
+    this.#quietLog.write("error", "hook-timed-out", "hook", name, this.now, {
+      ...subjectOf(about),
       timeoutMs: this.settings.limits.hookTimeout,
     });
   }
+}
+
+/** Whom a hook was asked about; `clientId` is empty before CONNECT, `peer` is not there after the connection. */
+interface HookSubject {
+  readonly clientId: string;
+  readonly peer?: Peer;
+}
+
+function subjectOf({ clientId, peer }: HookSubject): Record<string, unknown> {
+  return { ...(clientId !== "" && { clientId }), ...(peer && { address: peer.address }) };
 }
 
 function messageOf(error: unknown): string {

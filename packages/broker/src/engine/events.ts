@@ -28,7 +28,7 @@ export interface Events {
     reasonCode: number;
     reason: string;
   };
-  /** It ended before it was a client: in a PROXY header, a TLS handshake or an HTTP upgrade. */
+  /** It ended before it was a client: in a PROXY header, a TLS handshake or an HTTP upgrade, or as one too many. */
   connectionRefused: {
     listener: string;
     /** See `refusalReasons`. */

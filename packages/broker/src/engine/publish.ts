@@ -133,7 +133,7 @@ export function handlePublish(connection: Connection): void {
   try {
     answer = authorize(connection, request);
   } catch (error) {
-    engine.hookFailed("authorizePublish", error);
+    engine.hookFailed("authorizePublish", error, connection);
     answer = false;
   }
   if (answer === true) return runPublishHook(connection, message, packetIdentifier);
@@ -297,7 +297,7 @@ function runPublishHook(connection: Connection, message: Message, packetIdentifi
       properties,
     });
   } catch (error) {
-    engine.hookFailed("publish", error);
+    engine.hookFailed("publish", error, connection);
     answer = false;
   }
   if (!isPromise(answer)) return applyPublishHook(connection, message, packetIdentifier, answer);
@@ -342,7 +342,7 @@ function applyPublishHook(
         expiresAt = engine.now + messageExpiryInterval * 1000;
     }
   } catch (error) {
-    engine.hookFailed("publish", error);
+    engine.hookFailed("publish", error, connection);
     return refusePublish(
       connection,
       message,

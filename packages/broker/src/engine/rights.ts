@@ -13,7 +13,7 @@ export function hasRightToPublish(
   try {
     return rights.mayPublish(topicName, qos, retain) === true;
   } catch (error) {
-    connection.engine.hookFailed("rights.mayPublish", error);
+    connection.engine.hookFailed("rights.mayPublish", error, connection);
     return false;
   }
 }
@@ -29,7 +29,7 @@ export function hasRightToSubscribe(
   try {
     return rights.maySubscribe(topicFilter, qos) === true;
   } catch (error) {
-    connection.engine.hookFailed("rights.maySubscribe", error);
+    connection.engine.hookFailed("rights.maySubscribe", error, connection);
     return false;
   }
 }
@@ -41,7 +41,7 @@ export function hasRightToReceive(connection: Connection, topicName: string): bo
   try {
     return rights.mayReceive(topicName) === true;
   } catch (error) {
-    connection.engine.hookFailed("rights.mayReceive", error);
+    connection.engine.hookFailed("rights.mayReceive", error, connection);
     return false;
   }
 }

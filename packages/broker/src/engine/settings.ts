@@ -332,6 +332,13 @@ export const engineSettings = {
       live: true,
       text: "Connections at once from one address; of IPv6 from one network of 64 bits. 0: no limit.",
     },
+    refusalReserve: {
+      type: "integer",
+      default: 100,
+      minimum: 0,
+      live: true,
+      text: "Connections beyond these limits that may be there at once until their CONNECT is refused with the reason (0x97, 3.x: 3); more are closed without a word. 0: all are.",
+    },
     connectionsPerUser: {
       type: "integer",
       default: 0,

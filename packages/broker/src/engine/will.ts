@@ -151,7 +151,7 @@ function isConfirmed(engine: Engine, session: Session, { topic, qos, retain }: A
   try {
     return confirm(session, { topicName: topic.name, qos, retain, isWill: true }) === true;
   } catch (error) {
-    engine.hookFailed("confirmWill", error);
+    engine.hookFailed("confirmWill", error, session);
     return false;
   }
 }

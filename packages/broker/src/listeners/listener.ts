@@ -28,6 +28,8 @@ export const refusalReasons = {
   accept: "The system could not hand over a connection; most often no file descriptor was left.",
   "too-many-handshakes":
     "As many connections as listen.handshakesMaximum were in their handshakes.",
+  "too-many-connections":
+    "One too many for limits.connections or limits.connectionsPerAddress, and beyond limits.refusalReserve.",
   "handshake-timeout":
     "PROXY header, TLS handshake and HTTP upgrade took longer than listen.handshakeTimeout.",
   closed: "The other end closed the connection in the middle of its handshakes.",
