@@ -52,13 +52,13 @@ async function clientFar(listen: Listen, dial: (port: number) => Dial): Promise<
     open: async (given, accept) => {
       handler = given;
       const arrived = new Promise<Link>((resolve) => (accepted = resolve));
-      let inner: LinkHandler | undefined;
+      const far: { handler?: LinkHandler } = {};
       const link = await dial(listener.port)({
-        onData: (bytes, start, end) => inner!.onData(bytes, start, end),
-        onWritable: () => inner!.onWritable(),
-        onClose: (cause) => inner!.onClose(cause),
+        onData: (bytes, start, end) => far.handler!.onData(bytes, start, end),
+        onWritable: () => far.handler!.onWritable(),
+        onClose: (cause) => far.handler!.onClose(cause),
       });
-      inner = accept(link);
+      far.handler = accept(link);
       links.push(link);
       return await arrived;
     },
