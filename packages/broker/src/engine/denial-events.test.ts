@@ -93,7 +93,7 @@ test("a connection that a hook refuses is told of with its address", () => {
   broker.dial();
   broker.settle();
   assert.deepEqual(
-    refused.map(({ port: _, ...rest }) => rest),
-    [{ listener: "tcp:1883", reason: "hook", address: "192.0.2.1" }],
+    refused.map(({ listener, reason, address }) => [listener, reason, address]),
+    [["tcp:1883", "hook", "192.0.2.1"]],
   );
 });
