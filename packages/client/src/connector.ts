@@ -193,6 +193,7 @@ export class Connector {
         const { connection, limits } = state;
         if (connection === undefined || limits === undefined) return false;
         const moreSubscriptions = this.#parts.subscriptions.fill(connection, limits);
+        if (this.#parts.subscriptions.isAlone) return false;
         return this.#parts.publisher.fill(connection, limits) || moreSubscriptions;
       },
       onHandedOver: () => this.#parts.publisher.onHandedOver(),
@@ -242,9 +243,9 @@ export class Connector {
     this.#connection = undefined;
     this.#state.connection = undefined;
     this.#state.limits = undefined;
-    if (wasConnected) this.#parts.publisher.connectionEnded(error);
+    const isOverRequest = this.#parts.subscriptions.disconnected(error);
+    if (wasConnected && !isOverRequest) this.#parts.publisher.connectionEnded(error);
     this.#parts.publisher.disconnected();
-    this.#parts.subscriptions.disconnected();
     if (wasConnected) this.#backoff?.connectionEnded(this.#state.clock.now() - this.#connectedAt);
     const willReconnect = !this.#isDisconnecting && this.#mayReconnect(error);
     this.#name = "disconnected";

@@ -270,6 +270,12 @@ export class Engine {
           port: peer.port,
           reason: "a hook refused it",
         });
+        this.events.emit("connectionRefused", {
+          listener: peer.listener,
+          reason: "hook",
+          address: peer.address,
+          port: peer.port,
+        });
         connection.abort("refused by a hook");
       },
     );
