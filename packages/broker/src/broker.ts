@@ -115,10 +115,18 @@ export interface BanOptions {
 
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
 export interface Reconfiguration {
-  /** In force now; the setting that names a file also where only the file changed. */
+  /** In force now; the setting that names a file also where only the file changed. Also `rewrite` and `autoSubscribe`. */
   readonly changed: readonly string[];
   /** Asked for, and left as it was: a broker that is made anew takes it. */
   readonly needRestart: readonly string[];
+}
+
+/** What a running broker takes besides settings; what is left out stays as it is. */
+export interface Reconfigurable {
+  /** In place of all rules before. What clients are subscribed to stays as it was rewritten then. */
+  readonly rewrite?: readonly RewriteRule[] | undefined;
+  /** In place of all before, for clients that connect from now on. */
+  readonly autoSubscribe?: readonly AutoSubscription[] | undefined;
 }
 
 /** How a subscription of the embedding program is made. */
@@ -137,6 +145,8 @@ export class Broker implements AsyncDisposable {
   readonly #acl: ConfiguredAcl;
   /** Those of the options. */
   readonly #hooks: readonly Hooks[];
+  #rewrite: readonly RewriteRule[] = [];
+  #autoSubscribe: readonly AutoSubscription[] = [];
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
@@ -153,7 +163,10 @@ export class Broker implements AsyncDisposable {
     recovered: Recovered,
     acl: ConfiguredAcl,
     hooks: readonly Hooks[],
+    { rewrite = [], autoSubscribe = [] }: Reconfigurable,
   ) {
+    this.#rewrite = rewrite;
+    this.#autoSubscribe = autoSubscribe;
     this.recovered = recovered;
     this.#acl = acl;
     this.#hooks = hooks;
@@ -473,12 +486,19 @@ export class Broker implements AsyncDisposable {
    * drops. The files of certificates, users and access rules are read again each time, also where
    * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
    *
+   * ```ts
+   * await broker.reconfigure({ limits: { topicLevels: 16 } }, { autoSubscribe: [{ topicFilter: "to/%c" }] });
+   * ```
+   *
    * @throws UsageError that names what is wrong; nothing has changed then.
    */
-  async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
+  async reconfigure(given: PartialSettings, others: Reconfigurable = {}): Promise<Reconfiguration> {
     this.#checkOpen();
     const asked = createSettings(given, this.#settings);
     const { next, changed, needRestart } = liveChanges(this.#settings, asked);
+    const { rewrite = this.#rewrite, autoSubscribe = this.#autoSubscribe } = others;
+    const rewriter = rewriterOf(rewrite);
+    const autoSubscriptions = autoSubscriptionsOf(autoSubscribe);
     const entry = this.#entry.prepare(next);
     const reloadCertificates = this.#listening.prepareReload(next);
     const reloadAcl = this.#acl.prepareReload(next.auth);
@@ -487,6 +507,8 @@ export class Broker implements AsyncDisposable {
     addNew(changed, entry.changed);
     if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
     if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
+    if (!isSameList(rewrite, this.#rewrite)) changed.push("rewrite");
+    if (!isSameList(autoSubscribe, this.#autoSubscribe)) changed.push("autoSubscribe");
     this.#engine.authenticator = entry.apply();
     this.#letsEverybodyIn = entry.letsEverybodyIn;
     reloadCertificates?.();
@@ -494,6 +516,10 @@ export class Broker implements AsyncDisposable {
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
+    this.#rewrite = rewrite;
+    this.#autoSubscribe = autoSubscribe;
+    this.#engine.rewriter = rewriter;
+    this.#engine.autoSubscriptions = autoSubscriptions;
     this.#engine.settingsChanged();
     return { changed, needRestart };
   }
@@ -578,7 +604,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, entry, recovered, acl, hooks);
+  return new Broker(engine, settings, entry, recovered, acl, hooks, options);
 }
 
 /** Rules come before the hooks of the program: those are only asked about what is allowed. */
@@ -589,6 +615,13 @@ function hooksOf(acl: ConfiguredAcl, hooks: readonly Hooks[]): Hooks {
 /** Client Identifiers that are assigned should not be guessed. */
 function secureRandom(): number {
   return randomInt(2 ** 47) / 2 ** 47;
+}
+
+/** Whether two lists say the same. A regular expression counts by its text. */
+function isSameList(one: readonly object[], other: readonly object[]): boolean {
+  const textOf = (list: readonly object[]): string =>
+    JSON.stringify(list, (_, value: unknown) => (value instanceof RegExp ? String(value) : value));
+  return textOf(one) === textOf(other);
 }
 
 function addNew(paths: string[], others: readonly string[]): void {

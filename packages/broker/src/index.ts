@@ -9,6 +9,7 @@ export type {
   LocalSubscribeOptions,
   LocalPublishOptions,
   LocalPublishResult,
+  Reconfigurable,
   Reconfiguration,
 } from "./broker.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
@@ -41,8 +42,10 @@ export type {
   PublishRequest,
   WillOwner,
 } from "./engine/hooks.ts";
+export { autoSubscriptionFault } from "./engine/auto-subscribe.ts";
 export type { AutoSubscription } from "./engine/auto-subscribe.ts";
-export type { RewriteAction, RewriteRule } from "./engine/rewrite.ts";
+export { rewriteActions, rewriteRuleFault } from "./engine/rewrite.ts";
+export type { EntryFault, RewriteAction, RewriteRule } from "./engine/rewrite.ts";
 export type {
   Admission,
   Authentication,

@@ -52,6 +52,9 @@ export interface Publication {
   stopListening: () => void;
 }
 
+/** The result where there is nothing to say. */
+export const success: PublishResult = { reasonCode: ReasonCode.success, properties: undefined };
+
 /** What a message costs in memory beside payload and Topic Name, about. Bytes. */
 const overhead = 64;
 
@@ -61,8 +64,8 @@ export function makePublication(
   payload: Payload,
   options: PublishOptions,
   clock: Clock,
-  resolve: (result: PublishResult) => void,
-  reject: (error: Error) => void,
+  onResult: (result: PublishResult) => void,
+  onFailure: (error: Error) => void,
 ): Publication {
   const { qos = 0, retain = false, properties } = options;
   const bytes = payloadBytes(payload);
@@ -78,13 +81,29 @@ export function makePublication(
     connectionNumber: 0,
     isQueued: false,
     isSettled: false,
-    resolve,
-    reject,
+    resolve: onResult,
+    reject: onFailure,
     stopListening: noListener,
   };
 }
 
 function noListener(): void {}
+
+/** Keeps the promise of a publish, if it is still open. */
+export function resolve(publication: Publication, result: PublishResult): void {
+  if (publication.isSettled) return;
+  publication.isSettled = true;
+  publication.stopListening();
+  publication.resolve(result);
+}
+
+/** Breaks the promise of a publish, if it is still open. */
+export function reject(publication: Publication, error: Error): void {
+  if (publication.isSettled) return;
+  publication.isSettled = true;
+  publication.stopListening();
+  publication.reject(error);
+}
 
 /** What is wrong with the arguments of a publish, or `undefined`. */
 export function publishFault(

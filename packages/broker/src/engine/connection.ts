@@ -279,6 +279,13 @@ export class Connection implements LinkHandler, ClientIdentity {
         return engine.wheel.schedule(this.#timer, engine.settings.mqtt.connectTimeout);
       engine.counters.connectTimeouts++;
       engine.limitReached("mqtt.connectTimeout", this);
+      const { listener, address, port } = this.peer;
+      engine.events.emit("connectionRefused", {
+        listener,
+        reason: "connect-timeout",
+        address,
+        port,
+      });
       return this.#abandon(ReasonCode.unspecifiedError, "no CONNECT in time");
     }
     // Re-armed from what was received last: no packet touches the wheel.

@@ -1,5 +1,5 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
-import type { TopicAliasOutbound } from "@sericite/protocol";
+import type { QoS, TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import { pageIn, SETTLED_UNSAFE } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
@@ -153,7 +153,18 @@ function refuseHead(engine: Engine, session: Session): Outcome {
   const queue = session.queue!;
   const message = queue.head()!;
   const extras = queue.headExtras;
-  engine.drop("delivery-denied", session.clientId, message, queue.headMeta & META_QOS);
+  const qos = (queue.headMeta & META_QOS) as QoS;
+  engine.drop("delivery-denied", session.clientId, message, qos);
+  if (engine.events.has("deliveryRefused")) {
+    engine.events.emit("deliveryRefused", {
+      clientId: session.clientId,
+      username: session.username,
+      peer: session.connection?.peer,
+      topicName: message.topicName,
+      qos,
+      publisher: message.publisher,
+    });
+  }
   const refusedBy = extras?.refusedBy ?? [];
   if (extras?.group === undefined || refusedBy.length + 1 >= MEMBERS_ASKED)
     return dropHead(engine, session);

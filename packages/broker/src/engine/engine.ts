@@ -289,6 +289,7 @@ export class Engine {
           { listener, address, port },
           LINES_OF_REFUSALS,
         );
+        this.events.emit("connectionRefused", { listener, reason: "hook", address, port });
         connection.abort("refused by a hook");
       },
     );

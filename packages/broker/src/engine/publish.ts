@@ -482,6 +482,20 @@ function refusePublish(
   engine.counters.publishRefused++;
   engine.drop(reason, connection.clientId, message, message.qos);
   const qos = message.qos;
+  if (engine.events.has("publishRefused")) {
+    const { clientId, username, peer } = connection;
+    const { topicName, retain } = message;
+    engine.events.emit("publishRefused", {
+      clientId,
+      username,
+      peer,
+      topicName,
+      qos,
+      retain,
+      isWill: false,
+      reason,
+    });
+  }
   if (connection.protocolVersion === 5) {
     if (qos === 0) return; // silence.
     // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9]; the connection goes on.

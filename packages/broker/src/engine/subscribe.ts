@@ -283,8 +283,14 @@ function finish(connection: Connection, progress: Progress): void {
     else {
       counters.subscriptionsRefused++;
       const { topicFilter, qos } = packet.subscriptions[i]!;
-      const { clientId } = connection;
-      events.emit("subscriptionRefused", { clientId, topicFilter, reasonCode: reasonCodes[i]! });
+      const { clientId, username, peer } = connection;
+      events.emit("subscriptionRefused", {
+        clientId,
+        username,
+        peer,
+        topicFilter,
+        reasonCode: reasonCodes[i]!,
+      });
       // A 3.1.1 SUBACK knows 0, 1, 2 and 0x80 only [MQTT3-3.9.3-2]; 3.1 has no failure code.
       if (connection.protocolVersion === 4) reasonCodes[i] = 0x80;
       else if (connection.protocolVersion === 3)

@@ -137,12 +137,20 @@ export function publishWill(engine: Engine, session: Session): void {
   dropWill(engine, session);
   if (isConfirmed(engine, session, will)) return sendWill(engine, session.clientId, will);
   engine.counters.publishRefused++;
-  engine.drop(
-    "publish-denied",
-    session.clientId,
-    messageOf(engine, session.clientId, will),
-    will.qos,
-  );
+  const { clientId, username } = session;
+  const { qos, retain } = will;
+  const reason = "publish-denied";
+  engine.drop(reason, clientId, messageOf(engine, clientId, will), qos);
+  engine.events.emit("publishRefused", {
+    clientId,
+    username,
+    peer: undefined,
+    topicName: will.topic.name,
+    qos,
+    retain,
+    isWill: true,
+    reason,
+  });
 }
 
 /** Whether the client may still publish it: it could when it connected, which may be long ago. */

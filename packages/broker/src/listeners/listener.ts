@@ -23,13 +23,16 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Why a connection ended before it was a link. */
+/** Why a connection ended before it was a client: here, or where the engine says so. */
 export const refusalReasons = {
   accept: "The system could not hand over a connection; most often no file descriptor was left.",
   "too-many-handshakes":
     "As many connections as listen.handshakesMaximum were in their handshakes.",
   "too-many-connections":
     "One too many for limits.connections or limits.connectionsPerAddress, and beyond limits.refusalReserve.",
+  hook: "A hook, authorizeConnection, said no.",
+  "connect-timeout":
+    "No CONNECT, or no end of an enhanced authentication, within mqtt.connectTimeout.",
   "handshake-timeout":
     "PROXY header, TLS handshake and HTTP upgrade took longer than listen.handshakeTimeout.",
   closed: "The other end closed the connection in the middle of its handshakes.",

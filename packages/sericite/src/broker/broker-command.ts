@@ -8,9 +8,11 @@ import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
 import { renderHelp } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
+import { listenerRows } from "../settings/listener-list.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
-import { printListeners, printSettings } from "../settings/print-settings.ts";
+import { printList, printSettings } from "../settings/print-settings.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
+import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
@@ -45,9 +47,13 @@ export async function run(argv: readonly string[]): Promise<number> {
   const reloadSignal = new ReloadSignal();
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
-    printText(
-      `# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}${printListeners(resolved.listeners)}`,
-    );
+    const lists = [
+      printList("listeners", listenerRows, resolved.listeners),
+      printList("rewrite", rewriteRows, resolved.rewrite.items),
+      printList("autoSubscribe", autoSubscribeRows, resolved.autoSubscribe.items),
+    ];
+    const sections = printSettings(brokerCommandSettings, resolved);
+    printText(`# sericite ${version}\n${sections}${lists.join("")}`);
     return ExitCode.ok;
   }
   const anonymous = checkTogether(resolved);
@@ -101,7 +107,12 @@ async function serve(
 
   const audit = new AuditLog(log);
   audit.prepare(logSettings).apply();
-  const broker = await openBroker({ settings: ofBroker, log });
+  const broker = await openBroker({
+    settings: ofBroker,
+    log,
+    rewrite: resolved.rewrite.entries,
+    autoSubscribe: resolved.autoSubscribe.entries,
+  });
   audit.listen(broker);
   const traces = new Traces(broker, log);
   traces.set(trace);

@@ -2,7 +2,9 @@ import type { Broker, LogLevel } from "@sericite/broker";
 import type { AuditLog } from "../log/audit-log.ts";
 import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
-import { listenerChanges } from "../settings/listener-list.ts";
+import { listChanges } from "../settings/list-item.ts";
+import { listenerRows } from "../settings/listener-list.ts";
+import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { settingsIn } from "../settings/setting-name.ts";
 import type { Traces } from "./traces.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
@@ -28,12 +30,14 @@ export interface ReloadingOptions {
 export class Reloading {
   readonly #options: ReloadingOptions;
   #settings: BrokerCommandSettings;
+  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe">;
   #underWay: Promise<void> | undefined;
   #isAskedAgain = false;
 
   constructor(options: ReloadingOptions) {
     this.#options = options;
     this.#settings = options.resolved.settings;
+    this.#lists = options.resolved;
   }
 
   /** The command's own settings (`log`, `shutdown`) as they are in force. */
@@ -58,19 +62,34 @@ export class Reloading {
   async #runOnce(): Promise<void> {
     const { audit, broker, log, resolveAgain, resolved } = this.#options;
     try {
-      const { settings, listeners } = await resolveAgain();
+      const next = await resolveAgain();
+      const { settings, listeners, rewrite, autoSubscribe } = next;
       const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
       const nextAudit = audit.prepare(settings.log);
       const { changed, needRestart } = await broker
-        .reconfigure(ofBroker)
+        .reconfigure(ofBroker, {
+          rewrite: rewrite.entries,
+          autoSubscribe: autoSubscribe.entries,
+        })
         .catch((error: unknown) => {
           nextAudit.cancel();
           throw error;
         });
       nextAudit.apply();
       const own = this.#takeOwn(settings);
-      const all = [...changed, ...own.changed];
-      const listed = listenerChanges(resolved.listeners, listeners);
+      const all = [
+        ...changed.filter((path) => path !== "rewrite" && path !== "autoSubscribe"),
+        ...own.changed,
+        ...listChanges("rewrite", rewriteRows, this.#lists.rewrite.items, rewrite.items),
+        ...listChanges(
+          "autoSubscribe",
+          autoSubscribeRows,
+          this.#lists.autoSubscribe.items,
+          autoSubscribe.items,
+        ),
+      ];
+      this.#lists = next;
+      const listed = listChanges("listeners", listenerRows, resolved.listeners, listeners);
       const waiting = [...needRestart, ...own.needRestart, ...listed];
       log.always("info", "reloaded", {
         message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,

@@ -6,8 +6,9 @@ import { after, test } from "node:test";
 import { connect } from "@sericite/client";
 import { runCommand, startCommand } from "../testing/run-command.test-support.ts";
 import { parseConfigFile } from "./config-file.ts";
-import { listenerChanges, readListeners } from "./listener-list.ts";
-import { printListeners } from "./print-settings.ts";
+import { listChanges } from "./list-item.ts";
+import { listenerRows, readListeners } from "./listener-list.ts";
+import { printList } from "./print-settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sericite-listeners-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -15,7 +16,7 @@ after(() => rmSync(folder, { recursive: true }));
 function read(text: string) {
   const file = parseConfigFile(text, "c.yaml");
   const problems = [...file.problems];
-  return { listeners: readListeners(file.listeners ?? [], problems), problems };
+  return { listeners: readListeners(file.lists.get("listeners") ?? [], problems), problems };
 }
 
 const all = `listeners:
@@ -63,9 +64,9 @@ test("a list of listeners is read into what the broker listens with", () => {
 
 test("what is printed of the list is read back as the same, but for secrets", () => {
   const { listeners } = read(all);
-  const printed = printListeners(listeners);
+  const printed = printList("listeners", listenerRows, listeners);
   assert.doesNotMatch(printed, /hidden-1/);
-  assert.deepEqual(listenerChanges(listeners, read(printed).listeners), [
+  assert.deepEqual(listChanges("listeners", listenerRows, listeners, read(printed).listeners), [
     "listeners[1].tls.keyPassphrase",
   ]);
 });

@@ -1,6 +1,5 @@
 import type { SettingRow, SettingTable } from "@sericite/broker";
-import { listenerRows } from "./listener-list.ts";
-import type { ConfiguredListener } from "./listener-list.ts";
+import type { ReadItem } from "./list-item.ts";
 import { formatSettingValue } from "./setting-value.ts";
 import type { ResolvedSettings } from "./resolve-settings.ts";
 
@@ -30,16 +29,24 @@ export function printSettings<T extends SettingTable>(
   return `${lines.join("\n")}\n`;
 }
 
-/** The list of listeners as it stands in a config file; empty where there is none. Secrets are left out. */
-export function printListeners(listeners: readonly ConfiguredListener[]): string {
-  if (listeners.length === 0) return "";
-  const lines = ["listeners:"];
-  for (const { place, values } of listeners) {
+/**
+ * A list as it stands in a config file; empty where there is none. Secrets are left out.
+ *
+ * @param rows  Of each key, in the order in which they are printed.
+ */
+export function printList<K extends string>(
+  name: string,
+  rows: Readonly<Record<K, SettingRow>>,
+  items: readonly Pick<ReadItem<K>, "place" | "values">[],
+): string {
+  if (items.length === 0) return "";
+  const lines = [`${name}:`];
+  for (const { place, values } of items) {
     lines.push(`  - # ${place}`);
     let section = "";
-    for (const key of Object.keys(listenerRows) as (keyof typeof listenerRows)[]) {
+    for (const key of Object.keys(rows) as K[]) {
       if (!values.has(key)) continue;
-      const row: SettingRow = listenerRows[key];
+      const row = rows[key];
       const [first, last] = key.split(".") as [string, string?];
       if (last !== undefined && first !== section) lines.push(`    ${first}:`);
       section = first;

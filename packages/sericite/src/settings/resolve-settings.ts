@@ -3,6 +3,7 @@ import type { SettingRow, SettingsOf, SettingTable } from "@sericite/broker";
 import { usageError } from "../errors.ts";
 import { nearestName } from "../options/nearest-name.ts";
 import type { ConfigFile } from "./config-file.ts";
+import { fileLists } from "./file-lists.ts";
 import { environmentName, environmentPrefix, nearestSetting, settingsIn } from "./setting-name.ts";
 import type { NamedSetting } from "./setting-name.ts";
 import { expectedOf, readSettingValue, seenValue } from "./setting-value.ts";
@@ -120,7 +121,7 @@ function unknownSections(file: ConfigFile, table: SettingTable): string[] {
   return [...file.sections]
     .filter(([section]) => !Object.hasOwn(table, section))
     .map(([section, place]) => {
-      const sections = Object.keys(table);
+      const sections = [...Object.keys(table), ...Object.keys(fileLists)];
       const nearest = nearestName(section, sections);
       const hint =
         nearest === undefined ? `sections are ${sections.join(", ")}` : `did you mean ${nearest}?`;
