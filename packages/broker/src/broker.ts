@@ -57,7 +57,7 @@ import { OverloadWatch } from "./overload-watch.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
-import { NodeScheduler, nodeClock } from "./platform.ts";
+import { NodeScheduler, nodeClock, usableMemory } from "./platform.ts";
 import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
@@ -572,7 +572,7 @@ export class Broker implements AsyncDisposable {
  */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
-  const settings = createSettings(options.settings);
+  const settings = createSettings(options.settings, undefined, usableMemory());
   const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined

@@ -105,7 +105,8 @@ export type {
 } from "./listening.ts";
 export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
-export { brokerSettings, createSettings, settingFault } from "./settings.ts";
+export { brokerSettings, createSettings, defaultOf, settingFault } from "./settings.ts";
+export { usableMemory } from "./platform.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
 export type { Recovered } from "./store-opening.ts";
 export { durabilityTexts } from "./store/settings.ts";
