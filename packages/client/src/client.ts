@@ -27,6 +27,13 @@ import { Subscriptions } from "./subscriptions.ts";
 export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"> {
   /** Messages that may wait for the handler or the loop. Default 1000. */
   readonly bufferMaximum?: number | undefined;
+  /**
+   * `manual`: a QoS 1 or 2 message is acknowledged by `message.ack()` or `message.reject()`, and the
+   * next one comes without waiting for it. One that is not acknowledged holds up the
+   * acknowledgements of all that came after it. Default `auto`: when its handler is done, or the
+   * loop comes round.
+   */
+  readonly acknowledge?: "auto" | "manual" | undefined;
   /** Ends the subscription, or the wait for it. */
   readonly signal?: AbortSignalLike | undefined;
 }
@@ -178,9 +185,14 @@ export class Client implements AsyncDisposable {
   ): Promise<Subscription> {
     const hasHandler = typeof handlerOrOptions === "function";
     const options = hasHandler ? optionsWithHandler : handlerOrOptions;
-    const { bufferMaximum = 1000, signal } = options;
+    const { bufferMaximum = 1000, acknowledge = "auto", signal } = options;
     if (!(bufferMaximum >= 1))
       throw new UsageError("ERR_USAGE", `bufferMaximum is ${bufferMaximum}, expected 1 or more`);
+    if (acknowledge !== "auto" && acknowledge !== "manual")
+      throw new UsageError(
+        "ERR_USAGE",
+        `acknowledge is ${String(acknowledge)}, expected auto or manual`,
+      );
     const filters = typeof topicFilters === "string" ? [topicFilters] : topicFilters;
     if (filters.length === 0) throw new UsageError("ERR_USAGE", "there is no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
     const requests = filters.map((filter) => subscriptionRequest(filter, options));
@@ -191,6 +203,7 @@ export class Client implements AsyncDisposable {
       hasHandler ? handlerOrOptions : undefined,
       bufferMaximum,
       this.#mailboxOwner,
+      acknowledge === "manual" ? { mayReject: this.protocolVersion === 5 } : undefined,
     );
     const granted = await this.#subscriptions.subscribe(requests, mailbox, signal);
     const end = (): Promise<void> => {
