@@ -20,6 +20,10 @@ import { Publisher } from "./publisher.ts";
 import type { Receipt } from "./receiver.ts";
 import { Receiver } from "./receiver.ts";
 import { Backoff } from "./reconnect.ts";
+import type { RequestOptions } from "./request.ts";
+import { Requests } from "./request.ts";
+import type { RespondOptions, Responder } from "./respond.ts";
+import { respond } from "./respond.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -66,6 +70,7 @@ export class Client implements AsyncDisposable {
   readonly #onError: (error: unknown) => void;
   readonly #unclaimed: Mailbox | undefined;
   readonly #mailboxOwner: MailboxOwner;
+  readonly #requests: Requests;
 
   /** Made by `connect`. */
   constructor(
@@ -88,6 +93,7 @@ export class Client implements AsyncDisposable {
       onRefused: (topicFilter, error) =>
         this.#events.emit("subscriptionRefused", { topicFilter, error }),
     });
+    this.#requests = new Requests(this, this.#state, random, settings.responseTopic);
     const { reconnect, onUnclaimedMessage } = settings;
     this.#connector = new Connector(
       this.#state,
@@ -102,6 +108,7 @@ export class Client implements AsyncDisposable {
         publisher: this.#publisher,
         receiver: new Receiver(this.#state, this.#subscriptions),
         subscriptions: this.#subscriptions,
+        requests: this.#requests,
         events: this.#events,
         onOpened: () => resolve(this),
         onFailed: reject,
@@ -227,6 +234,34 @@ export class Client implements AsyncDisposable {
     await Promise.all(
       requests.map(({ topicFilter }) => this.#subscriptions.unsubscribeFilter(topicFilter)),
     );
+  }
+
+  /**
+   * 5.0: asks, and settles with the response (§4.10). Rejects with `ERR_REQUEST_TIMEOUT` where none
+   * comes in time, and with `ERR_NO_RESPONDER` at once where the server says that nobody subscribes
+   * to the topic.
+   *
+   * ```ts
+   * const time = await client.request("clock/now", "", { timeoutMs: 2000 });
+   * ```
+   */
+  request(topicName: string, payload: Payload, options: RequestOptions = {}): Promise<Message> {
+    return this.#requests.request(topicName, payload, options);
+  }
+
+  /**
+   * 5.0: answers requests to `topicFilters`. A request is acknowledged when its response is.
+   *
+   * ```ts
+   * await client.respond("clock/now", () => new Date().toISOString());
+   * ```
+   */
+  respond(
+    topicFilters: TopicFilters,
+    responder: Responder,
+    options: RespondOptions = {},
+  ): Promise<Subscription> {
+    return respond(this, topicFilters, responder, options, this.#onError);
   }
 
   /** Calls `listener` at each such event, until what is returned is disposed. Events only tell. */

@@ -114,6 +114,11 @@ export interface ClientOptions {
    * session. Its promise is the acknowledgement. Without it they are acknowledged and dropped.
    */
   readonly onUnclaimedMessage?: ((message: Message) => unknown) | undefined;
+  /**
+   * 5.0: Topic Name for the responses to `request`, of this client alone. Default: the Response
+   * Information of the server, or else `responses`, then `/` and the Client Identifier.
+   */
+  readonly responseTopic?: string | undefined;
   /** Gets what listeners and message handlers throw. Default: the platform's console. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Ends the attempt to connect. It has no effect once `connect` has settled. */
@@ -156,6 +161,7 @@ export interface ClientSettings {
   readonly connectTimeoutMs: number;
   readonly ackTimeoutMs: number;
   readonly ackRetries: number;
+  readonly responseTopic: string | undefined;
   readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
 }
 
@@ -244,6 +250,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     connectTimeoutMs: number("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1),
     ackTimeoutMs: number("ackTimeoutMs", options.ackTimeoutMs ?? 10_000, 1),
     ackRetries: integer("ackRetries", options.ackRetries ?? 5, 0, 1_000_000),
+    responseTopic: options.responseTopic,
     onUnclaimedMessage: options.onUnclaimedMessage,
   };
 }
