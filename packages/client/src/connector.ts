@@ -27,6 +27,7 @@ import type { Publisher } from "./publisher.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Backoff } from "./reconnect.ts";
 import { hopelessReasonCodes, isHopelessConnack } from "./reconnect.ts";
+import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -60,6 +61,7 @@ export interface ConnectorParts {
   readonly publisher: Publisher;
   readonly receiver: Receiver;
   readonly subscriptions: Subscriptions;
+  readonly requests: Requests;
   readonly events: EventListeners<ClientEvents>;
   /** The first connection is there. Once, unless `onFailed` comes before. */
   onOpened(): void;
@@ -286,6 +288,7 @@ export class Connector {
       cause: error,
     });
     this.#parts.publisher.close(closed);
+    this.#parts.requests.close(closed);
     this.#parts.subscriptions.close(closed, error === undefined);
     // The connection's own timer stays: it sees to the end of a transport that is slow to close.
     this.#state.wheel.cancel(this.#reconnectTimer);
