@@ -37,7 +37,7 @@ export interface Reception {
   /** Who may come in by a listener that says so on its own. @throws UsageError where that cannot be. */
   decide(allowsAnonymous: boolean): void;
   /** A connection ended before it was a link. */
-  refused(refusal: Omit<Refusal, "cause">): void;
+  refused(refusal: Refusal): void;
   /** A client came in by such a listener. */
   note(peer: Peer, allowsAnonymous: boolean): void;
 }
@@ -365,13 +365,7 @@ export class Listening {
     return serveTcp(server, accept);
   }
 
-  readonly #onRefused = ({ cause, ...refusal }: Refusal): void => {
-    this.#log.write("info", "connection-refused", {
-      ...refusal,
-      ...(cause && { error: cause.message }),
-    });
-    this.#reception.refused(refusal);
-  };
+  readonly #onRefused = (refusal: Refusal): void => this.#reception.refused(refusal);
 
   /** Stops accepting everywhere. */
   async close(): Promise<void> {

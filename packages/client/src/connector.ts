@@ -27,6 +27,7 @@ import type { Publisher } from "./publisher.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Backoff } from "./reconnect.ts";
 import { hopelessReasonCodes, isHopelessConnack } from "./reconnect.ts";
+import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -60,6 +61,7 @@ export interface ConnectorParts {
   readonly publisher: Publisher;
   readonly receiver: Receiver;
   readonly subscriptions: Subscriptions;
+  readonly requests: Requests;
   readonly events: EventListeners<ClientEvents>;
   /** The first connection is there. Once, unless `onFailed` comes before. */
   onOpened(): void;
@@ -193,6 +195,7 @@ export class Connector {
         const { connection, limits } = state;
         if (connection === undefined || limits === undefined) return false;
         const moreSubscriptions = this.#parts.subscriptions.fill(connection, limits);
+        if (this.#parts.subscriptions.isAlone) return false;
         return this.#parts.publisher.fill(connection, limits) || moreSubscriptions;
       },
       onHandedOver: () => this.#parts.publisher.onHandedOver(),
@@ -242,9 +245,9 @@ export class Connector {
     this.#connection = undefined;
     this.#state.connection = undefined;
     this.#state.limits = undefined;
-    if (wasConnected) this.#parts.publisher.connectionEnded(error);
+    const isOverRequest = this.#parts.subscriptions.disconnected(error);
+    if (wasConnected && !isOverRequest) this.#parts.publisher.connectionEnded(error);
     this.#parts.publisher.disconnected();
-    this.#parts.subscriptions.disconnected();
     if (wasConnected) this.#backoff?.connectionEnded(this.#state.clock.now() - this.#connectedAt);
     const willReconnect = !this.#isDisconnecting && this.#mayReconnect(error);
     this.#name = "disconnected";
@@ -285,6 +288,7 @@ export class Connector {
       cause: error,
     });
     this.#parts.publisher.close(closed);
+    this.#parts.requests.close(closed);
     this.#parts.subscriptions.close(closed, error === undefined);
     // The connection's own timer stays: it sees to the end of a transport that is slow to close.
     this.#state.wheel.cancel(this.#reconnectTimer);

@@ -13,10 +13,16 @@ export type {
   WillOptions,
 } from "./options.ts";
 export type { PublishOptions, PublishResult } from "./publication.ts";
+export type { RequestOptions } from "./request.ts";
+export type { RespondOptions, Responder, Response } from "./respond.ts";
 export type { Subscription } from "./subscription.ts";
 export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
 export type { AbortSignalLike } from "./abort.ts";
+export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 export { dialTcp, type TcpOptions } from "./transport/tcp.ts";
+export { dialTls, type TlsDialOptions } from "./transport/tls.ts";
+export { dialUnix, type UnixOptions } from "./transport/unix.ts";
+export { dialWebSocket, type WebSocketDialOptions } from "./transport/websocket.ts";
 export {
   ConnectionError,
   ProtocolError,
@@ -26,6 +32,9 @@ export {
   type Clock,
   type ConnackPacket,
   type Dial,
+  type Link,
+  type LinkHandler,
+  type Peer,
   type Properties,
   type ProtocolVersion,
   type QoS,

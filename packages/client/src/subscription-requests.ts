@@ -58,6 +58,11 @@ export class SubscriptionRequests {
     return this.#outstanding.size + more < outstandingMaximum;
   }
 
+  /** Packets without an answer. */
+  get size(): number {
+    return this.#outstanding.size;
+  }
+
   /** Sends a request for each of the entries, in batches. */
   send(
     type: "subscribe" | "unsubscribe",
@@ -194,6 +199,7 @@ export class SubscriptionRequests {
         if (is5 || waited < settings.ackTimeoutMs) continue;
         outstanding.sentAt = now;
         outstanding.sendings++;
+        if (settings.protocolVersion === 3) outstanding.bytes[0]! |= 8; // DUP
         connection.sendBytes(outstanding.bytes);
       }
     }

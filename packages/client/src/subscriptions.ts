@@ -16,6 +16,7 @@ import type { Message } from "./message.ts";
 import type { Deliverer, Receipt } from "./receiver.ts";
 import type { ServerLimits } from "./server-limits.ts";
 import { SubscriptionRequests } from "./subscription-requests.ts";
+import { connectionsMinimum, isClosedByServer, patienceMs } from "./suspicion.ts";
 
 /** What `Subscriptions` tells. */
 export interface SubscriptionsOwner {
@@ -48,6 +49,8 @@ export class Subscriptions implements Deliverer {
   /** Rises with each entry that comes or goes: matches that were found before are out of date. */
   #generation = 0;
   #lastIdentifier = 0;
+  /** What is outstanding is one request that the server may close for. */
+  #isAlone = false;
   #closedBy: Error | undefined = undefined;
 
   constructor(state: ClientState, owner: SubscriptionsOwner) {
@@ -144,15 +147,27 @@ export class Subscriptions implements Deliverer {
     }
   }
 
-  /** The connection is gone: what was not answered is sent again with the next. */
-  disconnected(): void {
-    for (const { entries } of this.#requests.disconnected()) {
-      for (const { entry } of entries) {
+  /**
+   * The connection is gone: what was not answered is sent again with the next. What makes the server
+   * close once too often is given up.
+   *
+   * @returns whether there was such a request: then no message is to blame.
+   */
+  disconnected(error: Error | undefined): boolean {
+    const unanswered = this.#requests.disconnected();
+    const isSuspicious = unanswered.length > 0 && isClosedByServer(error);
+    const wasAlone = this.#isAlone;
+    this.#isAlone = false;
+    for (const { entries } of unanswered) {
+      for (const { entry, revision } of entries) {
         entry.isOutstanding = false;
         entry.serverHas = undefined;
         this.#due.add(entry);
+        if (isSuspicious && this.#isToBlame(entry) && wasAlone)
+          this.#abandon(entry, revision, error);
       }
     }
+    return isSuspicious;
   }
 
   /** Every promise is rejected and every subscription ends. */
@@ -174,12 +189,20 @@ export class Subscriptions implements Deliverer {
     for (const mailbox of mailboxes) mailbox.end(isClean ? undefined : error);
   }
 
+  /** Whether a request goes alone, so that messages have to wait. */
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
   /** Appends what is due to the connection's output. @returns whether there is more. */
   fill(connection: Connection, limits: ServerLimits): boolean {
     if (this.#due.size === 0) return false;
+    const suspect = this.#suspect();
+    // It goes alone: only that shows that it is the one.
+    if (this.#isAlone || (suspect !== undefined && this.#requests.size > 0)) return false;
     const subscribes = new Map<number, FilterEntry[]>();
     const unsubscribes: FilterEntry[] = [];
-    for (const entry of this.#due) {
+    for (const entry of suspect === undefined ? this.#due : [suspect]) {
       if (entry.isOutstanding) continue;
       if (!this.#requests.hasRoom(subscribes.size)) break;
       this.#due.delete(entry);
@@ -203,17 +226,20 @@ export class Subscriptions implements Deliverer {
     for (const [identifier, entries] of subscribes)
       this.#requests.send("subscribe", entries, identifier, connection, limits);
     this.#requests.send("unsubscribe", unsubscribes, 0, connection, limits);
-    return false;
+    this.#isAlone = suspect !== undefined && this.#requests.size > 0;
+    return suspect !== undefined && !this.#isAlone;
   }
 
   /** SUBACK or UNSUBACK came. @throws ProtocolError where nobody asked for it. */
   onAnswer(packet: SubackPacket | UnsubackPacket, connection: Connection): void {
     const outstanding = this.#requests.answered(packet);
     if (outstanding === undefined) return;
+    this.#isAlone = false;
     const { type } = outstanding;
     const { reasonCodes } = packet;
     for (const [index, { entry, revision }] of outstanding.entries.entries()) {
       entry.isOutstanding = false;
+      entry.closings = 0;
       if (entry.revision > revision) this.#due.add(entry);
       const reasonCode = reasonCodes?.[index] ?? ReasonCode.success;
       if (type === "unsubscribe") this.#onUnsubscribed(entry, revision, reasonCode);
@@ -231,7 +257,7 @@ export class Subscriptions implements Deliverer {
         entry.answer(revision, reasonCode);
       }
     }
-    if (this.#due.size > 0) connection.wake();
+    connection.wake();
   }
 
   deliver(message: Message, topic: TopicName, receipt: Receipt | undefined): void {
@@ -249,6 +275,34 @@ export class Subscriptions implements Deliverer {
     for (const entry of meant(entries, message))
       for (const mailbox of entry.mailboxes) mailboxes.add(mailbox);
     for (const mailbox of mailboxes) mailbox.accept(message, receipt);
+  }
+
+  /** Counts one more connection that ended over the entry. */
+  #isToBlame(entry: FilterEntry): boolean {
+    const now = this.#state.clock.now();
+    if (entry.closings++ === 0) entry.firstClosedAt = now;
+    return entry.closings >= connectionsMinimum && now - entry.firstClosedAt >= patienceMs;
+  }
+
+  /** Before 5.0 a server may have no other way to refuse a SUBSCRIBE than to close. */
+  #abandon(entry: FilterEntry, revision: number, cause: Error | undefined): void {
+    const failure = new RequestError(
+      "ERR_SUBSCRIBE_ABANDONED",
+      `the server closed the connection each time that it was asked for ${entry.topicFilter}`,
+      { cause },
+    );
+    entry.closings = 0;
+    if (entry.isWanted) this.#refuse(entry, revision, ReasonCode.unspecifiedError, failure);
+    else {
+      if (entry.revision === revision) this.#drop(entry);
+      entry.answer(revision, ReasonCode.unspecifiedError, failure);
+    }
+  }
+
+  /** Of what is due, the first that the server may have closed connections for. */
+  #suspect(): FilterEntry | undefined {
+    for (const entry of this.#due) if (entry.closings >= connectionsMinimum - 1) return entry;
+    return undefined;
   }
 
   #matching(topic: TopicName): readonly FilterEntry[] {
