@@ -13,6 +13,7 @@ export interface BanRequest {
   readonly expiresInMs: number | undefined;
 }
 
+// oxlint-disable-next-line typescript/unbound-method -- It is called with its `this` below.
 const listen = Broker.prototype.listenAsConfigured;
 Broker.prototype.listenAsConfigured = function (this: Broker) {
   process.on("message", (request: BanRequest) => void answer(this, request));
