@@ -13,7 +13,9 @@ function bytes(...values: number[]): Uint8Array {
 }
 
 function content(records: ReadonlyMap<string, Uint8Array>): [string, number[]][] {
-  return [...records].map(([key, value]): [string, number[]] => [key, [...value]]).sort();
+  return [...records]
+    .map(([key, value]): [string, number[]] => [key, [...value]])
+    .sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 /** Runs the tests that every `SessionStore` has to pass. */
