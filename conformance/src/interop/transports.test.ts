@@ -8,7 +8,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { connect } from "@sericite/client";
 import { foreignClients, needing } from "./clients.ts";
 import { type CommandBroker, startCommandBroker } from "./command-broker.ts";
 import {
@@ -237,13 +236,6 @@ function skip(context: TestContext, { attempt }: Refusal, answer: string): void 
 /** What a client says if it is used over a transport that it does not speak. */
 async function answerTo({ attempt }: Refusal): Promise<string> {
   const [program = "", ...words] = attempt;
-  if (program === "connect") {
-    const opening = connect(words[0]!, { reconnect: false });
-    return await opening.then(
-      () => "connected",
-      (error: unknown) => String(error),
-    );
-  }
   const [command, ...before] = program === "sericite" ? [process.execPath, SERICITE] : [program];
   const { stdout, stderr } = spawnSync(command!, [...before, ...words], {
     encoding: "utf8",

@@ -6,6 +6,7 @@ import {
   CallbackAuthenticator,
   CertificateAuthenticator,
   HashQueue,
+  HashThread,
   JwtAuthenticator,
   PasswordAuthenticator,
   parsePasswordFile,
@@ -66,6 +67,7 @@ export class Entry {
   readonly #counters: Counters;
   readonly #log: Log;
   readonly #queue: HashQueue;
+  readonly #thread = new HashThread();
   #passwords: PasswordAuthenticator | undefined;
   #callback: CallbackAuthenticator | undefined;
   /** Of the password file's text, which is not kept. */
@@ -131,12 +133,16 @@ export class Entry {
         links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
         if (this.#passwords === undefined) {
-          const tools = { queue: this.#queue, counters: this.#counters, log: this.#log };
-          this.#passwords = new PasswordAuthenticator(users, tools);
+          this.#passwords = new PasswordAuthenticator(users, {
+            queue: this.#queue,
+            thread: this.#thread,
+            counters: this.#counters,
+            log: this.#log,
+          });
         } else this.#passwords.load(users);
         links.push(this.#passwords);
       }
-      this.close();
+      this.#closeCallback();
       if (auth.callbackUrl !== "") {
         const tools = { counters: this.#counters, log: this.#log };
         this.#callback = new CallbackAuthenticator(callbackOf(settings), tools);
@@ -147,14 +153,19 @@ export class Entry {
     return { letsEverybodyIn: false, changed, apply };
   }
 
-  /** Ends connections to a web service. */
+  /** Ends connections to a web service, and the thread that checks passwords. */
   close(): void {
+    this.#closeCallback();
+    this.#thread.close();
+  }
+
+  #closeCallback(): void {
     this.#callback?.close();
     this.#callback = undefined;
   }
 
   #openToAll(): Authenticator | undefined {
-    this.close();
+    this.#closeCallback();
     this.#isNobodyAsked = true;
     return this.#open;
   }

@@ -93,6 +93,8 @@ export class Connection implements LinkHandler {
   #blocked = false;
   #pausedByHandler = false;
   #pausedByOutput = false;
+  /** The other side has closed; what it sent before is being taken. */
+  #isEnded = false;
   #keepAliveMs = 0;
   #lastSentAt = 0;
   #lastReceivedAt = 0;
@@ -187,6 +189,7 @@ export class Connection implements LinkHandler {
 
   /** Reads nothing until `resume`: the handler has as much as it can hold. */
   pause(): void {
+    if (this.#isEnded) return;
     this.#pausedByHandler = true;
     this.#link?.pause();
   }
@@ -260,6 +263,14 @@ export class Connection implements LinkHandler {
       this.#resumeLink();
     }
     this.wake();
+  }
+
+  /** What is still to come is taken at once: a handler that takes its time must not hide the end. */
+  onEnd(): void {
+    this.#isEnded = true;
+    this.#pausedByHandler = false;
+    this.#pausedByOutput = false;
+    this.#link?.resume();
   }
 
   onClose(cause?: Error): void {
@@ -444,7 +455,7 @@ export class Connection implements LinkHandler {
     if (link === undefined) return false;
     if (this.#blocked) {
       // Answers gather until the transport takes more; a server that sends on must wait for them.
-      if (this.output.position > outputMaximum && !this.#pausedByOutput) {
+      if (this.output.position > outputMaximum && !this.#pausedByOutput && !this.#isEnded) {
         this.#pausedByOutput = true;
         link.pause();
       }

@@ -10,6 +10,7 @@ import type {
 import { UsageError, topicNameFault } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import type { Message, Payload } from "./message.ts";
+import type { SessionStore } from "./session-store.ts";
 
 /** 5.0 properties of a message that a client publishes (§3.3.2.3). */
 export interface PublishProperties {
@@ -56,6 +57,11 @@ export interface QueueOptions {
   readonly maximumBytes?: number | undefined;
   /** QoS 0 messages wait for a connection too. Default false: they are rejected without one. */
   readonly qos0?: boolean | undefined;
+  /**
+   * What gives way where a message comes too many: it itself (`reject`), or those that wait longest
+   * (`dropOldest`). The promise of what gives way is rejected. Default `reject`.
+   */
+  readonly whenFull?: "reject" | "dropOldest" | undefined;
 }
 
 /** What a client is opened with. Everything has a default. */
@@ -109,10 +115,21 @@ export interface ClientOptions {
    * session. Its promise is the acknowledgement. Without it they are acknowledged and dropped.
    */
   readonly onUnclaimedMessage?: ((message: Message) => unknown) | undefined;
+  /**
+   * 5.0: Topic Name for the responses to `request`, of this client alone. Default: the Response
+   * Information of the server, or else `responses`, then `/` and the Client Identifier.
+   */
+  readonly responseTopic?: string | undefined;
   /** Gets what listeners and message handlers throw. Default: the platform's console. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Ends the attempt to connect. It has no effect once `connect` has settled. */
   readonly signal?: AbortSignalLike | undefined;
+  /**
+   * Keeps the session beyond this process: what was published at QoS 1 and 2 is sent by the next one
+   * that is opened with it. Needs a `clientId`. `cleanStart` is false and `sessionExpiryInterval` a
+   * day then, unless you say otherwise.
+   */
+  readonly store?: SessionStore | undefined;
   /** How to reach the server; in place of an address. */
   readonly dial?: Dial | undefined;
   readonly clock?: Clock | undefined;
@@ -146,10 +163,12 @@ export interface ClientSettings {
     readonly maximumMessages: number;
     readonly maximumBytes: number;
     readonly qos0: boolean;
+    readonly whenFull: "reject" | "dropOldest";
   };
   readonly connectTimeoutMs: number;
   readonly ackTimeoutMs: number;
   readonly ackRetries: number;
+  readonly responseTopic: string | undefined;
   readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
 }
 
@@ -164,7 +183,13 @@ const largestPacket = 268_435_460;
  * @throws UsageError where an option has a value that it cannot have.
  */
 export function clientSettings(options: ClientOptions, random: Random): ClientSettings {
-  const { protocolVersion = 5, cleanStart = true, reconnect = {}, queue = {} } = options;
+  const {
+    protocolVersion = 5,
+    store,
+    cleanStart = store === undefined,
+    reconnect = {},
+    queue = {},
+  } = options;
   if (protocolVersion !== 3 && protocolVersion !== 4 && protocolVersion !== 5) {
     throw new UsageError(
       "ERR_USAGE",
@@ -178,6 +203,8 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       "clientId is empty, which needs 5.0, or 3.1.1 with cleanStart",
     ); // [MQTT3-3.1.3-7]
   }
+  if (store !== undefined && !options.clientId)
+    throw new UsageError("ERR_USAGE", "a store needs a clientId, which the next process has too");
   if (protocolVersion < 5 && options.password !== undefined && options.username === undefined) {
     throw new UsageError("ERR_USAGE", "a password without username needs 5.0"); // [MQTT3-3.1.2-22]
   }
@@ -191,7 +218,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     cleanStart,
     sessionExpiryInterval: integer(
       "sessionExpiryInterval",
-      options.sessionExpiryInterval ?? 300,
+      options.sessionExpiryInterval ?? (store === undefined ? 300 : 86_400),
       0,
       highestUint32,
     ),
@@ -233,10 +260,12 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       maximumMessages: number("queue.maximumMessages", queue.maximumMessages ?? 100_000, 1),
       maximumBytes: number("queue.maximumBytes", queue.maximumBytes ?? 64 * 1024 * 1024, 1),
       qos0: queue.qos0 ?? false,
+      whenFull: whenFull(queue.whenFull ?? "reject"),
     },
     connectTimeoutMs: number("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1),
     ackTimeoutMs: number("ackTimeoutMs", options.ackTimeoutMs ?? 10_000, 1),
     ackRetries: integer("ackRetries", options.ackRetries ?? 5, 0, 1_000_000),
+    responseTopic: options.responseTopic,
     onUnclaimedMessage: options.onUnclaimedMessage,
   };
 }
@@ -248,6 +277,14 @@ function generatedClientId(random: Random): string {
   for (let i = 0; i < 13; i++)
     clientId += characters.charAt(Math.floor(random() * characters.length));
   return clientId;
+}
+
+function whenFull(value: "reject" | "dropOldest"): "reject" | "dropOldest" {
+  if (value === "reject" || value === "dropOldest") return value;
+  throw new UsageError(
+    "ERR_USAGE",
+    `queue.whenFull is ${String(value)}, expected reject or dropOldest`,
+  );
 }
 
 function integer(name: string, value: number, lowest: number, highest: number): number {
