@@ -11,6 +11,7 @@ import { fillPage, plotOf, PLOTTED, tablesOf } from "./page.ts";
 import { hasProgram, versionOf, whyNotBroker } from "./programs.ts";
 import { HELP, readOptions } from "./options.ts";
 import { compareReports, makeReport, readReport, shortened } from "./report.ts";
+import { figureOf } from "./run-line.ts";
 import { NODES } from "./groups.ts";
 import type { Group } from "./groups.ts";
 import type { LeftOut } from "./programs.ts";
@@ -19,6 +20,8 @@ import type { Report } from "./report.ts";
 import type { RunLine } from "./run-line.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
+/** Cores that other programs may take while a run counts as quiet, as in `compare.sh`. */
+const DISTURBED = 0.25;
 const PEERS = join(ROOT, "bench/peers");
 
 async function main(options: Options): Promise<number> {
@@ -176,6 +179,14 @@ function tell(report: Report): void {
   for (const { label, broker, counted, runs, notes } of report.figures) {
     if (counted === runs) continue;
     print(`${broker} in ${label}: ${runs - counted} of ${runs} runs do not count (${notes[0]})`);
+  }
+  const disturbed = (report.runs ?? []).filter(
+    (run) => (figureOf(run, "other_cores") ?? 0) > DISTURBED,
+  );
+  if (disturbed.length > 0) {
+    const all = report.runs?.length ?? 0;
+    print(`${disturbed.length} of ${all} runs were disturbed: other programs took more than`);
+    print(`${DISTURBED} cores meanwhile. Their figures mean little.`);
   }
   print("");
   for (const { name, bar, unit, value, beside, reached } of report.bars) {

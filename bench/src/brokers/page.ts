@@ -143,7 +143,9 @@ export function tablesOf(report: Report): Map<string, string> {
   const tables = new Map<string, string>();
   for (const [name, section] of Object.entries(SECTIONS)) {
     const table = sectionTable(groups, section);
-    if (table !== undefined) tables.set(name, table);
+    if (table === undefined) continue;
+    const plotted = (PLOTTED as readonly string[]).includes(name);
+    tables.set(name, plotted ? `${table}\n\n![${section.title}](performance/${name}.svg)` : table);
   }
   tables.set("bars", barsTable(report));
   tables.set("machine", machineText(report));

@@ -109,13 +109,7 @@ function ticks(from: number, to: number): number[] {
 
 /** A figure in few signs: 93k, 1.25M. */
 export function short(value: number): string {
-  for (const [least, unit, sign] of [
-    [1e7, 1e6, "M"],
-    [1e6, 1e6, "M2"],
-    [1e5, 1e3, "k"],
-    [1e4, 1e3, "k1"],
-  ] as const) {
-    if (value >= least) return `${(value / unit).toFixed(Number(sign[1] ?? 0))}${sign[0]}`;
-  }
+  if (value >= 1e6) return `${(value / 1e6).toFixed(value >= 1e7 ? 1 : 2)}M`;
+  if (value >= 1e4) return `${(value / 1e3).toFixed(value >= 1e5 ? 0 : 1)}k`;
   return value.toFixed(value >= 100 || Number.isInteger(value) ? 0 : 2);
 }
