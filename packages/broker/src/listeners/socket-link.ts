@@ -52,18 +52,19 @@ export class SocketLink implements Link {
     this.#socket = socket;
     (socket as LinkedSocket)[linkOf] = this;
     socket.on("end", onEnd);
-    socket.on("error", SocketLink.#onError);
-    socket.on("close", SocketLink.#onClose);
+    socket.on("error", onError);
+    socket.on("close", onClose);
   }
 
-  static readonly #onError = function (this: Socket, error: Error): void {
-    (this as LinkedSocket)[linkOf].#cause = error;
-  };
+  /** The socket failed; it closes next. @internal */
+  failed(cause: Error): void {
+    this.#cause = cause;
+  }
 
-  static readonly #onClose = function (this: Socket): void {
-    const link = (this as LinkedSocket)[linkOf];
-    link.#handler?.onClose(link.#cause);
-  };
+  /** The socket is closed. @internal */
+  closed(): void {
+    this.#handler?.onClose(this.#cause);
+  }
 
   /** Begins to read. */
   start(handler: LinkHandler): void {
@@ -115,4 +116,12 @@ function onEnd(this: Socket): void {
 
 function endSocket(socket: Socket): void {
   socket.end();
+}
+
+function onError(this: Socket, error: Error): void {
+  (this as LinkedSocket)[linkOf].failed(error);
+}
+
+function onClose(this: Socket): void {
+  (this as LinkedSocket)[linkOf].closed();
 }
