@@ -220,21 +220,6 @@ export class CertificateFiles {
 }
 
 /**
- * Makes the checks of opening every listener that is asked for, and opens none: whether a port is
- * free it cannot tell.
- *
- * @throws UsageError as `Broker.listenAsConfigured` does.
- */
-export function checkListeners(
-  settings: Settings,
-  listeners: readonly OwnListenOptions[] = [],
-): void {
-  const files = new CertificateFiles(settings);
-  for (const options of [...listeners, ...listenersOf(settings)])
-    files.of(planOf(options, settings));
-}
-
-/**
  * Opens a listener, or makes it in place of another one.
  *
  * @param common  What is not in the plan; `server` is that of the listener before.
