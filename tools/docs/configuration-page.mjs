@@ -6,6 +6,7 @@ import {
   durationUnits,
   formatSettingValue,
   rangeOf,
+  shareText,
 } from "../../packages/sericite/dist/settings/setting-value.js";
 import {
   autoSubscribeRows,
@@ -74,9 +75,11 @@ function settingTable(section, rows) {
       return [
         `${code(path)}<br>${code(environmentName(path))}${flag}`,
         valueText(row),
-        row.type === "string" && row.default === ""
-          ? (row.emptyMeans ?? "none")
-          : code(formatSettingValue(row, row.default)),
+        row.ofMemory !== undefined
+          ? shareText(row)
+          : row.type === "string" && row.default === ""
+            ? (row.emptyMeans ?? "none")
+            : code(formatSettingValue(row, row.default)),
         plain(row.text),
         row.live ? "live" : "at the next start",
       ];

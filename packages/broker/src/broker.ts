@@ -29,6 +29,7 @@ import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
 import { Engine } from "./engine/engine.ts";
 import type { EventListener, EventName } from "./engine/events.ts";
+import type { LimitName } from "./engine/limit-table.ts";
 import type { TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
@@ -49,13 +50,14 @@ import type { ListenOptions, Reception } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
+import { tellRefused } from "./refused-connections.ts";
 import { configuredStore, openStore } from "./store-opening.ts";
 import type { Recovered } from "./store-opening.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
-import { NodeScheduler, nodeClock } from "./platform.ts";
+import { NodeScheduler, nodeClock, usableMemory } from "./platform.ts";
 import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
@@ -175,7 +177,7 @@ export class Broker implements AsyncDisposable {
     const { anonymity } = entry;
     const reception: Reception = {
       accept: (link, group) => engine.accept(link, false, group),
-      refused: (refusal) => engine.events.emit("connectionRefused", refusal),
+      refused: (refusal) => tellRefused(engine, refusal),
       note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
       decide: (allowsAnonymous) => {
         engine.authenticator = entry.decide(allowsAnonymous) ?? engine.authenticator;
@@ -206,6 +208,11 @@ export class Broker implements AsyncDisposable {
   /** Messages that were not delivered, by reason. */
   get drops(): Readonly<Record<DropReason, number>> {
     return this.#engine.drops;
+  }
+
+  /** How often clients met a limit, by the path of its setting. */
+  get limitsReached(): Readonly<Record<LimitName, number>> {
+    return this.#engine.limitsReached;
   }
 
   /** What there is now. */
@@ -565,7 +572,7 @@ export class Broker implements AsyncDisposable {
  */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
-  const settings = createSettings(options.settings);
+  const settings = createSettings(options.settings, undefined, usableMemory());
   const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined

@@ -28,6 +28,8 @@ export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
 export type { TracedPacket, TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 export { dropReasons } from "./engine/drop-reasons.ts";
+export { limitTable } from "./engine/limit-table.ts";
+export type { LimitName, LimitRow } from "./engine/limit-table.ts";
 export type { DropReason } from "./engine/drop-reasons.ts";
 export type { EventListener, EventName, Events } from "./engine/events.ts";
 export type {
@@ -103,7 +105,8 @@ export type {
 } from "./listening.ts";
 export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
-export { brokerSettings, createSettings, settingFault } from "./settings.ts";
+export { brokerSettings, createSettings, defaultOf, settingFault } from "./settings.ts";
+export { usableMemory } from "./platform.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
 export type { Recovered } from "./store-opening.ts";
 export { durabilityTexts } from "./store/settings.ts";

@@ -148,7 +148,7 @@ export interface Reception {
   /** Who may come in by a listener that says so on its own. @throws UsageError where that cannot be. */
   decide(allowsAnonymous: boolean): void;
   /** A connection ended before it was a link. */
-  refused(refusal: Omit<Refusal, "cause">): void;
+  refused(refusal: Refusal): void;
   /** A client came in by such a listener. */
   note(peer: Peer, allowsAnonymous: boolean): void;
 }
@@ -331,13 +331,7 @@ export class Listening {
     };
   }
 
-  readonly #onRefused = ({ cause, ...refusal }: Refusal): void => {
-    this.#log.write("info", "connection-refused", {
-      ...refusal,
-      ...(cause && { error: cause.message }),
-    });
-    this.#reception.refused(refusal);
-  };
+  readonly #onRefused = (refusal: Refusal): void => this.#reception.refused(refusal);
 
   #securityOf({ tls, tlsFiles, requestCertificate }: ListenTls, settings: Settings): Security {
     return {

@@ -20,6 +20,10 @@ import { Publisher } from "./publisher.ts";
 import type { Receipt } from "./receiver.ts";
 import { Receiver } from "./receiver.ts";
 import { Backoff } from "./reconnect.ts";
+import type { RequestOptions } from "./request.ts";
+import { Requests } from "./request.ts";
+import type { RespondOptions, Responder } from "./respond.ts";
+import { respond } from "./respond.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -27,6 +31,13 @@ import { Subscriptions } from "./subscriptions.ts";
 export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"> {
   /** Messages that may wait for the handler or the loop. Default 1000. */
   readonly bufferMaximum?: number | undefined;
+  /**
+   * `manual`: a QoS 1 or 2 message is acknowledged by `message.ack()` or `message.reject()`, and the
+   * next one comes without waiting for it. One that is not acknowledged holds up the
+   * acknowledgements of all that came after it. Default `auto`: when its handler is done, or the
+   * loop comes round.
+   */
+  readonly acknowledge?: "auto" | "manual" | undefined;
   /** Ends the subscription, or the wait for it. */
   readonly signal?: AbortSignalLike | undefined;
 }
@@ -55,6 +66,7 @@ export class Client implements AsyncDisposable {
   readonly #onError: (error: unknown) => void;
   readonly #unclaimed: Mailbox | undefined;
   readonly #mailboxOwner: MailboxOwner;
+  readonly #requests: Requests;
 
   /** Made by `connect`. */
   constructor(
@@ -77,6 +89,7 @@ export class Client implements AsyncDisposable {
       onRefused: (topicFilter, error) =>
         this.#events.emit("subscriptionRefused", { topicFilter, error }),
     });
+    this.#requests = new Requests(this, this.#state, random, settings.responseTopic);
     const { reconnect, onUnclaimedMessage } = settings;
     this.#connector = new Connector(
       this.#state,
@@ -93,6 +106,7 @@ export class Client implements AsyncDisposable {
         publisher: this.#publisher,
         receiver: new Receiver(this.#state, this.#subscriptions),
         subscriptions: this.#subscriptions,
+        requests: this.#requests,
         events: this.#events,
         onOpened: () => resolve(this),
         onFailed: reject,
@@ -181,9 +195,14 @@ export class Client implements AsyncDisposable {
   ): Promise<Subscription> {
     const hasHandler = typeof handlerOrOptions === "function";
     const options = hasHandler ? optionsWithHandler : handlerOrOptions;
-    const { bufferMaximum = 1000, signal } = options;
+    const { bufferMaximum = 1000, acknowledge = "auto", signal } = options;
     if (!(bufferMaximum >= 1))
       throw new UsageError("ERR_USAGE", `bufferMaximum is ${bufferMaximum}, expected 1 or more`);
+    if (acknowledge !== "auto" && acknowledge !== "manual")
+      throw new UsageError(
+        "ERR_USAGE",
+        `acknowledge is ${String(acknowledge)}, expected auto or manual`,
+      );
     const filters = typeof topicFilters === "string" ? [topicFilters] : topicFilters;
     if (filters.length === 0) throw new UsageError("ERR_USAGE", "there is no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
     const requests = filters.map((filter) => subscriptionRequest(filter, options));
@@ -194,6 +213,7 @@ export class Client implements AsyncDisposable {
       hasHandler ? handlerOrOptions : undefined,
       bufferMaximum,
       this.#mailboxOwner,
+      acknowledge === "manual" ? { mayReject: this.protocolVersion === 5 } : undefined,
     );
     const granted = await this.#subscriptions.subscribe(requests, mailbox, signal);
     const end = (): Promise<void> => {
@@ -217,6 +237,34 @@ export class Client implements AsyncDisposable {
     await Promise.all(
       requests.map(({ topicFilter }) => this.#subscriptions.unsubscribeFilter(topicFilter)),
     );
+  }
+
+  /**
+   * 5.0: asks, and settles with the response (§4.10). Rejects with `ERR_REQUEST_TIMEOUT` where none
+   * comes in time, and with `ERR_NO_RESPONDER` at once where the server says that nobody subscribes
+   * to the topic.
+   *
+   * ```ts
+   * const time = await client.request("clock/now", "", { timeoutMs: 2000 });
+   * ```
+   */
+  request(topicName: string, payload: Payload, options: RequestOptions = {}): Promise<Message> {
+    return this.#requests.request(topicName, payload, options);
+  }
+
+  /**
+   * 5.0: answers requests to `topicFilters`. A request is acknowledged when its response is.
+   *
+   * ```ts
+   * await client.respond("clock/now", () => new Date().toISOString());
+   * ```
+   */
+  respond(
+    topicFilters: TopicFilters,
+    responder: Responder,
+    options: RespondOptions = {},
+  ): Promise<Subscription> {
+    return respond(this, topicFilters, responder, options, this.#onError);
   }
 
   /** Calls `listener` at each such event, until what is returned is disposed. Events only tell. */

@@ -192,7 +192,7 @@ for (const [reasonCode, isInConnack] of [
   [0x9d, false],
 ] as const) {
   const packet = isInConnack ? "CONNACK" : "DISCONNECT";
-  test(`[X-89] ${packet} 0x${reasonCode.toString(16)} leads to the server that it names, at once`, async () => {
+  test(`${packet} 0x${reasonCode.toString(16)} leads to the server that it names, at once`, async () => {
     const server = new FakeServer();
     const properties = { serverReference: "other:1234" };
     if (isInConnack) server.connack = { reasonCode, properties };

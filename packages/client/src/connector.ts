@@ -23,6 +23,7 @@ import type { Publisher } from "./publisher.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Backoff } from "./reconnect.ts";
 import { isBusy, isHopeless, isSteady } from "./reconnect.ts";
+import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
 import type { ServerReferencePolicy } from "./servers.ts";
 import { referredAddress } from "./servers.ts";
@@ -61,6 +62,7 @@ export interface ConnectorParts {
   readonly publisher: Publisher;
   readonly receiver: Receiver;
   readonly subscriptions: Subscriptions;
+  readonly requests: Requests;
   readonly events: EventListeners<ClientEvents>;
   /** The first connection is there. Once, unless `onFailed` comes before. */
   onOpened(): void;
@@ -398,7 +400,7 @@ export class Connector {
     if (reconnect !== undefined || isBeginning) {
       const isPermanent = reasonCodeOf(error) === ReasonCode.serverMoved;
       const address = this.#referredAddress(serverReference, isPermanent);
-      // [X-89]: a redirection is no failure, as long as it is no circle.
+      // A redirection is no failure, as long as it is no circle.
       if (address !== undefined) {
         if (servers.redirect(address, isPermanent)) return 0;
         return mayWait ? backoff.next() : undefined;
@@ -440,6 +442,7 @@ export class Connector {
       cause: error,
     });
     this.#parts.publisher.close(closed);
+    this.#parts.requests.close(closed);
     this.#parts.subscriptions.close(closed, error === undefined);
     // The connection's own timer stays: it sees to the end of a transport that is slow to close.
     this.#state.wheel.cancel(this.#reconnectTimer);

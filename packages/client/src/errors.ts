@@ -31,6 +31,8 @@ export const clientErrorCodes = {
   ERR_SUBSCRIBE_ABANDONED:
     "The server closed at least three connections in a row, over 10 seconds and more, in place of an answer to this SUBSCRIBE or UNSUBSCRIBE: it is not sent again. cause is the end of the last one.",
   ERR_UNSUBSCRIBE_REFUSED: "The server refused to end a subscription; reasonCode says why.",
+  ERR_REQUEST_TIMEOUT: "No response came in time.",
+  ERR_NO_RESPONDER: "The server says that nobody subscribes to the topic of the request.",
   ERR_NOT_SUPPORTED:
     "The server announced that it does not support this; reasonCode is the one that it would answer.",
 } as const;

@@ -16,6 +16,8 @@ export type {
   WillOptions,
 } from "./options.ts";
 export type { PublishOptions, PublishResult } from "./publication.ts";
+export type { RequestOptions } from "./request.ts";
+export type { RespondOptions, Responder, Response } from "./respond.ts";
 export type { Subscription } from "./subscription.ts";
 export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
 export type { AbortSignalLike } from "./abort.ts";

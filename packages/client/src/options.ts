@@ -64,6 +64,11 @@ export interface QueueOptions {
   readonly maximumBytes?: number | undefined;
   /** QoS 0 messages wait for a connection too. Default false: they are rejected without one. */
   readonly qos0?: boolean | undefined;
+  /**
+   * What gives way where a message comes too many: it itself (`reject`), or those that wait longest
+   * (`dropOldest`). The promise of what gives way is rejected. Default `reject`.
+   */
+  readonly whenFull?: "reject" | "dropOldest" | undefined;
 }
 
 /** What is known when an attempt to connect begins. */
@@ -143,6 +148,11 @@ export interface ClientOptions {
    * session. Its promise is the acknowledgement. Without it they are acknowledged and dropped.
    */
   readonly onUnclaimedMessage?: ((message: Message) => unknown) | undefined;
+  /**
+   * 5.0: Topic Name for the responses to `request`, of this client alone. Default: the Response
+   * Information of the server, or else `responses`, then `/` and the Client Identifier.
+   */
+  readonly responseTopic?: string | undefined;
   /** Gets what listeners and message handlers throw. Default: the platform's console. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Ends the attempt to connect. It has no effect once `connect` has settled. */
@@ -217,10 +227,12 @@ export interface ClientSettings {
     readonly maximumMessages: number;
     readonly maximumBytes: number;
     readonly qos0: boolean;
+    readonly whenFull: "reject" | "dropOldest";
   };
   readonly connectTimeoutMs: number;
   readonly ackTimeoutMs: number;
   readonly ackRetries: number;
+  readonly responseTopic: string | undefined;
   readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
 }
 
@@ -305,10 +317,12 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       maximumMessages: number("queue.maximumMessages", queue.maximumMessages ?? 100_000, 1),
       maximumBytes: number("queue.maximumBytes", queue.maximumBytes ?? 64 * 1024 * 1024, 1),
       qos0: queue.qos0 ?? false,
+      whenFull: whenFull(queue.whenFull ?? "reject"),
     },
     connectTimeoutMs: number("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1),
     ackTimeoutMs: number("ackTimeoutMs", options.ackTimeoutMs ?? 10_000, 1),
     ackRetries: integer("ackRetries", options.ackRetries ?? 5, 0, 1_000_000),
+    responseTopic: options.responseTopic,
     onUnclaimedMessage: options.onUnclaimedMessage,
   };
 }
@@ -320,6 +334,14 @@ function generatedClientId(random: Random): string {
   for (let i = 0; i < 13; i++)
     clientId += characters.charAt(Math.floor(random() * characters.length));
   return clientId;
+}
+
+function whenFull(value: "reject" | "dropOldest"): "reject" | "dropOldest" {
+  if (value === "reject" || value === "dropOldest") return value;
+  throw new UsageError(
+    "ERR_USAGE",
+    `queue.whenFull is ${String(value)}, expected reject or dropOldest`,
+  );
 }
 
 function integer(name: string, value: number, lowest: number, highest: number): number {

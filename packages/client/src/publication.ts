@@ -121,14 +121,18 @@ export function publishFault(
   return undefined;
 }
 
+/** What the publisher of a message gets that waited for too long. */
+export function expired(): RequestError {
+  return new RequestError("ERR_MESSAGE_EXPIRED", "the message expired before it could be sent");
+}
+
 /** Why a message cannot be sent on this connection, or at all; or `undefined`. */
 export function refusalOf(
   publication: Publication,
   limits: ServerLimits,
   now: number,
 ): RequestError | undefined {
-  if (publication.expiresAt <= now)
-    return new RequestError("ERR_MESSAGE_EXPIRED", "the message expired before it could be sent");
+  if (publication.expiresAt <= now) return expired();
   if (publication.qos > limits.maximumQos) {
     // [MQTT5-3.2.2-11]
     return new RequestError(

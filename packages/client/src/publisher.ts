@@ -1,4 +1,5 @@
 import type { Parser } from "@sericite/protocol";
+import { TimerEntry } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
 import type { ClientState } from "./client-state.ts";
@@ -8,6 +9,7 @@ import { InFlight } from "./in-flight.ts";
 import type { Payload } from "./message.ts";
 import type { Publication, PublishOptions, PublishResult } from "./publication.ts";
 import {
+  expired,
   makePublication,
   publishFault,
   refusalOf,
@@ -65,18 +67,12 @@ export class Publisher {
         );
       }
       const publication = makePublication(topicName, payload, options, clock, onResult, onFailure);
-      const queue = this.#queue;
-      const { maximumMessages, maximumBytes } = settings.queue;
-      if (queue.messages >= maximumMessages || queue.bytes + publication.size > maximumBytes) {
-        throw new RequestError(
-          "ERR_QUEUE_FULL",
-          `${queue.messages} messages of ${queue.bytes} bytes wait`,
-        );
-      }
+      this.#makeRoom(publication);
       if (signal !== undefined) {
         publication.stopListening = onAbort(signal, () => this.#abort(publication, signal));
       }
-      queue.push(publication);
+      if (publication.expiresAt !== Infinity) this.#watchExpiry(publication);
+      this.#queue.push(publication);
       connection?.wake();
     });
   }
@@ -171,6 +167,40 @@ export class Publisher {
   /** PUBACK, PUBREC or PUBCOMP came. @throws ProtocolError where it cannot be one. */
   onAcknowledgement(type: number, parser: Parser, connection: Connection): void {
     this.#flying.onAcknowledgement(type, parser, connection);
+  }
+
+  /** @throws RequestError ERR_QUEUE_FULL where the message has to give way. */
+  #makeRoom(publication: Publication): void {
+    const queue = this.#queue;
+    const { maximumMessages, maximumBytes, whenFull } = this.#state.settings.queue;
+    const { size } = publication;
+    while (queue.messages >= maximumMessages || queue.bytes + size > maximumBytes) {
+      const full = new RequestError(
+        "ERR_QUEUE_FULL",
+        `${queue.messages} messages of ${queue.bytes} bytes wait`,
+      );
+      const oldest = queue.peek();
+      if (whenFull === "reject" || size > maximumBytes || oldest === undefined) throw full;
+      queue.shift();
+      reject(oldest, full);
+    }
+  }
+
+  /** A message that expires while it waits is given up then, with or without a connection. */
+  #watchExpiry(publication: Publication): void {
+    const { wheel, clock } = this.#state;
+    const timer = new TimerEntry(() => {
+      if (!publication.isQueued) return;
+      reject(publication, expired());
+      this.#queue.leave(publication);
+      this.#tellIdle();
+    });
+    wheel.schedule(timer, publication.expiresAt - clock.now());
+    const { stopListening } = publication;
+    publication.stopListening = () => {
+      stopListening();
+      wheel.cancel(timer);
+    };
   }
 
   #abort(publication: Publication, signal: AbortSignalLike): void {

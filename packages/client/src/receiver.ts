@@ -5,6 +5,7 @@ import {
   ReasonCode,
   ReceiveMaximum,
   TopicAliasInbound,
+  encodePacket,
 } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
@@ -22,8 +23,9 @@ export class Receipt {
   connectionNumber: number;
   /** Handlers that have not done with it. One more while it is handed out. */
   pending = 1;
-  /** A handler failed: 5.0 says so to the server. */
-  failed = false;
+  /** What the acknowledgement says, on 5.0; 0x80 and above: a handler failed or refused the message. */
+  reasonCode = 0;
+  reasonString: string | undefined = undefined;
   readonly #receiver: Receiver;
 
   constructor(receiver: Receiver, packetIdentifier: number, qos: QoS, connectionNumber: number) {
@@ -37,9 +39,12 @@ export class Receipt {
     return this.pending === 0;
   }
 
-  /** One handler has done with the message. */
-  done(failed = false): void {
-    if (failed) this.failed = true;
+  /** One handler has done with the message. The first refusal counts. */
+  done(reasonCode = 0, reasonString?: string): void {
+    if (this.reasonCode === 0) {
+      this.reasonCode = reasonCode;
+      this.reasonString = reasonString;
+    }
     this.pending--;
     if (this.pending === 0) this.#receiver.onDone(this);
   }
@@ -63,7 +68,10 @@ export class Receiver {
   readonly #state: ClientState;
   readonly #deliverer: Deliverer;
   readonly #inbound = new Inbound();
-  /** QoS 2 messages that are with their handlers, by Packet Identifier: across connections. */
+  /**
+   * Messages that are with their handlers, by Packet Identifier: of QoS 2 across connections, of
+   * QoS 1 those of this one.
+   */
   readonly #unfinished = new Map<number, Receipt>();
   /** Acknowledgements that are due on this connection, in the order of their PUBLISHes. */
   #line = new Queue<Receipt>();
@@ -113,6 +121,8 @@ export class Receiver {
       }
       this.#inbound.begin(packetIdentifier, false);
     }
+    // 3.x: the server does not wait any longer and sends it again, while it is still at work here.
+    else if (this.#isAtWork(packetIdentifier)) return;
     const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
     this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, receipt);
     receipt.pending--;
@@ -120,7 +130,7 @@ export class Receiver {
       this.#acknowledge(receipt, connection);
       return;
     }
-    if (qos === 2 && !receipt.isDone) this.#unfinished.set(packetIdentifier, receipt);
+    if (!receipt.isDone) this.#unfinished.set(packetIdentifier, receipt);
     this.#line.push(receipt);
   }
 
@@ -134,7 +144,7 @@ export class Receiver {
 
   /** The handlers of a message have done with it. */
   onDone(receipt: Receipt): void {
-    if (receipt.qos === 2 && this.#unfinished.get(receipt.packetIdentifier) === receipt) {
+    if (this.#unfinished.get(receipt.packetIdentifier) === receipt) {
       this.#unfinished.delete(receipt.packetIdentifier);
     }
     const { connection, connectionNumber } = this.#state;
@@ -144,6 +154,13 @@ export class Receiver {
       this.#line.shift();
       this.#acknowledge(first, connection);
     }
+  }
+
+  #isAtWork(packetIdentifier: number): boolean {
+    return (
+      this.#unfinished.get(packetIdentifier)?.connectionNumber === this.#state.connectionNumber &&
+      this.#state.settings.protocolVersion < 5
+    );
   }
 
   /** A QoS 2 message that came before: PUBREC again, and no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. */
@@ -162,18 +179,22 @@ export class Receiver {
   }
 
   #acknowledge(receipt: Receipt, connection: Connection): void {
-    const { packetIdentifier, qos, failed } = receipt;
-    const reasonCode = failed ? ReasonCode.implementationSpecificError : ReasonCode.success;
-    if (qos === 1) {
-      this.#quota.give();
-      connection.acknowledge("puback", packetIdentifier, reasonCode); // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2]
-      return;
-    }
-    if (failed && this.#state.settings.protocolVersion === 5) {
-      this.#quota.give();
-      this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
-    }
-    connection.acknowledge("pubrec", packetIdentifier, reasonCode); // [MQTT5-4.3.3-8]
+    const { packetIdentifier, qos, reasonCode } = receipt;
+    const isRefusal = reasonCode !== 0 && this.#state.settings.protocolVersion === 5;
+    if (qos === 1 || isRefusal) this.#quota.give();
+    if (qos === 2 && isRefusal) this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
+    const type = qos === 1 ? "puback" : "pubrec"; // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2] [MQTT5-4.3.3-8]
+    if (isRefusal) this.#refuse(type, receipt, connection);
+    else connection.acknowledge(type, packetIdentifier);
+  }
+
+  #refuse(type: "puback" | "pubrec", receipt: Receipt, connection: Connection): void {
+    const { packetIdentifier, reasonCode, reasonString } = receipt;
+    const packet = { type, packetIdentifier, reasonCode };
+    const whole = { ...packet, properties: { reasonString } };
+    const size = encodePacket(whole, 5).length;
+    const fits = size <= this.#state.limits!.maximumPacketSize; // [MQTT5-3.4.2-2] [MQTT5-3.5.2-2]
+    connection.send(fits && reasonString !== undefined ? whole : packet);
   }
 
   #topicOf(parser: Parser): TopicName {

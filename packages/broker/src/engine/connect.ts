@@ -30,7 +30,7 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
-  const will = willFault(engine, packet);
+  const will = willFault(connection, packet);
   if (will !== 0)
     return connection.refuse(will, "the Will asks for what this broker does not offer");
   // Taken now: the packet's bytes are gone once something has to be waited for.

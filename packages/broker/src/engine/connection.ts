@@ -13,9 +13,12 @@ import type { EnhancedAuthentication } from "./auth.ts";
 import type { ConnectionGroup, Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
+import type { LimitName } from "./limit-table.ts";
+import { limitPassed } from "./limits.ts";
 import { connackFailure } from "./refusal.ts";
 import type { PublishRate } from "./publish-rate.ts";
 import type { Rights } from "./ports.ts";
+import { LINES_OF_REFUSALS } from "./quiet-log.ts";
 import { tellSent } from "./packet-events.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
@@ -43,8 +46,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly isTrusted: boolean;
   /** Where it is counted besides. */
   group: ConnectionGroup | undefined;
-  /** Path of the setting that it is one connection too many for: its CONNECT is refused. */
-  excess: string | undefined;
+  /** It is one connection too many for this: its CONNECT is refused. */
+  excess: LimitName | undefined;
   state: ConnectionState = "new";
   protocolVersion: ProtocolVersion = 4;
   /** Its CONNECT had the bridge bit (no standard). */
@@ -252,11 +255,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.engine.enter();
     if (this.isWritable || this.state !== "open") return;
     this.engine.counters.slowConsumers++;
-    this.engine.log.write("warn", "slow-consumer", {
-      clientId: this.clientId,
-      address: this.peer.address,
-      unsentBytes: this.link.unsentBytes,
-    });
+    this.engine.limitReached("session.slowConsumerTimeout", this);
     // DISCONNECT would stand behind what the client does not read.
     this.#abandon(ReasonCode.quotaExceeded, "did not read in time");
   }
@@ -279,6 +278,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       if (this.#isParked)
         return engine.wheel.schedule(this.#timer, engine.settings.mqtt.connectTimeout);
       engine.counters.connectTimeouts++;
+      engine.limitReached("mqtt.connectTimeout", this);
       const { listener, address, port } = this.peer;
       engine.events.emit("connectionRefused", {
         listener,
@@ -314,6 +314,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   /** The client broke the protocol: answers as its version has it, and closes [MQTT5-4.13.1-1]. */
   fail(error: ProtocolError): void {
     this.engine.counters.protocolErrors++;
+    const limit = limitPassed(error);
+    if (limit !== undefined) this.engine.limitReached(limit, this);
     if (this.state === "new" || this.state === "connecting") {
       this.refuse(error.reasonCode, error.message);
       return;
@@ -333,14 +335,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       reasonCode,
       reason,
     });
-    engine.log.write("info", "client-refused", {
-      clientId: this.clientId,
-      username: this.username,
-      address: this.peer.address,
-      port: this.peer.port,
-      reasonCode,
-      reason,
-    });
+    this.#tellRefused(reasonCode, reason);
     const answer = connackFailure(
       this.protocolVersion,
       reasonCode,
@@ -349,6 +344,21 @@ export class Connection implements LinkHandler, ClientIdentity {
     );
     if (answer !== undefined) this.sender.send(answer);
     this.#shut(reasonCode, reason);
+  }
+
+  #tellRefused(reasonCode: number, reason: string): void {
+    const { engine, clientId, username, peer } = this;
+    if (!engine.quietLog.isDue("client-refused", reasonCode, engine.now, LINES_OF_REFUSALS)) return;
+    const fields = { clientId, username, address: peer.address, port: peer.port, reason };
+    engine.quietLog.write(
+      "info",
+      "client-refused",
+      "reasonCode",
+      reasonCode,
+      engine.now,
+      fields,
+      LINES_OF_REFUSALS,
+    );
   }
 
   /**

@@ -10,6 +10,9 @@ export const counterTable = {
   connectionsRefused: {
     text: "Connections closed before CONNECT: one too many beyond limits.refusalReserve, or refused by a hook.",
   },
+  handshakesRefused: {
+    text: "Connections that ended in a PROXY header, a TLS handshake or an HTTP upgrade, or before it.",
+  },
   connectionsClosed: { text: "Connections that ended." },
   connectAccepted: { text: "CONNECTs answered with success." },
   connectRefused: { text: "CONNECTs answered with a failure." },

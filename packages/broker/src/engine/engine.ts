@@ -33,7 +33,9 @@ import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import { packetLimitsOf } from "./limits.ts";
-import { QuietLog } from "./quiet-log.ts";
+import { limitTable } from "./limit-table.ts";
+import type { LimitName } from "./limit-table.ts";
+import { LINES_OF_REFUSALS, QuietLog } from "./quiet-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import { PacketTrace } from "./packet-trace.ts";
@@ -83,6 +85,13 @@ export interface ConnectionGroup {
   count: number;
 }
 
+/** Who met a limit; `clientId` is empty before CONNECT, `peer` is not there without a connection. */
+export interface Limited {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly peer?: Pick<Peer, "address" | "listener">;
+}
+
 /** Everything an engine asks for. */
 export interface EngineOptions {
   readonly clock: Clock;
@@ -126,11 +135,15 @@ export class Engine {
   rewriter: TopicRewriter | undefined;
   autoSubscriptions: AutoSubscriptions | undefined;
   readonly log: Log;
+  /** For what clients could have written as often as they like. */
+  readonly quietLog: QuietLog;
 
   readonly events: EventHub;
   readonly counters: Counters = createCounters();
   /** Messages dropped, by reason. */
   readonly drops: Record<DropReason, number>;
+  /** How often clients met a limit. */
+  readonly limitsReached: Record<LimitName, number>;
   readonly wheel: TimingWheel;
   readonly topicNames = new TopicNameTable({ maximumEntries: TOPIC_NAMES });
   readonly topicTree: TopicTree;
@@ -180,7 +193,6 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
-  readonly #quietLog: QuietLog;
   #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
@@ -210,7 +222,7 @@ export class Engine {
     this.rewriter = options.rewriter;
     this.autoSubscriptions = options.autoSubscriptions;
     this.log = options.log;
-    this.#quietLog = new QuietLog(this.log);
+    this.quietLog = new QuietLog(this.log);
     this.now = this.clock.now();
     this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
@@ -219,6 +231,8 @@ export class Engine {
     });
     this.drops = {} as Record<DropReason, number>;
     for (const reason of Object.keys(dropReasons) as DropReason[]) this.drops[reason] = 0;
+    this.limitsReached = {} as Record<LimitName, number>;
+    for (const limit of Object.keys(limitTable) as LimitName[]) this.limitsReached[limit] = 0;
     this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
     // Clients cannot make up level texts with equal hashes: they do not know the seed.
     this.topicTree = new TopicTree({ seed: Math.floor(options.random() * 2 ** 32) });
@@ -265,17 +279,17 @@ export class Engine {
       (allowed) => {
         if (allowed === true) return;
         this.counters.connectionsRefused++;
-        this.log.write("info", "connection-refused", {
-          address: peer.address,
-          port: peer.port,
-          reason: "a hook refused it",
-        });
-        this.events.emit("connectionRefused", {
-          listener: peer.listener,
-          reason: "hook",
-          address: peer.address,
-          port: peer.port,
-        });
+        const { listener, address, port } = peer;
+        this.quietLog.write(
+          "info",
+          "connection-refused",
+          "reason",
+          "a hook refused it",
+          this.now,
+          { listener, address, port },
+          LINES_OF_REFUSALS,
+        );
+        this.events.emit("connectionRefused", { listener, reason: "hook", address, port });
         connection.abort("refused by a hook");
       },
     );
@@ -429,8 +443,9 @@ export class Engine {
     const timer = new TimerEntry(() => {
       this.enter();
       this.#held.delete(held);
-      if (connection.isWaitingFor(ticket))
-        connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
+      if (!connection.isWaitingFor(ticket)) return;
+      this.limitReached("limits.holdTimeout", connection);
+      connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
     });
     const held: Held = { connection, ticket, timer };
     this.#held.add(held);
@@ -564,12 +579,16 @@ export class Engine {
       if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }
 
-  /** A client met a limit. @param limit  Path of the setting. */
-  limitReached(limit: string, { clientId, username, peer }: Connection): void {
-    this.#quietLog.write("warn", "limit-reached", "limit", limit, this.now, {
+  /** A client met a limit. */
+  limitReached(limit: LimitName, who: Limited): void {
+    this.limitsReached[limit]++;
+    if (!this.quietLog.isDue("limit-reached", limit, this.now)) return;
+    const { clientId, username, peer } = who;
+    this.quietLog.write("warn", "limit-reached", "limit", limit, this.now, {
       ...(clientId !== "" && { clientId }),
       username,
-      address: peer.address,
+      address: peer?.address,
+      listener: peer?.listener,
     });
   }
 
@@ -598,7 +617,7 @@ export class Engine {
   /** A hook or port threw or rejected: refusal. @param about  The client that it was asked about. */
   hookFailed(name: string, error: unknown, about: HookSubject): void {
     this.counters.hookErrors++;
-    this.#quietLog.write("error", "hook-failed", "hook", name, this.now, {
+    this.quietLog.write("error", "hook-failed", "hook", name, this.now, {
       ...subjectOf(about),
       error: messageOf(error),
     });
@@ -607,7 +626,7 @@ export class Engine {
   /** A hook or port did not answer in time: refusal. */
   hookTimedOut(name: string, about: HookSubject): void {
     this.counters.hookTimeouts++;
-    this.#quietLog.write("error", "hook-timed-out", "hook", name, this.now, {
+    this.quietLog.write("error", "hook-timed-out", "hook", name, this.now, {
       ...subjectOf(about),
       timeoutMs: this.settings.limits.hookTimeout,
     });

@@ -2,6 +2,7 @@ import { ReasonCode } from "@sericite/protocol";
 import { parseAddress } from "./address-range.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionGroup, Engine } from "./engine.ts";
+import type { LimitName } from "./limit-table.ts";
 import { WindowCounts } from "./window-counts.ts";
 
 /** The window of a rate. Milliseconds. */
@@ -70,8 +71,8 @@ export class EntryLimits {
     return true;
   }
 
-  /** Path of the setting that a connection is one too many for. */
-  #excess(connection: Connection, group: ConnectionGroup | undefined): string | undefined {
+  /** The limit that a connection is one too many for. */
+  #excess(connection: Connection, group: ConnectionGroup | undefined): LimitName | undefined {
     const { connections, connectionsPerAddress } = this.#engine.settings.limits;
     if (connections > 0 && this.#connections >= connections) return "limits.connections";
     const address = addressOf(connection);
@@ -80,7 +81,7 @@ export class EntryLimits {
       if (same >= connectionsPerAddress) return "limits.connectionsPerAddress";
     }
     if (group === undefined || group.count < group.maximum) return undefined;
-    return `limits.connections of ${connection.peer.listener}`;
+    return "limits.connections";
   }
 
   /** Refuses a CONNECT on a connection that is one too many. @returns whether it is. */

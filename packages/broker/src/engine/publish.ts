@@ -59,6 +59,7 @@ export function handlePublish(connection: Connection): void {
         "ERR_PROTOCOL",
         ReasonCode.receiveMaximumExceeded,
         `more than ${most} unanswered PUBLISH packets`,
+        "mqtt.receiveMaximum",
       ); // [X-55] [MQTT5-3.3.4-7]
     }
     connection.sender.unanswered++;
@@ -213,6 +214,7 @@ function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: T
       "ERR_TOPIC_NAME",
       ReasonCode.topicNameInvalid,
       `Topic Name of ${topic.bytes.length} bytes, at most ${limits.topicBytes} are allowed`,
+      "limits.topicBytes",
     );
   }
   if (topic.levels > limits.topicLevels) {
@@ -220,6 +222,7 @@ function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: T
       "ERR_TOPIC_NAME",
       ReasonCode.topicNameInvalid,
       `Topic Name with ${topic.levels} levels, at most ${limits.topicLevels} are allowed`,
+      "limits.topicLevels",
     );
   }
 }
@@ -378,6 +381,7 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
   }
   if (message.delay !== undefined)
     return acceptDelayed(connection, message, message.delay, packetIdentifier);
+  if (message.retain && isRefusedRetained(connection, message, packetIdentifier)) return;
   const receipt = route(engine, message, "client");
   const qos = message.qos;
   if (qos === 0) return;
@@ -402,6 +406,24 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
   );
 }
 
+/**
+ * Refuses a message that cannot be retained where its publisher can be told, before any effect: what
+ * is acknowledged is kept.
+ */
+function isRefusedRetained(
+  connection: Connection,
+  message: Message,
+  packetIdentifier: number,
+): boolean {
+  const { engine } = connection;
+  if (connection.protocolVersion !== 5 || message.qos === 0) return false;
+  const limit = engine.retained.limitOf(message);
+  if (limit === undefined) return false;
+  engine.limitReached(limit, connection);
+  refusePublish(connection, message, packetIdentifier, "retained-full", ReasonCode.quotaExceeded);
+  return true;
+}
+
 /** A message below `$delayed/`: taken now, routed when its time has come, or what it cancels goes. */
 function acceptDelayed(
   connection: Connection,
@@ -413,8 +435,9 @@ function acceptDelayed(
   const { records } = engine;
   if (delay.type === "cancel") engine.delayed.cancelOf(message.publisher, message.topicName);
   else if (delay.type === "publish") {
-    const fault = engine.delayed.fault(delay.seconds, message.size);
-    if (fault !== undefined) {
+    const limit = engine.delayed.limitOf(delay.seconds, message.size);
+    if (limit !== undefined) {
+      engine.limitReached(limit, connection);
       return refusePublish(
         connection,
         message,

@@ -1,9 +1,10 @@
 import { encodeProperties, isUtf8, PacketType, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
 import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
+import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
-import { isTooLong } from "./limits.ts";
+import { topicLimit } from "./limits.ts";
 import type { Message } from "./message.ts";
 import type { StoredWill } from "./records.ts";
 import type { ClientNames } from "./rewrite.ts";
@@ -183,9 +184,12 @@ export function sendWill(engine: Engine, clientId: string, will: ArmedWill): voi
   const message = messageOf(engine, clientId, will);
   engine.counters.willsPublished++;
   if (will.delayedBy === 0) route(engine, message, "will");
-  else if (engine.delayed.fault(will.delayedBy, message.size) === undefined)
-    engine.delayed.add(message, will.delayedBy);
-  else engine.drop("delayed-full", clientId, message, message.qos);
+  else {
+    const limit = engine.delayed.limitOf(will.delayedBy, message.size);
+    if (limit === undefined) return void engine.delayed.add(message, will.delayedBy);
+    engine.limitReached(limit, { clientId, username: undefined });
+    engine.drop("delayed-full", clientId, message, message.qos);
+  }
 }
 
 /** Forgets the Will unsent: DISCONNECT 0x00, or a new connection in time [MQTT5-3.14.4-3] [MQTT5-3.1.3-9]. */
@@ -197,7 +201,8 @@ export function dropWill(engine: Engine, session: Session): void {
 }
 
 /** Why a Will cannot be accepted, as a Reason Code, or 0. */
-export function willFault(engine: Engine, packet: ConnectPacket): number {
+export function willFault(connection: Connection, packet: ConnectPacket): number {
+  const { engine } = connection;
   const will = packet.will;
   if (will === undefined) return 0;
   const { maximumQos, retainAvailable, checkPayloadFormat } = engine.settings.mqtt;
@@ -205,11 +210,11 @@ export function willFault(engine: Engine, packet: ConnectPacket): number {
   if (will.retain && !retainAvailable) return ReasonCode.retainNotSupported; // [MQTT5-3.2.2-13]
   const { topicName } = willTopic(will.topicName);
   if (isDelayTopic(topicName)) return ReasonCode.topicNameInvalid;
-  if (
-    topicName.split("/").length > engine.settings.limits.topicLevels ||
-    isTooLong(engine, topicName)
-  )
+  const limit = topicLimit(engine, topicName, topicName.split("/").length);
+  if (limit !== undefined) {
+    engine.limitReached(limit, connection);
     return ReasonCode.topicNameInvalid;
+  }
   const isMarked = will.properties?.payloadFormatIndicator === 1;
   if (checkPayloadFormat && isMarked && !isUtf8(will.payload, 0, will.payload.length))
     return ReasonCode.payloadFormatInvalid;

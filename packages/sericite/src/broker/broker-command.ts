@@ -209,7 +209,7 @@ function announce(
 function warn(log: LogWriter, { settings, origins, ignored }: ResolvedBrokerSettings): void {
   const lowLimit = fileLimitWarning(
     openFileLimit(),
-    settings.limits.connections,
+    origins.get("limits.connections") === "default" ? 0 : settings.limits.connections,
     storeFiles(settings.store) + settings.limits.refusalReserve,
   );
   if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });

@@ -1,6 +1,7 @@
 import type { SettingRow, SettingTable } from "@sericite/broker";
 import type { ReadItem } from "./list-item.ts";
-import { formatSettingValue } from "./setting-value.ts";
+import { formatSettingValue, shareText } from "./setting-value.ts";
+import { measuredMemory } from "./resolve-settings.ts";
 import type { ResolvedSettings } from "./resolve-settings.ts";
 
 /**
@@ -11,16 +12,20 @@ export function printSettings<T extends SettingTable>(
   table: T,
   resolved: ResolvedSettings<T>,
 ): string {
-  const lines: string[] = [];
+  const { limits } = resolved.settings as Record<string, Record<string, unknown> | undefined>;
+  const memory = formatSize(measuredMemory(limits?.["memory"]));
+  const lines = limits === undefined ? [] : [`# Shares are of ${memory} of memory.`];
   for (const [section, rows] of Object.entries(table)) {
     lines.push(`${section}:`);
     const written = Object.entries(rows).map(([key, row]) => {
       const value = (resolved.settings as Record<string, Record<string, unknown>>)[section]![key];
       const hidden = row.secret === true && value !== row.default;
       const text = row.type === "string" ? JSON.stringify(value) : formatSettingValue(row, value);
+      const origin = resolved.origins.get(`${section}.${key}`)!;
+      const isMeasured = origin === "default" && row.ofMemory !== undefined;
       return [
         hidden ? `# ${key}: (hidden)` : `${key}: ${text}`,
-        resolved.origins.get(`${section}.${key}`)!,
+        isMeasured ? `${origin}: ${shareText(row)}` : origin,
       ] as const;
     });
     const width = Math.max(...written.map(([text]) => text.length));
@@ -63,4 +68,9 @@ export function printList<K extends string>(
     }
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** As many MiB as fit, in words. */
+function formatSize(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)} MiB`;
 }

@@ -1,3 +1,4 @@
+import { defaultOf, usableMemory } from "@sericite/broker";
 import { UsageError } from "@sericite/protocol";
 import type { SettingRow, SettingsOf, SettingTable } from "@sericite/broker";
 import { usageError } from "../errors.ts";
@@ -103,6 +104,9 @@ export function resolveSettings<T extends SettingTable>(
   }
 
   for (const flag of sources.flags ?? []) take(flag.path, flag.text, flag.written);
+  const memory = measuredMemory(values.get("limits.memory"));
+  for (const { path, row } of settings)
+    if (origins.get(path) === "default") values.set(path, defaultOf(row, memory));
 
   if (problems.length > 0) throw new UsageError("ERR_SETTING", problems.join("\n"));
   const result = Object.fromEntries(
@@ -115,6 +119,11 @@ export function resolveSettings<T extends SettingTable>(
   );
   const ignored = strangers.map((stranger) => stranger.name);
   return { settings: Object.freeze(result) as unknown as SettingsOf<T>, origins, ignored };
+}
+
+/** Memory by which defaults are measured. Bytes. */
+export function measuredMemory(setting: unknown): number {
+  return typeof setting === "number" && setting > 0 ? setting : usableMemory();
 }
 
 function unknownSections(file: ConfigFile, table: SettingTable): string[] {
