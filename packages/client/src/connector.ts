@@ -11,22 +11,19 @@ import {
 } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
-import type { AttemptOptions } from "./attempt-options.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import type { ClientState } from "./client-state.ts";
 import { connectPacket } from "./connect-packet.ts";
 import type { ConnectionHandler } from "./connection.ts";
 import { Connection } from "./connection.ts";
 import type { EventListeners } from "./events.ts";
+import type { NextAttemptOptions } from "./next-attempt.ts";
+import { NextAttempt } from "./next-attempt.ts";
 import type { Platform } from "./platform.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Receiver } from "./receiver.ts";
-import type { Backoff } from "./reconnect.ts";
-import { isBusy, isHopeless, isSteady } from "./reconnect.ts";
 import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
-import type { ServerReferencePolicy } from "./servers.ts";
-import { referredAddress } from "./servers.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 /** How to disconnect. */
@@ -45,14 +42,9 @@ export interface DisconnectOptions {
 const topicNamesRemembered = 1024;
 
 /** What a `Connector` needs to know. */
-export interface ConnectorOptions {
+export interface ConnectorOptions extends NextAttemptOptions {
   readonly platform: Platform;
-  readonly attempts: AttemptOptions;
   readonly scheduler: Scheduler;
-  readonly backoff: Backoff | undefined;
-  readonly policy: ServerReferencePolicy;
-  /** Gets what the user's functions throw. */
-  readonly onError: (error: unknown) => void;
   /** Ends the attempt to connect, as long as there was no connection. */
   readonly signal: AbortSignalLike | undefined;
 }
@@ -79,7 +71,7 @@ export class Connector {
   readonly #parts: ConnectorParts;
   readonly #state: ClientState;
   readonly #topicNames = new TopicNameTable({ maximumEntries: topicNamesRemembered });
-  readonly #backoff: Backoff | undefined;
+  readonly #nextAttempt: NextAttempt;
   readonly #reconnectTimer: TimerEntry;
   #name: ClientStateName = "connecting";
   #connection: Connection | undefined = undefined;
@@ -110,7 +102,7 @@ export class Connector {
     this.#options = options;
     this.#parts = parts;
     this.#clientId = state.settings.clientId;
-    this.#backoff = options.backoff;
+    this.#nextAttempt = new NextAttempt(state, options);
     this.#reconnectTimer = new TimerEntry(() => this.#connectOrFinish());
     this.#refreshTimer = new TimerEntry(() => this.#onRefreshTimeout());
     this.#stopWaking = options.platform.onWake?.(() => this.#wake()) ?? (() => {});
@@ -170,7 +162,7 @@ export class Connector {
     if (this.#name === "closed" || this.#isDisconnecting)
       throw new ConnectionError("ERR_CLIENT_CLOSED", "the client is closed");
     if (url !== undefined) this.#options.attempts.moveTo(url);
-    this.#backoff?.reset();
+    this.#nextAttempt.hope();
     const connected = new Promise<void>((resolve, reject) => {
       this.#connectWaiters.push({ resolve, reject });
     });
@@ -186,7 +178,7 @@ export class Connector {
   /** The network may be back, or the connection dead: see `Platform.onWake`. */
   #wake(): void {
     if (this.#reconnectTimer.isScheduled) {
-      this.#backoff?.reset();
+      this.#nextAttempt.hope();
       this.#connectOrFinish();
     } else this.#state.connection?.probe();
   }
@@ -327,7 +319,7 @@ export class Connector {
     this.#hasBeenConnected = true;
     this.#connectedAt = this.#state.clock.now();
     this.#retries = 0;
-    this.#options.attempts.servers.connected();
+    this.#nextAttempt.connected();
     this.#state.connection = connection;
     this.#state.connectionNumber++;
     this.#state.limits = limits;
@@ -358,15 +350,20 @@ export class Connector {
     const isOverRequest = this.#parts.subscriptions.disconnected(error);
     if (wasConnected && !isOverRequest) this.#parts.publisher.connectionEnded(error);
     this.#parts.publisher.disconnected();
-    if (wasConnected) {
-      const lastedMs = this.#state.clock.now() - this.#connectedAt;
-      this.#backoff?.connectionEnded(lastedMs);
-      if (isSteady(lastedMs)) this.#options.attempts.servers.steady();
-    }
     this.#lastError = error;
+    const lastedMs = wasConnected ? this.#state.clock.now() - this.#connectedAt : undefined;
+    const isMoving = this.#isMoving;
+    this.#isMoving = false;
     const delayMs = this.#isDisconnecting
       ? undefined
-      : this.#delayBeforeNext(error, wasConnected, serverReference);
+      : isMoving
+        ? 0
+        : this.#nextAttempt.delayAfter({
+            error,
+            lastedMs,
+            hasBeenConnected: this.#hasBeenConnected,
+            serverReference,
+          });
     const willReconnect = delayMs !== undefined;
     this.#name = "disconnected";
     if (wasConnected) this.#parts.events.emit("disconnected", { error, willReconnect });
@@ -374,53 +371,6 @@ export class Connector {
     if (this.#name !== "disconnected") return;
     if (willReconnect) this.#reconnectLater(delayMs, error);
     else this.#finish(this.#isDisconnecting ? undefined : error);
-  }
-
-  /** Where the next attempt goes, and when. Milliseconds; `undefined`: there is none. */
-  #delayBeforeNext(
-    error: Error | undefined,
-    wasConnected: boolean,
-    serverReference: string | undefined,
-  ): number | undefined {
-    if (this.#isMoving) {
-      this.#isMoving = false;
-      return 0;
-    }
-    const { attempts } = this.#options;
-    const { servers } = attempts;
-    const { reconnect, protocolVersion } = this.#state.settings;
-    const backoff = this.#backoff;
-    const isBeginning = !this.#hasBeenConnected;
-    const mayWait =
-      reconnect !== undefined &&
-      backoff !== undefined &&
-      (!isBeginning || reconnect.fromStart) &&
-      backoff.attempts < reconnect.maxAttempts;
-    if (isBeginning && attempts.fallBack(error)) return 0;
-    if (reconnect !== undefined || isBeginning) {
-      const isPermanent = reasonCodeOf(error) === ReasonCode.serverMoved;
-      const address = this.#referredAddress(serverReference, isPermanent);
-      // A redirection is no failure, as long as it is no circle.
-      if (address !== undefined) {
-        if (servers.redirect(address, isPermanent)) return 0;
-        return mayWait ? backoff.next() : undefined;
-      }
-    }
-    const haveAllFailed = wasConnected || servers.failed();
-    if (wasConnected) servers.lost();
-    if (reconnect?.giveUp(error) ?? isHopeless(error, protocolVersion)) return undefined;
-    if (!haveAllFailed) return 0;
-    return mayWait ? backoff.next(isBusy(error)) : undefined;
-  }
-
-  #referredAddress(serverReference: string | undefined, isPermanent: boolean) {
-    const { policy, attempts, onError } = this.#options;
-    try {
-      return referredAddress(serverReference, isPermanent, policy, attempts.servers.current);
-    } catch (error) {
-      onError(error);
-      return undefined;
-    }
   }
 
   #reconnectLater(delayMs: number, error: Error | undefined): void {
@@ -504,8 +454,4 @@ export class Connector {
       this.#fallAsleep = undefined;
     }
   }
-}
-
-function reasonCodeOf(error: Error | undefined): number | undefined {
-  return error instanceof ConnectionError ? error.reasonCode : undefined;
 }
