@@ -51,7 +51,7 @@ export function configurationPage() {
 }
 
 const listenersText =
-  "A list, in a config file only: see [Listeners](LISTENERS.md#from-a-config-file). A key with a point stands a level deeper. What an entry leaves out is as the settings above say. All of it takes effect at the next start; certificates are read again by each reload.";
+  "A list, in a config file only: see [Listeners](LISTENERS.md#from-a-config-file). A key with a point stands a level deeper. What an entry leaves out is as the settings above say. A reload opens, changes and closes listeners as the list says then: see [Operation](OPERATION.md#reload).";
 
 const rewriteText =
   "A list, in a config file only: rules that put other topics in place of those that clients name. The first that fits is used. See [Operation](OPERATION.md#topics-under-other-names). A reload takes all of it.";

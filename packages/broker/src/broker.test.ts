@@ -273,11 +273,11 @@ test("reconfigure puts live settings in force at once, names those that wait, an
     const before = await RawSocket.connect(port, "before");
     const { changed, needRestart } = await broker.reconfigure({
       limits: { topicLevels: 2 },
-      listen: { port: 1 },
+      listen: { backlog: 1 },
       mqtt: { receiveMaximum: broker.settings.mqtt.receiveMaximum },
     });
     assert.deepEqual(changed, ["limits.topicLevels"]);
-    assert.deepEqual(needRestart, ["listen.port"]);
+    assert.deepEqual(needRestart, ["listen.backlog"]);
     before.sendHex("30 08 0005'a/b/c' 00");
     assert.deepEqual(await before.untilClosed(), ["DISCONNECT 0x90", "CLOSED"]);
     await assert.rejects(

@@ -45,8 +45,9 @@ import { route } from "./engine/route.ts";
 import { Entry } from "./entry.ts";
 import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
+import type { ListenOptions, OwnListenOptions } from "./listen-options.ts";
 import { Listening } from "./listening.ts";
-import type { ListenOptions, Reception } from "./listening.ts";
+import type { Reception } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
@@ -115,7 +116,7 @@ export interface BanOptions {
 
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
 export interface Reconfiguration {
-  /** In force now; the setting that names a file also where only the file changed. Also `rewrite` and `autoSubscribe`. */
+  /** In force now; the setting that names a file also where only the file changed. Also `rewrite`, `autoSubscribe` and `listeners`. */
   readonly changed: readonly string[];
   /** Asked for, and left as it was: a broker that is made anew takes it. */
   readonly needRestart: readonly string[];
@@ -127,6 +128,8 @@ export interface Reconfigurable {
   readonly rewrite?: readonly RewriteRule[] | undefined;
   /** In place of all before, for clients that connect from now on. */
   readonly autoSubscribe?: readonly AutoSubscription[] | undefined;
+  /** In place of the list that `listenAsConfigured` was given; it has to have been called. */
+  readonly listeners?: readonly OwnListenOptions[] | undefined;
 }
 
 /** How a subscription of the embedding program is made. */
@@ -154,6 +157,8 @@ export class Broker implements AsyncDisposable {
   /** Nothing says who may enter, but perhaps a listener. */
   #letsEverybodyIn: boolean;
   #closed: Promise<void> | undefined;
+  /** Settles when the reconfiguration before is done. */
+  #reconfiguring: Promise<void> = Promise.resolve();
 
   /** @internal Use `createBroker`. */
   constructor(
@@ -250,10 +255,16 @@ export class Broker implements AsyncDisposable {
     return this.#listening.open(options, this.#settings, this.#isOpenToAll);
   }
 
-  /** Opens every listener that the settings ask for; all or none. Fails as `listen` does. */
-  async listenAsConfigured(): Promise<readonly Listener[]> {
+  /**
+   * Opens every listener that the settings ask for, and those of a list; all or none. From then on
+   * `reconfigure` opens, changes and closes them. Fails as `listen` does; what is wrong with one of the
+   * list begins with `listeners[1]`.
+   */
+  async listenAsConfigured(
+    listeners: readonly OwnListenOptions[] = [],
+  ): Promise<readonly Listener[]> {
     this.#checkOpen();
-    return this.#listening.openConfigured(this.#settings, this.#isOpenToAll);
+    return this.#listening.openConfigured(this.#settings, listeners, this.#isOpenToAll);
   }
 
   get #isOpenToAll(): boolean {
@@ -483,16 +494,26 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Puts other settings in force: all of them are checked, then all or none taken; no connection
-   * drops. The files of certificates, users and access rules are read again each time, also where
+   * drops. Listeners come, go and change where `listenAsConfigured` was called; one that goes leaves its
+   * connections. The files of certificates, users and access rules are read again each time, also where
    * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
    *
    * ```ts
    * await broker.reconfigure({ limits: { topicLevels: 16 } }, { autoSubscribe: [{ topicFilter: "to/%c" }] });
    * ```
    *
-   * @throws UsageError that names what is wrong; nothing has changed then.
+   * @throws UsageError that names what is wrong; ConnectionError ERR_LISTEN where a listener cannot be
+   * opened. Nothing has changed then.
    */
   async reconfigure(given: PartialSettings, others: Reconfigurable = {}): Promise<Reconfiguration> {
+    this.#checkOpen();
+    // One after the other: each begins from what the one before has left.
+    const done = this.#reconfiguring.then(() => this.#reconfigure(given, others));
+    this.#reconfiguring = done.then(ended, ended);
+    return done;
+  }
+
+  async #reconfigure(given: PartialSettings, others: Reconfigurable): Promise<Reconfiguration> {
     this.#checkOpen();
     const asked = createSettings(given, this.#settings);
     const { next, changed, needRestart } = liveChanges(this.#settings, asked);
@@ -500,18 +521,22 @@ export class Broker implements AsyncDisposable {
     const rewriter = rewriterOf(rewrite);
     const autoSubscriptions = autoSubscriptionsOf(autoSubscribe);
     const entry = this.#entry.prepare(next);
-    const reloadCertificates = this.#listening.prepareReload(next);
     const reloadAcl = this.#acl.prepareReload(next.auth);
-    if (entry.letsEverybodyIn && !next.auth.allowAnonymous) this.#listening.checkExposure();
-    // Everything was checked; from here on nothing fails.
+    const isOpenToAll = entry.letsEverybodyIn && !next.auth.allowAnonymous;
+    const listening = this.#listening.prepare(next, others.listeners, isOpenToAll);
+    await listening.open();
+    if (this.#closed !== undefined) {
+      await listening.cancel();
+      this.#checkOpen();
+    }
+    // Everything was checked; from here on nothing fails, and nothing is waited for from outside.
     addNew(changed, entry.changed);
-    if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
+    addNew(changed, listening.changed);
     if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
     if (!isSameList(rewrite, this.#rewrite)) changed.push("rewrite");
     if (!isSameList(autoSubscribe, this.#autoSubscribe)) changed.push("autoSubscribe");
     this.#engine.authenticator = entry.apply();
     this.#letsEverybodyIn = entry.letsEverybodyIn;
-    reloadCertificates?.();
     reloadAcl.commit();
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
@@ -521,6 +546,7 @@ export class Broker implements AsyncDisposable {
     this.#engine.rewriter = rewriter;
     this.#engine.autoSubscriptions = autoSubscriptions;
     this.#engine.settingsChanged();
+    await listening.commit();
     return { changed, needRestart };
   }
 
@@ -623,6 +649,9 @@ function isSameList(one: readonly object[], other: readonly object[]): boolean {
     JSON.stringify(list, (_, value: unknown) => (value instanceof RegExp ? String(value) : value));
   return textOf(one) === textOf(other);
 }
+
+/** What went wrong is told to who asked for it. */
+function ended(): void {}
 
 function addNew(paths: string[], others: readonly string[]): void {
   for (const path of others) if (!paths.includes(path)) paths.push(path);

@@ -92,17 +92,18 @@ export type { Listener, ProxyOptions, RefusalReason } from "./listeners/listener
 export { TlsContexts } from "./listeners/tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./listeners/tls-contexts.ts";
 export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
-export { checkListeners } from "./listening.ts";
+export { checkListeners } from "./listen-plan.ts";
 export type {
   ListenOptions,
   ListenPolicy,
+  OwnListenOptions,
   ServerListenOptions,
   TcpListenOptions,
   TlsFiles,
   TlsListenOptions,
   UnixListenOptions,
   WebSocketListenOptions,
-} from "./listening.ts";
+} from "./listen-options.ts";
 export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
 export { brokerSettings, createSettings, defaultOf, settingFault } from "./settings.ts";

@@ -5,7 +5,7 @@ import { createBroker } from "./broker.ts";
 import type { Broker } from "./broker.ts";
 import { limitTable } from "./engine/limit-table.ts";
 import type { LimitName } from "./engine/limit-table.ts";
-import type { ListenOptions } from "./listening.ts";
+import type { ListenOptions } from "./listen-options.ts";
 import { RawSocket } from "./raw-socket.test-support.ts";
 import type { PartialSettings } from "./settings.ts";
 import { NAME_OF_VERSION, VERSIONS } from "./test-broker.test-support.ts";

@@ -1,4 +1,4 @@
-import type { ConnackPacket, ProtocolVersion } from "@sericite/protocol";
+import type { ConnackPacket, ProtocolVersion, Scheduler } from "@sericite/protocol";
 import { TimingWheel, UsageError } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
@@ -10,6 +10,8 @@ import { Connector } from "./connector.ts";
 import { EventListeners } from "./events.ts";
 import type { TopicFilterRequest } from "./filter-entry.ts";
 import { subscriptionRequest } from "./filter-entry.ts";
+import type { KeptSession } from "./kept-session.ts";
+import { SessionRecords, keptSession } from "./kept-session.ts";
 import type { MailboxOwner, MessageHandler } from "./mailbox.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Message, Payload } from "./message.ts";
@@ -24,6 +26,8 @@ import type { RequestOptions } from "./request.ts";
 import { Requests } from "./request.ts";
 import type { RespondOptions, Responder } from "./respond.ts";
 import { respond } from "./respond.ts";
+import { SessionJournal } from "./session-journal.ts";
+import type { SessionStore } from "./session-store.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -47,10 +51,29 @@ export type TopicFilters = string | readonly (string | TopicFilterRequest)[];
 
 /** Opens a client and waits for its first connection. */
 export function openClient(platform: Platform, options: ConnectOptions): Promise<Client> {
-  return new Promise((resolve, reject) => {
-    if (options.signal?.aborted === true) throw abortError(options.signal);
-    new Client(platform, options, resolve, reject);
-  });
+  const open = (kept: KeptSession | undefined): Promise<Client> =>
+    new Promise((resolve, reject) => {
+      if (options.signal?.aborted === true) throw abortError(options.signal);
+      new Client(platform, options, kept, resolve, reject);
+    });
+  const { store, signal } = options;
+  return store === undefined ? open(undefined) : openKept(store, signal, open);
+}
+
+async function openKept(
+  store: SessionStore,
+  signal: AbortSignalLike | undefined,
+  open: (kept: KeptSession) => Promise<Client>,
+): Promise<Client> {
+  const records = await store.open();
+  try {
+    if (signal?.aborted === true) throw abortError(signal);
+    return await open(keptSession(records));
+  } catch (error) {
+    // There is no client that would close it.
+    if (error instanceof UsageError || signal?.aborted === true) await store.close();
+    throw error;
+  }
 }
 
 /**
@@ -72,6 +95,7 @@ export class Client implements AsyncDisposable {
   constructor(
     platform: Platform,
     options: ConnectOptions,
+    kept: KeptSession | undefined,
     resolve: (client: Client) => void,
     reject: (error: Error) => void,
   ) {
@@ -83,6 +107,8 @@ export class Client implements AsyncDisposable {
     this.#onError = options.onError ?? ((error) => platform.reportError(error));
     this.#events = new EventListeners(this.#onError);
     this.#state = new ClientState(settings, clock, new TimingWheel({ clock, scheduler }));
+    if (options.store !== undefined && kept !== undefined)
+      this.#state.records = this.#recordsOf(options.store, kept, scheduler);
     this.#publisher = new Publisher(this.#state);
     this.#subscriptions = new Subscriptions(this.#state, {
       onUnclaimed: (message, receipt) => this.#onUnclaimed(message, receipt),
@@ -91,6 +117,14 @@ export class Client implements AsyncDisposable {
     });
     this.#requests = new Requests(this, this.#state, random, settings.responseTopic);
     const { reconnect, onUnclaimedMessage } = settings;
+    const receiver = new Receiver(this.#state, this.#subscriptions);
+    if (kept !== undefined) {
+      receiver.restore(kept.inbound);
+      this.#publisher.restore(kept.publications, ({ topicName, payload }, error) =>
+        // Later: who has just got the client could not listen yet.
+        scheduler.nextTurn(() => this.#events.emit("publishFailed", { topicName, payload, error })),
+      );
+    }
     this.#connector = new Connector(
       this.#state,
       {
@@ -104,10 +138,11 @@ export class Client implements AsyncDisposable {
       },
       {
         publisher: this.#publisher,
-        receiver: new Receiver(this.#state, this.#subscriptions),
+        receiver,
         subscriptions: this.#subscriptions,
         requests: this.#requests,
         events: this.#events,
+        onClosed: () => void this.#state.records?.journal.close(),
         onOpened: () => resolve(this),
         onFailed: reject,
       },
@@ -291,17 +326,46 @@ export class Client implements AsyncDisposable {
    * Waits for what is under way to be acknowledged, sends DISCONNECT, and closes the client: the Will
    * is not published. Without a connection, closes it at once.
    */
-  disconnect(options: DisconnectOptions = {}): Promise<void> {
-    return this.#connector.disconnect(options);
+  async disconnect(options: DisconnectOptions = {}): Promise<void> {
+    await this.#connector.disconnect(options);
+    await this.#state.records?.journal.close();
   }
 
   /** Closes the client at once, without DISCONNECT: the server publishes the Will. */
-  close(): Promise<void> {
-    return this.#connector.close();
+  async close(): Promise<void> {
+    await this.#connector.close();
+    await this.#state.records?.journal.close();
+  }
+
+  /**
+   * Settles when everything that was published at QoS 1 and 2 until now is safe in the `store`: it is
+   * sent, if need be by the next process. Without a store, at once. Rejects when the store fails.
+   */
+  flush(): Promise<void> {
+    return this.#state.records?.journal.flush() ?? Promise.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
+  }
+
+  #recordsOf(store: SessionStore, kept: KeptSession, scheduler: Scheduler): SessionRecords {
+    const { clientId } = this.#state.settings;
+    if (kept.clientId !== undefined && kept.clientId !== clientId) {
+      throw new UsageError(
+        "ERR_USAGE",
+        `the store keeps the session of ${kept.clientId}, not of ${clientId}`,
+      );
+    }
+    const journal = new SessionJournal(
+      store,
+      scheduler,
+      () => this.#state.connection?.wake(),
+      (error) => this.#connector.fail(error),
+    );
+    const records = new SessionRecords(journal, kept.publications.at(-1)?.sequence ?? 0);
+    if (kept.clientId === undefined) records.owner(clientId);
+    return records;
   }
 
   #onUnclaimed(message: Message, receipt: Receipt | undefined): void {

@@ -56,6 +56,8 @@ export interface ConnectorParts {
   readonly subscriptions: Subscriptions;
   readonly requests: Requests;
   readonly events: EventListeners<ClientEvents>;
+  /** The client is over. */
+  onClosed(): void;
   /** The first connection is there. Once, unless `onFailed` comes before. */
   onOpened(): void;
   /** The client is over before there was a connection. */
@@ -181,6 +183,11 @@ export class Connector {
       this.#nextAttempt.hope();
       this.#connectOrFinish();
     } else this.#state.connection?.probe();
+  }
+
+  /** Closes the client, since it cannot go on. */
+  fail(error: Error): void {
+    this.#finish(error);
   }
 
   /** More mailboxes are full (+1) or fewer (-1): while there is one, nothing is read. */
@@ -326,7 +333,9 @@ export class Connector {
     // 3.1 does not say whether there is a session: what was in flight is sent again as if there
     // were, and subscriptions are renewed as if there were none.
     const is31 = settings.protocolVersion === 3;
-    const sessionPresent = is31 ? isReconnect && !cleanStart : connack.sessionPresent;
+    const sessionPresent = is31
+      ? (isReconnect || this.#state.records !== undefined) && !cleanStart
+      : connack.sessionPresent;
     this.#parts.publisher.connected(sessionPresent, limits);
     this.#parts.receiver.connected(sessionPresent);
     this.#parts.subscriptions.connected(sessionPresent && !is31);
@@ -393,6 +402,7 @@ export class Connector {
     });
     this.#parts.publisher.close(closed);
     this.#parts.requests.close(closed);
+    this.#parts.onClosed();
     this.#parts.subscriptions.close(closed, error === undefined);
     // The connection's own timer stays: it sees to the end of a transport that is slow to close.
     this.#state.wheel.cancel(this.#reconnectTimer);

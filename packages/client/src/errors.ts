@@ -20,6 +20,7 @@ export const clientErrorCodes = {
   ERR_NOT_CONNECTED:
     "There is no connection, and a QoS 0 message does not wait for one (queue.qos0).",
   ERR_QUEUE_FULL: "More messages wait to be sent than the options allow (queue).",
+  ERR_STORE_FAILED: "The session store failed, and the client was closed; cause says why.",
   ERR_ABORTED: "The AbortSignal was triggered; cause is its reason.",
   ERR_MESSAGE_EXPIRED: "The Message Expiry Interval passed before the message could be sent.",
   ERR_SESSION_LOST:

@@ -23,6 +23,8 @@ export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.t
 export type { AbortSignalLike } from "./abort.ts";
 export type { ServerReferencePolicy } from "./servers.ts";
 export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
+export type { SessionChange, SessionStore } from "./session-store.ts";
+export { fileStore, removeFileStore, type FileStoreOptions } from "./store/file-store.ts";
 export { dialTcp, type TcpOptions } from "./transport/tcp.ts";
 export { dialTls, type TlsDialOptions } from "./transport/tls.ts";
 export { dialUnix, type UnixOptions } from "./transport/unix.ts";

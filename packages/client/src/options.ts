@@ -12,6 +12,7 @@ import type { AbortSignalLike } from "./abort.ts";
 import type { Message, Payload } from "./message.ts";
 import type { ServerReferencePolicy } from "./servers.ts";
 import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
+import type { SessionStore } from "./session-store.ts";
 
 /** 5.0 properties of a message that a client publishes (§3.3.2.3). */
 export interface PublishProperties {
@@ -180,6 +181,12 @@ export interface ClientOptions {
    * Default false: to give up, as after other refusals.
    */
   readonly followServerReference?: ServerReferencePolicy | undefined;
+  /**
+   * Keeps the session beyond this process: what was published at QoS 1 and 2 is sent by the next one
+   * that is opened with it. Needs a `clientId`. `cleanStart` is false and `sessionExpiryInterval` a
+   * day then, unless you say otherwise.
+   */
+  readonly store?: SessionStore | undefined;
   /** How to reach the server; in place of an address. */
   readonly dial?: Dial | undefined;
   readonly clock?: Clock | undefined;
@@ -247,7 +254,13 @@ const largestPacket = 268_435_460;
  * @throws UsageError where an option has a value that it cannot have.
  */
 export function clientSettings(options: ClientOptions, random: Random): ClientSettings {
-  const { protocolVersion = 5, cleanStart = true, reconnect = {}, queue = {} } = options;
+  const {
+    protocolVersion = 5,
+    store,
+    cleanStart = store === undefined,
+    reconnect = {},
+    queue = {},
+  } = options;
   if (protocolVersion !== 3 && protocolVersion !== 4 && protocolVersion !== 5) {
     throw new UsageError(
       "ERR_USAGE",
@@ -261,6 +274,8 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       "clientId is empty, which needs 5.0, or 3.1.1 with cleanStart",
     ); // [MQTT3-3.1.3-7]
   }
+  if (store !== undefined && !options.clientId)
+    throw new UsageError("ERR_USAGE", "a store needs a clientId, which the next process has too");
   if (protocolVersion < 5 && options.password !== undefined && options.username === undefined) {
     throw new UsageError("ERR_USAGE", "a password without username needs 5.0"); // [MQTT3-3.1.2-22]
   }
@@ -274,7 +289,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     cleanStart,
     sessionExpiryInterval: integer(
       "sessionExpiryInterval",
-      options.sessionExpiryInterval ?? 300,
+      options.sessionExpiryInterval ?? (store === undefined ? 300 : 86_400),
       0,
       highestUint32,
     ),

@@ -81,7 +81,7 @@ interface Held {
 /** Connections that are counted together, such as those of one listener. */
 export interface ConnectionGroup {
   /** More are refused. */
-  readonly maximum: number;
+  maximum: number;
   count: number;
 }
 

@@ -1,3 +1,4 @@
+import type { Server } from "node:net";
 import type { Peer } from "@sericite/protocol";
 import type { TlsContexts } from "./tls-contexts.ts";
 
@@ -18,9 +19,20 @@ export interface Listener {
    * Puts other certificates in force for connections to come; those that are there live on. Absent
    * where the listener has none of its own.
    */
-  readonly reload?: (contexts: TlsContexts) => void;
+  readonly reload?: ((contexts: TlsContexts) => void) | undefined;
   /** Stops accepting. Connections live on; those still in a handshake end. Settles when the port is free. */
   close(): Promise<void>;
+}
+
+/** A listener on a port or path that nobody else has. */
+export interface OwnListener extends Listener {
+  /** Ends the hold that it was made with: takes the connections that came since, and those that come. */
+  start(): void;
+  /**
+   * Takes no more connections, and gives the server, which listens on, to the listener that comes in
+   * its place. Connections live on, also those in a handshake.
+   */
+  handOver(): Server;
 }
 
 /** Why a connection ended before it was a client: here, or where the engine says so. */
@@ -70,6 +82,10 @@ export interface ListenerOptions {
   readonly handshakesMaximum?: number;
   /** Told of each refusal, for logs and counters. */
   readonly onRefused?: (refusal: Refusal) => void;
+  /** That of a listener at the same address that handed it over. Default: one is opened. */
+  readonly server?: Server;
+  /** Whether connections wait until `start` is called. Default false. */
+  readonly isHeld?: boolean;
 }
 
 /** Whose word about a client's address is taken. */

@@ -166,18 +166,10 @@ async function openListeners(
   listeners: readonly ConfiguredListener[],
 ): Promise<readonly Listener[]> {
   try {
-    await broker.listenAsConfigured();
-    for (const [index, { options, place }] of listeners.entries()) {
-      try {
-        await broker.listen(options);
-      } catch (error) {
-        throw listedTrouble(error, `${place}: listeners[${index}]`);
-      }
-    }
-    return broker.listeners;
+    return await broker.listenAsConfigured(listeners.map(({ options }) => options));
   } catch (error) {
     await broker.close();
-    throw listenTrouble(error, broker.settings.listen);
+    throw listenTrouble(listedTrouble(error, listeners), broker.settings.listen);
   }
 }
 

@@ -31,7 +31,7 @@ test(
 
     writeFileSync(
       file,
-      "auth:\n  username: ada\n  password: pass-2\nlisten:\n  host: 127.0.0.2\nlog:\n  level: warn\n",
+      "auth:\n  username: ada\n  password: pass-2\nlisten:\n  backlog: 99\nlog:\n  level: warn\n",
     );
     command.process.kill("SIGHUP");
     // The level that is set by the reload leaves its own line in.
@@ -39,7 +39,7 @@ test(
       /"event":"reloaded".*"changed":(\[[^\]]*\]),"needRestart":(\[[^\]]*\])/,
     );
     assert.deepEqual(JSON.parse(changed!), ["auth.password", "log.level"]);
-    assert.deepEqual(JSON.parse(waiting!), ["listen.host"]);
+    assert.deepEqual(JSON.parse(waiting!), ["listen.backlog"]);
     assert.deepEqual([await enters("pass-1"), await enters("pass-2")], [false, true]);
 
     writeFileSync(file, "auth:\n  username: ada\n  password: pass-3\nmqtt:\n  maximumQos: 7\n");

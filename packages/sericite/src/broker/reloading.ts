@@ -2,10 +2,12 @@ import type { Broker, LogLevel } from "@sericite/broker";
 import type { AuditLog } from "../log/audit-log.ts";
 import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
+import { fileLists } from "../settings/file-lists.ts";
 import { listChanges } from "../settings/list-item.ts";
 import { listenerRows } from "../settings/listener-list.ts";
 import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { settingsIn } from "../settings/setting-name.ts";
+import { listedTrouble } from "./start-trouble.ts";
 import type { Traces } from "./traces.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 
@@ -30,7 +32,7 @@ export interface ReloadingOptions {
 export class Reloading {
   readonly #options: ReloadingOptions;
   #settings: BrokerCommandSettings;
-  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe">;
+  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe" | "listeners">;
   #underWay: Promise<void> | undefined;
   #isAskedAgain = false;
 
@@ -60,7 +62,7 @@ export class Reloading {
   }
 
   async #runOnce(): Promise<void> {
-    const { audit, broker, log, resolveAgain, resolved } = this.#options;
+    const { audit, broker, log, resolveAgain } = this.#options;
     try {
       const next = await resolveAgain();
       const { settings, listeners, rewrite, autoSubscribe } = next;
@@ -70,15 +72,17 @@ export class Reloading {
         .reconfigure(ofBroker, {
           rewrite: rewrite.entries,
           autoSubscribe: autoSubscribe.entries,
+          listeners: listeners.map(({ options }) => options),
         })
         .catch((error: unknown) => {
           nextAudit.cancel();
-          throw error;
+          throw listedTrouble(error, listeners);
         });
       nextAudit.apply();
       const own = this.#takeOwn(settings);
       const all = [
-        ...changed.filter((path) => path !== "rewrite" && path !== "autoSubscribe"),
+        // What changed in the lists is told more closely.
+        ...changed.filter((path) => !Object.hasOwn(fileLists, path)),
         ...own.changed,
         ...listChanges("rewrite", rewriteRows, this.#lists.rewrite.items, rewrite.items),
         ...listChanges(
@@ -87,14 +91,15 @@ export class Reloading {
           this.#lists.autoSubscribe.items,
           autoSubscribe.items,
         ),
+        ...listChanges("listeners", listenerRows, this.#lists.listeners, listeners),
       ];
       this.#lists = next;
-      const listed = listChanges("listeners", listenerRows, resolved.listeners, listeners);
-      const waiting = [...needRestart, ...own.needRestart, ...listed];
+      const waiting = [...needRestart, ...own.needRestart];
       log.always("info", "reloaded", {
         message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,
         changed: all,
         needRestart: waiting,
+        listeners: broker.listeners.map(({ url }) => url),
       });
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -97,7 +100,7 @@ for (const [text, ...expected] of [
   });
 }
 
-test("a broker opens the listeners of its config file, each with what is its own, and the port of the settings only where it is asked for", async () => {
+test("a broker opens the listeners of its config file, each with what is its own, and the port of the settings only where it is asked for; SIGHUP changes them, or nothing", async () => {
   const file = join(folder, "two.yaml");
   writeFileSync(
     file,
@@ -119,10 +122,39 @@ listeners:
     );
   assert.deepEqual([await enters(first), await enters(second)], [true, false]);
 
-  writeFileSync(file, `auth: { username: u, password: p }\nlisteners:\n  - port: 0\n  - port: 1\n`);
+  writeFileSync(
+    file,
+    `auth: { username: u, password: p }
+listeners:
+  - { transport: ws, port: 0 }
+  - port: 0
+    auth: { allowAnonymous: true }
+`,
+  );
   command.process.kill("SIGHUP");
-  const [, waiting] = await command.output(/"event":"reloaded".*"needRestart":(\[[^\]]*\].*\])/);
-  assert.deepEqual(JSON.parse(waiting!), ["listeners[0].auth.allowAnonymous", "listeners[1].port"]);
+  const [, changed, urls] = await command.output(
+    /"event":"reloaded".*"changed":(\[.*\]),"needRestart":\[\],"listeners":(\[[^\]]*\])/,
+  );
+  assert.deepEqual(JSON.parse(changed!), [
+    "listeners[0].transport",
+    "listeners[0].auth.allowAnonymous",
+    "listeners[1].auth.allowAnonymous",
+  ]);
+  assert.deepEqual(JSON.parse(urls!), [`ws://127.0.0.1:${first}`, `mqtt://127.0.0.1:${second}`]);
+  assert.equal(await enters(second), true);
+
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  writeFileSync(file, `auth: { username: u, password: p }\nlisteners: [{ port: ${port} }]\n`);
+  command.process.kill("SIGHUP");
+  const [, error] = await command.output(/"event":"reload-failed".*"error":"([^"]*)"/);
+  assert.match(
+    error!,
+    /two\.yaml:2:13: listeners\[0\]: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/,
+  );
+  taken.close();
+  assert.equal(await enters(second), true);
   assert.equal((await command.stop()).code, 0);
 });
 
