@@ -116,7 +116,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     const engine = this.engine;
     engine.enter();
     engine.counters.bytesReceived += end - start;
-    if (engine.events.has("bytesReceived")) {
+    if (engine.events.hearsBytes) {
       const { clientId, peer } = this;
       engine.events.emit("bytesReceived", { clientId, peer, byteCount: end - start });
     }
@@ -229,7 +229,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
-    if (this.engine.events.has("packetSent")) tellSent(this);
+    if (this.engine.events.hearsSent) tellSent(this);
     if (this.engine.trace !== undefined) this.engine.trace.sent(this, this.sender.output.whole());
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
