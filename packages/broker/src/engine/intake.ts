@@ -89,7 +89,7 @@ export class Intake {
         if (left-- === 0) {
           this.#hasBacklog = true;
           this.#live.hold();
-          connection.engine.nextTurn(this.#goOn);
+          connection.engine.nextTurn(() => this.#goOn());
           break;
         }
         if (connection.rate !== undefined && !connection.isParked) connection.rate.pauseIfOver();
@@ -104,9 +104,9 @@ export class Intake {
     connection.intakeChanged();
   }
 
-  readonly #goOn = (): void => {
+  #goOn(): void {
     if (this.#hasBacklog && this.#connection.isAlive) this.run();
-  };
+  }
 
   /** @returns whether there may be more to handle now. */
   #runHeld(): boolean {
