@@ -2,7 +2,8 @@ import { UsageError } from "@sericite/protocol";
 import { checkAclFile } from "./auth/acl-configured.ts";
 import { readEntryFiles } from "./entry.ts";
 import type { OwnListenOptions } from "./listen-options.ts";
-import { CertificateFiles, listenersOf, planOf } from "./listen-plan.ts";
+import { CertificateFiles, checkPlaces, listenersOf, planOf } from "./listen-plan.ts";
+import type { ListenPlan } from "./listen-plan.ts";
 import type { Settings } from "./settings.ts";
 
 /**
@@ -32,10 +33,19 @@ export function checkConfiguration(
   check("", () => void readEntryFiles({ auth: { ...auth, passwordFile: "" }, jwt }));
   check("", () => checkAclFile(settings.auth));
   const files = new CertificateFiles(settings);
-  for (const options of listenersOf(settings))
-    check("", () => void files.of(planOf(options, settings)));
-  for (const [index, options] of listeners.entries())
-    check(`listeners[${index}]: `, () => void files.of(planOf(options, settings)));
+  const wanted = [
+    ...listenersOf(settings).map((options) => ({ path: "", options })),
+    ...listeners.map((options, index) => ({ path: `listeners[${index}]`, options })),
+  ];
+  const plans: { path: string; plan: ListenPlan }[] = [];
+  for (const { path, options } of wanted) {
+    check(path === "" ? "" : `${path}: `, () => {
+      const plan = planOf(options, settings);
+      files.of(plan);
+      plans.push({ path, plan });
+    });
+  }
+  check("", () => checkPlaces(plans));
   const [first] = problems.values();
   if (first !== undefined) throw new UsageError(first.code, [...problems.keys()].join("\n"));
 }

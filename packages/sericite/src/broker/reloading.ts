@@ -80,7 +80,7 @@ export class Reloading {
         });
       nextAudit.apply();
       const own = this.#takeOwn(settings);
-      const all = [
+      const all = new Set([
         // What changed in the lists is told more closely.
         ...changed.filter((path) => !Object.hasOwn(fileLists, path)),
         ...own.changed,
@@ -92,12 +92,12 @@ export class Reloading {
           autoSubscribe.items,
         ),
         ...listChanges("listeners", listenerRows, this.#lists.listeners, listeners),
-      ];
+      ]);
       this.#lists = next;
       const waiting = [...needRestart, ...own.needRestart];
       log.always("info", "reloaded", {
-        message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,
-        changed: all,
+        message: `configuration reloaded; changed: ${namesOf([...all])}; waiting for a restart: ${namesOf(waiting)}`,
+        changed: [...all],
         needRestart: waiting,
         listeners: broker.listeners.map(({ url }) => url),
       });
