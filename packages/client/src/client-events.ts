@@ -25,6 +25,12 @@ export interface ClientEvents {
   messageDropped: { readonly message: Message };
   /** A message that no subscription takes was dropped. */
   messageUnclaimed: { readonly message: Message };
+  /** A message that an earlier process left in the store cannot be sent. */
+  publishFailed: {
+    readonly topicName: string;
+    readonly payload: Uint8Array;
+    readonly error: Error;
+  };
   /** A subscription was lost with the session, and the server refused to renew it: it is over. */
   subscriptionRefused: { readonly topicFilter: string; readonly error: RequestError };
 }

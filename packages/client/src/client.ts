@@ -1,7 +1,8 @@
-import type { ConnackPacket, Dial, ProtocolVersion } from "@sericite/protocol";
+import type { ConnackPacket, ProtocolVersion, Scheduler } from "@sericite/protocol";
 import { TimingWheel, UsageError } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
+import { AttemptOptions } from "./attempt-options.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import { ClientState } from "./client-state.ts";
 import type { DisconnectOptions } from "./connector.ts";
@@ -9,11 +10,12 @@ import { Connector } from "./connector.ts";
 import { EventListeners } from "./events.ts";
 import type { TopicFilterRequest } from "./filter-entry.ts";
 import { subscriptionRequest } from "./filter-entry.ts";
+import type { KeptSession } from "./kept-session.ts";
+import { SessionRecords, keptSession } from "./kept-session.ts";
 import type { MailboxOwner, MessageHandler } from "./mailbox.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Message, Payload } from "./message.ts";
-import type { ClientOptions } from "./options.ts";
-import { clientSettings } from "./options.ts";
+import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { PublishOptions, PublishResult } from "./publication.ts";
 import { Publisher } from "./publisher.ts";
@@ -24,6 +26,8 @@ import type { RequestOptions } from "./request.ts";
 import { Requests } from "./request.ts";
 import type { RespondOptions, Responder } from "./respond.ts";
 import { respond } from "./respond.ts";
+import { SessionJournal } from "./session-journal.ts";
+import type { SessionStore } from "./session-store.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -46,15 +50,30 @@ export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"
 export type TopicFilters = string | readonly (string | TopicFilterRequest)[];
 
 /** Opens a client and waits for its first connection. */
-export function openClient(
-  platform: Platform,
-  dial: Dial,
-  options: ClientOptions,
+export function openClient(platform: Platform, options: ConnectOptions): Promise<Client> {
+  const open = (kept: KeptSession | undefined): Promise<Client> =>
+    new Promise((resolve, reject) => {
+      if (options.signal?.aborted === true) throw abortError(options.signal);
+      new Client(platform, options, kept, resolve, reject);
+    });
+  const { store, signal } = options;
+  return store === undefined ? open(undefined) : openKept(store, signal, open);
+}
+
+async function openKept(
+  store: SessionStore,
+  signal: AbortSignalLike | undefined,
+  open: (kept: KeptSession) => Promise<Client>,
 ): Promise<Client> {
-  return new Promise((resolve, reject) => {
-    if (options.signal?.aborted === true) throw abortError(options.signal);
-    new Client(platform, dial, options, resolve, reject);
-  });
+  const records = await store.open();
+  try {
+    if (signal?.aborted === true) throw abortError(signal);
+    return await open(keptSession(records));
+  } catch (error) {
+    // There is no client that would close it.
+    if (error instanceof UsageError || signal?.aborted === true) await store.close();
+    throw error;
+  }
 }
 
 /**
@@ -75,18 +94,21 @@ export class Client implements AsyncDisposable {
   /** Made by `connect`. */
   constructor(
     platform: Platform,
-    dial: Dial,
-    options: ClientOptions,
+    options: ConnectOptions,
+    kept: KeptSession | undefined,
     resolve: (client: Client) => void,
     reject: (error: Error) => void,
   ) {
     const clock = options.clock ?? platform.clock;
     const random = options.random ?? platform.random;
     const scheduler = options.scheduler ?? platform.createScheduler();
-    const settings = clientSettings(options, random);
+    const attempts = new AttemptOptions(platform, options, random);
+    const settings = attempts.settings();
     this.#onError = options.onError ?? ((error) => platform.reportError(error));
     this.#events = new EventListeners(this.#onError);
     this.#state = new ClientState(settings, clock, new TimingWheel({ clock, scheduler }));
+    if (options.store !== undefined && kept !== undefined)
+      this.#state.records = this.#recordsOf(options.store, kept, scheduler);
     this.#publisher = new Publisher(this.#state);
     this.#subscriptions = new Subscriptions(this.#state, {
       onUnclaimed: (message, receipt) => this.#onUnclaimed(message, receipt),
@@ -95,21 +117,32 @@ export class Client implements AsyncDisposable {
     });
     this.#requests = new Requests(this, this.#state, random, settings.responseTopic);
     const { reconnect, onUnclaimedMessage } = settings;
+    const receiver = new Receiver(this.#state, this.#subscriptions);
+    if (kept !== undefined) {
+      receiver.restore(kept.inbound);
+      this.#publisher.restore(kept.publications, ({ topicName, payload }, error) =>
+        // Later: who has just got the client could not listen yet.
+        scheduler.nextTurn(() => this.#events.emit("publishFailed", { topicName, payload, error })),
+      );
+    }
     this.#connector = new Connector(
       this.#state,
       {
         platform,
-        dial,
+        attempts,
         scheduler,
+        policy: options.followServerReference ?? false,
+        onError: this.#onError,
         backoff: reconnect === undefined ? undefined : new Backoff(reconnect, random),
         signal: options.signal,
       },
       {
         publisher: this.#publisher,
-        receiver: new Receiver(this.#state, this.#subscriptions),
+        receiver,
         subscriptions: this.#subscriptions,
         requests: this.#requests,
         events: this.#events,
+        onClosed: () => void this.#state.records?.journal.close(),
         onOpened: () => resolve(this),
         onFailed: reject,
       },
@@ -138,6 +171,11 @@ export class Client implements AsyncDisposable {
 
   get protocolVersion(): ProtocolVersion {
     return this.#state.settings.protocolVersion;
+  }
+
+  /** Address of the server that is used, or tried next, without credentials; none where there is a `dial`. */
+  get url(): string | undefined {
+    return this.#connector.url;
   }
 
   /** The CONNACK of the present connection, or of the last one. */
@@ -273,20 +311,61 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Connects again at once: ends the wait for the next attempt, and the present connection, in order.
+   * The session goes on where the server has kept it.
+   *
+   * @param url  Other servers, from now on.
+   * @returns settles when CONNACK has come, be it after several attempts; rejects when the client
+   * is closed before.
+   */
+  reconnect(url?: string | readonly string[]): Promise<void> {
+    return this.#connector.reconnect(url);
+  }
+
+  /**
    * Waits for what is under way to be acknowledged, sends DISCONNECT, and closes the client: the Will
    * is not published. Without a connection, closes it at once.
    */
-  disconnect(options: DisconnectOptions = {}): Promise<void> {
-    return this.#connector.disconnect(options);
+  async disconnect(options: DisconnectOptions = {}): Promise<void> {
+    await this.#connector.disconnect(options);
+    await this.#state.records?.journal.close();
   }
 
   /** Closes the client at once, without DISCONNECT: the server publishes the Will. */
-  close(): Promise<void> {
-    return this.#connector.close();
+  async close(): Promise<void> {
+    await this.#connector.close();
+    await this.#state.records?.journal.close();
+  }
+
+  /**
+   * Settles when everything that was published at QoS 1 and 2 until now is safe in the `store`: it is
+   * sent, if need be by the next process. Without a store, at once. Rejects when the store fails.
+   */
+  flush(): Promise<void> {
+    return this.#state.records?.journal.flush() ?? Promise.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
+  }
+
+  #recordsOf(store: SessionStore, kept: KeptSession, scheduler: Scheduler): SessionRecords {
+    const { clientId } = this.#state.settings;
+    if (kept.clientId !== undefined && kept.clientId !== clientId) {
+      throw new UsageError(
+        "ERR_USAGE",
+        `the store keeps the session of ${kept.clientId}, not of ${clientId}`,
+      );
+    }
+    const journal = new SessionJournal(
+      store,
+      scheduler,
+      () => this.#state.connection?.wake(),
+      (error) => this.#connector.fail(error),
+    );
+    const records = new SessionRecords(journal, kept.publications.at(-1)?.sequence ?? 0);
+    if (kept.clientId === undefined) records.owner(clientId);
+    return records;
   }
 
   #onUnclaimed(message: Message, receipt: Receipt | undefined): void {

@@ -7,6 +7,8 @@ export const clientErrorCodes = {
   ERR_CONNECTION_FAILED:
     "The transport could not be opened: name not found, network unreachable, and the like.",
   ERR_CONNECTION_LOST: "The connection closed without a DISCONNECT.",
+  ERR_REFRESH_FAILED:
+    "The function that gives the options of an attempt (refresh) threw, or took longer than connectTimeoutMs.",
   ERR_CONNECT_TIMEOUT: "No CONNACK within connectTimeoutMs.",
   ERR_CONNECT_REFUSED:
     "The server refused in its CONNACK; reasonCode says why (3.x: the return code).",
@@ -18,6 +20,7 @@ export const clientErrorCodes = {
   ERR_NOT_CONNECTED:
     "There is no connection, and a QoS 0 message does not wait for one (queue.qos0).",
   ERR_QUEUE_FULL: "More messages wait to be sent than the options allow (queue).",
+  ERR_STORE_FAILED: "The session store failed, and the client was closed; cause says why.",
   ERR_ABORTED: "The AbortSignal was triggered; cause is its reason.",
   ERR_MESSAGE_EXPIRED: "The Message Expiry Interval passed before the message could be sent.",
   ERR_SESSION_LOST:

@@ -12,6 +12,8 @@ import {
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError, hex } from "./errors.ts";
+import type { KeptPublication } from "./kept-session.ts";
+import { KeptState } from "./kept-session.ts";
 import type { Publication } from "./publication.ts";
 import { reject, resolve, success } from "./publication.ts";
 import type { PublishEncoder } from "./publish-encoder.ts";
@@ -32,7 +34,7 @@ export class InFlight {
   readonly #timer: TimerEntry;
   readonly #suspicion = new Suspicion();
   /** Of QoS 2 messages that were given up: the server's session may still know them. */
-  #abandonedIdentifiers: number[] = [];
+  #abandoned: { readonly packetIdentifier: number; readonly publication: Publication }[] = [];
   readonly #onLess: () => void;
 
   /** @param onLess  Called when one or more are done with. */
@@ -70,6 +72,28 @@ export class InFlight {
     return again;
   }
 
+  /** Takes over a message that an earlier process may have sent. In the order of publishing. */
+  restore(publication: Publication, state: Exclude<KeptPublication["state"], 0>): void {
+    const { packetIdentifier, qos } = publication;
+    switch (state) {
+      case KeptState.abandoned:
+        this.#abandoned.push({ packetIdentifier, publication });
+        return;
+      case KeptState.released:
+        this.#outbound.restore(packetIdentifier, OutboundState.awaitingPubcomp, publication, 0);
+        return;
+      case KeptState.numbered: {
+        const { awaitingPuback, awaitingPubrec } = OutboundState;
+        this.#outbound.restore(
+          packetIdentifier,
+          qos === 1 ? awaitingPuback : awaitingPubrec,
+          publication,
+          0,
+        );
+      }
+    }
+  }
+
   /** There is no connection any more. */
   disconnected(): void {
     this.#state.wheel.cancel(this.#timer);
@@ -98,9 +122,12 @@ export class InFlight {
     now: number,
   ): void {
     const { identifiers, connectionNumber, wheel, settings } = this.#state;
-    const packetIdentifier = identifiers.take(); // [MQTT5-2.2.1-3] [MQTT3-2.3.1-2]
+    // [MQTT5-2.2.1-3] [MQTT3-2.3.1-2]
+    const packetIdentifier =
+      publication.packetIdentifier === 0 ? identifiers.take() : publication.packetIdentifier;
     if (!this.#encoder.encode(publication, packetIdentifier, false, connection, limits, now)) {
       identifiers.release(packetIdentifier);
+      this.#state.records?.forget(publication);
       return;
     }
     publication.connectionNumber = connectionNumber;
@@ -157,7 +184,17 @@ export class InFlight {
     // It is not sent again [MQTT5-4.3.3-6]: the payload has done its duty.
     if (publication !== undefined) publication.payload = nothing;
     this.#outbound.touch(packetIdentifier, this.#state.clock.now());
-    connection.acknowledge("pubrel", packetIdentifier); // [MQTT5-4.3.3-4] [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]
+    const { records } = this.#state;
+    if (records === undefined) {
+      connection.acknowledge("pubrel", packetIdentifier); // [MQTT5-4.3.3-4] [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]
+      return;
+    }
+    if (publication !== undefined) records.release(publication, packetIdentifier);
+    // A process that did not know of the PUBREC would send the message again, under an identifier
+    // that is free for the server then.
+    records.journal.whenSafe(() => {
+      if (this.#state.connection === connection) connection.acknowledge("pubrel", packetIdentifier);
+    });
   }
 
   /** An acknowledgement of nothing is let pass: on 3.x it follows from sending again. */
@@ -176,6 +213,7 @@ export class InFlight {
   ): void {
     if (publication === undefined) return;
     this.#state.identifiers.release(packetIdentifier);
+    this.#state.records?.forget(publication);
     // Only what this connection's quota was taken for is given back to it.
     if (publication.connectionNumber === this.#state.connectionNumber) this.#quota.give();
     const properties =
@@ -202,17 +240,20 @@ export class InFlight {
     const outbound = this.#outbound;
     const packetIdentifier = outbound.resendNext;
     const now = this.#state.clock.now();
+    const { records } = this.#state;
+    const publication = outbound.valueOf(packetIdentifier)!;
+    if (records?.journal.isSafe(publication.position) === false) return false;
     if (outbound.stateOf(packetIdentifier) === OutboundState.awaitingPubcomp) {
       outbound.resent(now);
       connection.send({ type: "pubrel", packetIdentifier, dup: this.#dupOfPubrel() });
       return true;
     }
     if (!this.#quota.take()) return false;
-    const publication = outbound.valueOf(packetIdentifier)!;
     if (!this.#encoder.encode(publication, packetIdentifier, true, connection, limits, now)) {
       this.#quota.give();
       outbound.fail(packetIdentifier);
       this.#state.identifiers.release(packetIdentifier);
+      records?.forget(publication);
       return true;
     }
     publication.connectionNumber = this.#state.connectionNumber;
@@ -236,10 +277,16 @@ export class InFlight {
    * did not, nobody knows, and sending it again might double it: its promise is rejected.
    */
   #startOver(): Publication[] {
+    const { records, identifiers } = this.#state;
     const again: Publication[] = [];
-    const identifiers: number[] = [];
     this.#outbound.forEach((packetIdentifier, state, publication) => {
-      identifiers.push(packetIdentifier);
+      identifiers.release(packetIdentifier);
+      if (state === OutboundState.awaitingPuback && !publication.isSettled) {
+        again.push(publication);
+        records?.unnumber(publication);
+        return;
+      }
+      records?.forget(publication);
       if (state === OutboundState.awaitingPubcomp) resolve(publication, success);
       else if (state === OutboundState.awaitingPubrec) {
         reject(
@@ -249,12 +296,14 @@ export class InFlight {
             "the server lost the session; whether the message arrived is not known",
           ),
         );
-      } else if (!publication.isSettled) again.push(publication);
+      }
     });
     this.#outbound.clear();
-    identifiers.push(...this.#abandonedIdentifiers);
-    this.#abandonedIdentifiers = [];
-    for (const packetIdentifier of identifiers) this.#state.identifiers.release(packetIdentifier);
+    for (const { packetIdentifier, publication } of this.#abandoned) {
+      identifiers.release(packetIdentifier);
+      records?.forget(publication);
+    }
+    this.#abandoned = [];
     return again;
   }
 
@@ -272,8 +321,13 @@ export class InFlight {
     if (!this.#suspicion.connectionEnded(error, oldest, clock.now())) return;
     const publication = this.#outbound.fail(packetIdentifier)!;
     // A new message under the identifier of a QoS 2 message that arrived were taken for that one.
-    if (publication.qos === 2) this.#abandonedIdentifiers.push(packetIdentifier);
-    else identifiers.release(packetIdentifier);
+    if (publication.qos === 2) {
+      this.#abandoned.push({ packetIdentifier, publication });
+      this.#state.records?.abandon(publication, packetIdentifier);
+    } else {
+      identifiers.release(packetIdentifier);
+      this.#state.records?.forget(publication);
+    }
     reject(
       publication,
       new RequestError(

@@ -43,6 +43,12 @@ export interface Publication {
   readonly expiresAt: number;
   /** Connection that its PUBLISH was sent on last. */
   connectionNumber: number;
+  /** Number among the messages that the session store keeps, 0: it is not kept. */
+  sequence: number;
+  /** Position in the store's journal that has to be safe before it is sent. */
+  position: number;
+  /** Taken before it is sent, where the session is kept; else 0. */
+  packetIdentifier: number;
   /** It waits to be sent, or to be sent anew. */
   isQueued: boolean;
   /** The promise has its answer. */
@@ -79,6 +85,9 @@ export function makePublication(
     size: bytes.length + topicName.length + overhead,
     expiresAt: seconds === undefined ? Infinity : clock.now() + seconds * 1000,
     connectionNumber: 0,
+    sequence: 0,
+    position: 0,
+    packetIdentifier: 0,
     isQueued: false,
     isSettled: false,
     resolve: onResult,

@@ -6,6 +6,7 @@ export class PublishQueue {
   readonly #queue = new Queue<Publication>();
   #messages = 0;
   #bytes = 0;
+  #numbered = 0;
 
   /** Messages that wait; those that were given up meanwhile do not count. */
   get messages(): number {
@@ -15,6 +16,16 @@ export class PublishQueue {
   /** Bytes of their payloads and Topic Names, about. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Those that have a Packet Identifier already. */
+  get numbered(): number {
+    return this.#numbered;
+  }
+
+  /** A message that waits was given its Packet Identifier. */
+  noteNumbered(): void {
+    this.#numbered++;
   }
 
   /** Puts a message behind all others. */
@@ -50,6 +61,7 @@ export class PublishQueue {
     publication.isQueued = false;
     this.#messages--;
     this.#bytes -= publication.size;
+    if (publication.packetIdentifier !== 0) this.#numbered--;
   }
 
   /** Takes all that are not settled. */
@@ -63,5 +75,6 @@ export class PublishQueue {
     publication.isQueued = true;
     this.#messages++;
     this.#bytes += publication.size;
+    if (publication.packetIdentifier !== 0) this.#numbered++;
   }
 }

@@ -1,4 +1,4 @@
-import type { Parser } from "@sericite/protocol";
+import type { Parser, PublishPacket } from "@sericite/protocol";
 import { TimerEntry } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
@@ -6,6 +6,8 @@ import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError } from "./errors.ts";
 import { InFlight } from "./in-flight.ts";
+import type { KeptPublication } from "./kept-session.ts";
+import { KeptState } from "./kept-session.ts";
 import type { Payload } from "./message.ts";
 import type { Publication, PublishOptions, PublishResult } from "./publication.ts";
 import {
@@ -19,6 +21,7 @@ import {
 } from "./publication.ts";
 import { PublishEncoder } from "./publish-encoder.ts";
 import { PublishQueue } from "./publish-queue.ts";
+import { Queue } from "./queue.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
 /** Bytes that one turn puts out, about; the others have their turn then. */
@@ -32,6 +35,8 @@ export class Publisher {
   readonly #flying: InFlight;
   /** QoS 0 in the output that was not handed to the transport yet. */
   #handingOver: Publication[] = [];
+  /** Those in the queue that have no Packet Identifier, where the session is kept. */
+  readonly #unnumbered = new Queue<Publication>();
   #idleWaiters: (() => void)[] = [];
   #closedBy: Error | undefined = undefined;
 
@@ -68,11 +73,13 @@ export class Publisher {
       }
       const publication = makePublication(topicName, payload, options, clock, onResult, onFailure);
       this.#makeRoom(publication);
+      if (qos > 0) this.#keep(publication);
       if (signal !== undefined) {
         publication.stopListening = onAbort(signal, () => this.#abort(publication, signal));
       }
       if (publication.expiresAt !== Infinity) this.#watchExpiry(publication);
       this.#queue.push(publication);
+      if (publication.sequence !== 0) this.#unnumbered.push(publication);
       connection?.wake();
     });
   }
@@ -80,7 +87,9 @@ export class Publisher {
   /** A connection is there. @param sessionPresent  What CONNACK said; false at a first connection. */
   connected(sessionPresent: boolean, limits: ServerLimits): void {
     this.#encoder.connected(limits);
-    this.#queue.unshift(this.#flying.connected(sessionPresent, limits));
+    const again = this.#flying.connected(sessionPresent, limits);
+    this.#queue.unshift(again);
+    if (this.#state.records !== undefined) this.#unnumbered.unshift(again);
     this.#tellIdle();
   }
 
@@ -134,6 +143,7 @@ export class Publisher {
       if (!flying.resendNext(connection, limits)) return false;
     }
     if (this.#queue.messages === 0) return false;
+    if (this.#unnumbered.length > 0) this.#numberAhead(limits);
     const now = this.#state.clock.now();
     for (;;) {
       const publication = this.#queue.peek();
@@ -141,10 +151,10 @@ export class Publisher {
       if (connection.output.position >= outputPerTurn) return true;
       if (flying.isHeldBack(limits)) return false;
       const { qos } = publication;
-      if (qos > 0 && !flying.hasRoom(limits)) return false;
+      if (qos > 0 && !(flying.hasRoom(limits) && this.#isKept(publication))) return false;
       this.#queue.shift();
       const refusal = refusalOf(publication, limits, now);
-      if (refusal !== undefined) reject(publication, refusal);
+      if (refusal !== undefined) this.#giveUp(publication, refusal);
       else if (qos !== 0) flying.sendFirst(publication, qos, connection, limits, now);
       else if (this.#encoder.encode(publication, 0, false, connection, limits, now))
         this.#handingOver.push(publication);
@@ -181,8 +191,7 @@ export class Publisher {
       );
       const oldest = queue.peek();
       if (whenFull === "reject" || size > maximumBytes || oldest === undefined) throw full;
-      queue.shift();
-      reject(oldest, full);
+      this.#giveUp(oldest, full);
     }
   }
 
@@ -191,11 +200,9 @@ export class Publisher {
     const { wheel, clock } = this.#state;
     const timer = new TimerEntry(() => {
       if (!publication.isQueued) return;
-      reject(publication, expired());
-      this.#queue.leave(publication);
-      this.#tellIdle();
+      this.#giveUp(publication, expired());
     });
-    wheel.schedule(timer, publication.expiresAt - clock.now());
+    wheel.schedule(timer, Math.max(0, publication.expiresAt - clock.now()));
     const { stopListening } = publication;
     publication.stopListening = () => {
       stopListening();
@@ -206,9 +213,79 @@ export class Publisher {
   #abort(publication: Publication, signal: AbortSignalLike): void {
     if (publication.isSettled) return;
     // In flight it stays in the session, and its acknowledgement is taken in silence.
-    reject(publication, abortError(signal));
+    if (publication.isQueued) this.#giveUp(publication, abortError(signal));
+    else reject(publication, abortError(signal));
+  }
+
+  /** A message that was not sent is not sent any more. */
+  #giveUp(publication: Publication, error: Error): void {
+    reject(publication, error);
     this.#queue.leave(publication);
+    this.#state.identifiers.release(publication.packetIdentifier);
+    this.#state.records?.forget(publication);
     this.#tellIdle();
+  }
+
+  #keep(publication: Publication): void {
+    const { records, clock } = this.#state;
+    records?.accept(publication, clock.now(), clock.wallTime());
+  }
+
+  /** Whether the message and its Packet Identifier are safe in the store, if there is one. */
+  #isKept({ packetIdentifier, position }: Publication): boolean {
+    const { records } = this.#state;
+    return records === undefined || (packetIdentifier !== 0 && records.journal.isSafe(position));
+  }
+
+  /**
+   * Gives Packet Identifiers to messages that are soon to be sent: a message under an identifier that
+   * the next process did not know of were lost, if that process used it for another one.
+   */
+  #numberAhead(limits: ServerLimits): void {
+    const { records, identifiers } = this.#state;
+    if (records === undefined) return;
+    while (this.#queue.numbered + this.#flying.size < limits.receiveMaximum) {
+      const publication = this.#unnumbered.peek();
+      if (publication === undefined) return;
+      if (publication.isQueued) {
+        const packetIdentifier = identifiers.take();
+        if (packetIdentifier === 0) return;
+        records.number(publication, packetIdentifier);
+        this.#queue.noteNumbered();
+      }
+      this.#unnumbered.shift();
+    }
+  }
+
+  /** Takes over what an earlier process left. @param onFailed  Told where one of them cannot be sent. */
+  restore(
+    kept: readonly KeptPublication[],
+    onFailed: (packet: PublishPacket, error: Error) => void,
+  ): void {
+    const { clock, identifiers } = this.#state;
+    for (const one of kept) {
+      const { packet, sequence, packetIdentifier, state } = one;
+      const publication: Publication = {
+        ...makePublication(
+          packet.topicName,
+          packet.payload,
+          packet,
+          clock,
+          () => {},
+          (error) => onFailed(packet, error),
+        ),
+        expiresAt: one.expiresAt - clock.wallTime() + clock.now(),
+        sequence,
+        packetIdentifier,
+      };
+      if (packetIdentifier !== 0) identifiers.reserve(packetIdentifier);
+      if (state !== KeptState.queued) this.#flying.restore(publication, state);
+      else {
+        if (publication.expiresAt !== Infinity) this.#watchExpiry(publication);
+        this.#queue.push(publication);
+        this.#unnumbered.push(publication);
+      }
+    }
   }
 
   #tellIdle(): void {

@@ -91,6 +91,10 @@ export class Receiver {
     this.#quota.reset(is5 ? settings.receiveMaximum : 65_535);
     this.#aliases = new TopicAliasInbound(is5 ? settings.topicAliasMaximum : 0); // [MQTT5-3.3.2-7]
     if (!sessionPresent) {
+      const { records } = this.#state;
+      if (records !== undefined)
+        for (const packetIdentifier of this.#inbound.identifiers())
+          records.completed(packetIdentifier);
       this.#inbound.clear(); // [MQTT5-3.2.2-5]
       this.#unfinished.clear();
     }
@@ -137,9 +141,12 @@ export class Receiver {
   /** PUBREL came: the message will not be sent again. */
   onPubrel(packetIdentifier: number, connection: Connection): void {
     const wasThere = this.#inbound.end(packetIdentifier);
-    if (wasThere) this.#quota.give();
+    if (wasThere) {
+      this.#quota.give();
+      this.#state.records?.completed(packetIdentifier);
+    }
     const reasonCode = wasThere ? ReasonCode.success : ReasonCode.packetIdentifierNotFound;
-    connection.acknowledge("pubcomp", packetIdentifier, reasonCode); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
+    this.#answer("pubcomp", packetIdentifier, connection, reasonCode); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
   }
 
   /** The handlers of a message have done with it. */
@@ -185,7 +192,33 @@ export class Receiver {
     if (qos === 2 && isRefusal) this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
     const type = qos === 1 ? "puback" : "pubrec"; // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2] [MQTT5-4.3.3-8]
     if (isRefusal) this.#refuse(type, receipt, connection);
-    else connection.acknowledge(type, packetIdentifier);
+    else {
+      if (qos === 2) this.#state.records?.received(packetIdentifier);
+      this.#answer(type, packetIdentifier, connection, ReasonCode.success);
+    }
+  }
+
+  /** Sends an acknowledgement, behind the records that it rests on. */
+  #answer(
+    type: "puback" | "pubrec" | "pubcomp",
+    packetIdentifier: number,
+    connection: Connection,
+    reasonCode: number,
+  ): void {
+    const { records } = this.#state;
+    if (records === undefined) {
+      connection.acknowledge(type, packetIdentifier, reasonCode);
+      return;
+    }
+    records.journal.whenSafe(() => {
+      if (this.#state.connection === connection)
+        connection.acknowledge(type, packetIdentifier, reasonCode);
+    });
+  }
+
+  /** Takes over what an earlier process had between PUBREC and PUBREL. */
+  restore(packetIdentifiers: readonly number[]): void {
+    for (const packetIdentifier of packetIdentifiers) this.#inbound.begin(packetIdentifier, false);
   }
 
   #refuse(type: "puback" | "pubrec", receipt: Receipt, connection: Connection): void {
@@ -194,7 +227,14 @@ export class Receiver {
     const whole = { ...packet, properties: { reasonString } };
     const size = encodePacket(whole, 5).length;
     const fits = size <= this.#state.limits!.maximumPacketSize; // [MQTT5-3.4.2-2] [MQTT5-3.5.2-2]
-    connection.send(fits && reasonString !== undefined ? whole : packet);
+    const answer = fits && reasonString !== undefined ? whole : packet;
+    const { records } = this.#state;
+    if (records === undefined) connection.send(answer);
+    // In line behind the others.
+    else
+      records.journal.whenSafe(() => {
+        if (this.#state.connection === connection) connection.send(answer);
+      });
   }
 
   #topicOf(parser: Parser): TopicName {

@@ -149,7 +149,7 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
     connection.refuse(ReasonCode.notAuthorized, `the Will may not be published to ${topicName}`);
   if (
     !mayPublishTo(engine, topicName) ||
-    !hasRightToPublish(connection, topicName, will.qos, will.retain)
+    !hasRightToPublish(engine, connection, topicName, will.qos, will.retain)
   )
     return refuse();
   if (authorize === undefined) return claim(connection, packet);

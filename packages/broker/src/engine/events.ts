@@ -136,8 +136,15 @@ export type EventListener<N extends EventName> = (event: Events[N]) => void;
 export class EventHub {
   readonly #listeners: { [N in EventName]?: EventListener<N>[] } = {};
   readonly #onError: (name: EventName, error: unknown) => void;
-  /** Whether anybody listens to `packetReceived` or `packetHandled`: one look for each packet. */
+  // One look each, where a look at the listeners themselves could be measured (bench, unused-extensions).
+  /** Whether anybody listens to `packetReceived` or `packetHandled`. */
   hearsPackets = false;
+  /** Whether anybody listens to `messagePublished`. */
+  hearsMessages = false;
+  /** Whether anybody listens to `bytesReceived`. */
+  hearsBytes = false;
+  /** Whether anybody listens to `packetSent`. */
+  hearsSent = false;
 
   /** @param onError  Told of a listener that threw; the others are called all the same. */
   constructor(onError: (name: EventName, error: unknown) => void) {
@@ -158,6 +165,9 @@ export class EventHub {
 
   #listenersChanged(): void {
     this.hearsPackets = this.has("packetReceived") || this.has("packetHandled");
+    this.hearsMessages = this.has("messagePublished");
+    this.hearsBytes = this.has("bytesReceived");
+    this.hearsSent = this.has("packetSent");
   }
 
   /** Whether anybody listens, so that nobody builds what nobody reads. */

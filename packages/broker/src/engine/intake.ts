@@ -92,7 +92,7 @@ export class Intake {
         if (left-- === 0) {
           this.#hasBacklog = true;
           this.#live.hold();
-          connection.engine.nextTurn(this.#goOn);
+          connection.engine.nextTurn(() => this.#goOn());
           break;
         }
         if (!connection.isParked) this.#pauseBetweenPackets();
@@ -120,9 +120,9 @@ export class Intake {
     connection.rate?.pauseIfOver();
   }
 
-  readonly #goOn = (): void => {
+  #goOn(): void {
     if (this.#hasBacklog && this.#connection.isAlive) this.run();
-  };
+  }
 
   /** @returns whether there may be more to handle now. */
   #runHeld(): boolean {

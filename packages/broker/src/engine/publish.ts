@@ -103,7 +103,7 @@ export function handlePublish(connection: Connection): void {
     !connection.isTrusted &&
     (!mayPublishTo(engine, topic.name) ||
       (connection.rights !== undefined &&
-        !hasRightToPublish(connection, topic.name, qos, message.retain)))
+        !hasRightToPublish(engine, connection, topic.name, qos, message.retain)))
   ) {
     return refusePublish(
       connection,

@@ -8,6 +8,7 @@ import { topicLimit } from "./limits.ts";
 import type { Message } from "./message.ts";
 import type { StoredWill } from "./records.ts";
 import type { ClientNames } from "./rewrite.ts";
+import { hasRightToPublish } from "./rights.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
 
@@ -153,8 +154,13 @@ export function publishWill(engine: Engine, session: Session): void {
   });
 }
 
-/** Whether the client may still publish it: it could when it connected, which may be long ago. */
+/**
+ * Whether the client may still publish it: it could when it connected, which may be long ago. Only
+ * what answers at once is asked again. A Will that waited for a promise could come after its client
+ * is back, and a crash meanwhile would lose it or send it twice.
+ */
 function isConfirmed(engine: Engine, session: Session, { topic, qos, retain }: ArmedWill): boolean {
+  if (!hasRightToPublish(engine, session, topic.name, qos, retain)) return false;
   const confirm = engine.hooks.confirmWill;
   if (confirm === undefined || session.isTrusted) return true;
   try {
