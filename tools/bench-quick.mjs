@@ -163,7 +163,11 @@ async function main() {
   }
   const checkouts = [before, buildCheckout(candidate, folder, "candidate", projects)];
   console.log(`${candidate ?? "the working tree"} against ${base}; above 1 is faster`);
-  await underLoad(checkouts, folder);
+  try {
+    await underLoad(checkouts, folder);
+  } catch (cause) {
+    console.log(`WARNING: the load could not be measured: ${cause.message}`);
+  }
   console.log("\nparts, ratio of times; below 1 is faster");
   parts(base, checkouts);
 }
