@@ -37,6 +37,8 @@ export interface RawPublish {
   /** Seconds; 5.0 only. */
   readonly expiry?: number | undefined;
   readonly userProperties?: readonly UserProperty[] | undefined;
+  /** 5.0: used where the broker takes so many. */
+  readonly topicAlias?: number | undefined;
 }
 
 interface Outgoing {
@@ -72,6 +74,9 @@ export class RawClient {
   /** What it got, in order: "QoS Topic Name payload", repeats that the standard lets it recognize left out. */
   readonly received: string[] = [];
   #identifier = 0;
+  /** How many Topic Aliases the broker takes on this connection, and those that it was told. */
+  #aliasMaximum = 0;
+  readonly #aliases = new Map<number, string>();
 
   constructor(clientId: string, version: ProtocolVersion) {
     this.clientId = clientId;
@@ -122,7 +127,20 @@ export class RawClient {
     };
     if (packetIdentifier !== undefined)
       this.outgoing.set(packetIdentifier, { packet, state: "publish" });
-    this.#send(packet);
+    this.#send(this.#shorten(packet, message.topicAlias ?? 0));
+  }
+
+  /** With a Topic Alias, and without a Topic Name where the broker knows it by that. */
+  #shorten(packet: PublishPacket, topicAlias: number): PublishPacket {
+    if (topicAlias === 0 || topicAlias > this.#aliasMaximum) return packet;
+    const { topicName } = packet;
+    const isKnown = this.#aliases.get(topicAlias) === topicName;
+    this.#aliases.set(topicAlias, topicName);
+    return {
+      ...packet,
+      topicName: isKnown ? "" : topicName,
+      properties: { ...packet.properties, topicAlias },
+    };
   }
 
   subscribe(subscriptions: readonly SubscriptionRequest[], identifier: number | undefined): void {
@@ -265,6 +283,8 @@ export class RawClient {
   #handleConnack(packet: ConnackPacket): void {
     if (packet.reasonCode !== 0) return;
     this.isConnected = true;
+    this.#aliasMaximum = packet.properties?.topicAliasMaximum ?? 0;
+    this.#aliases.clear();
     // 3.1 does not say whether there was a Session: it goes by what it asked for.
     const isResumed =
       this.version === 3 ? this.options?.cleanStart === false : packet.sessionPresent;

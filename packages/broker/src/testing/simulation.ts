@@ -81,7 +81,7 @@ export class Simulation {
     this.plan = plan;
     const links = this.#chance.fork();
     const ports = this.#chance.fork();
-    this.#maker = new StepMaker(this.#chance.fork());
+    this.#maker = new StepMaker(this.#chance.fork(), plan.habits);
     this.events = new EventScheduler(this.#chance.fork().random);
     this.#rawProcess = this.events.process("clients");
     this.ledger = new Ledger({
@@ -275,7 +275,12 @@ export class Simulation {
 
   #connect(client: SimulatedClient): void {
     const isOwn = client instanceof OwnClient;
-    if (isOwn ? !client.mayOpen : client.isConnected && this.#chance.happens(0.7)) return;
+    if (
+      isOwn
+        ? !client.mayOpen
+        : client.isConnected && !this.#chance.happens(this.plan.habits.takeover)
+    )
+      return;
     const options = this.#maker.connect(client.version, isOwn);
     this.#note(
       `${client.clientId} ${isOwn ? "is opened" : "connects"}: ${describeConnect(options)}`,
@@ -346,7 +351,8 @@ export class Simulation {
 
   #disturbStore(): void {
     const { storage } = this.#lives;
-    if (storage !== undefined && this.broker.isListening) this.#note(`store: ${storage.disturb()}`);
+    if (storage !== undefined && this.broker.isListening)
+      this.#note(`store: ${storage.disturb(this.plan.trouble)}`);
   }
 
   // --- crashes ---
@@ -392,7 +398,7 @@ export class Simulation {
     for (const client of this.#clients) {
       if (!(client instanceof RawClient)) continue;
       const { options } = client;
-      if (options === undefined || !this.#chance.happens(0.6)) continue;
+      if (options === undefined || !this.#chance.happens(this.plan.habits.returns)) continue;
       this.#note(`${client.clientId} connects again`);
       this.#open(client, { ...options, cleanStart: false }, this.plan.link);
     }

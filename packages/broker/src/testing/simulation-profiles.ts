@@ -1,0 +1,169 @@
+import type { ProtocolVersion } from "@sericite/protocol";
+import type { StepKind } from "./simulation-plan.ts";
+
+/** How clients of a run mostly behave. Shares are 0…1; of a list one is drawn each time. */
+export interface Habits {
+  readonly versions: readonly ProtocolVersion[];
+  /** Share of CONNECTs with Clean Start 1. */
+  readonly cleanStart: number;
+  /** Share of CONNECTs that are sent though the client has a connection. */
+  readonly takeover: number;
+  /** Seconds. */
+  readonly keepAlives: readonly number[];
+  /** Session Expiry Intervals. Seconds. */
+  readonly sessionExpiries: readonly (number | undefined)[];
+  readonly receiveMaximums: readonly (number | undefined)[];
+  /** Share of CONNECTs with a small Maximum Packet Size. */
+  readonly smallPackets: number;
+  /** Share of CONNECTs that let the broker use Topic Aliases. */
+  readonly aliases: number;
+  /** Share of PUBLISHes with a Topic Alias, where the broker takes some. */
+  readonly ownAliases: number;
+  /** Share of CONNECTs with a Will. */
+  readonly will: number;
+  /** Seconds. */
+  readonly willDelays: readonly (number | undefined)[];
+  readonly retain: number;
+  /** Share of retained messages that are empty. */
+  readonly empty: number;
+  readonly qos: readonly (0 | 1 | 2)[];
+  /** Share of PUBLISHes with a Message Expiry Interval. */
+  readonly expires: number;
+  /** Seconds. */
+  readonly messageExpiries: readonly number[];
+  /** Share of clients that are back as soon as a crash is over. */
+  readonly returns: number;
+}
+
+/** Of runs that dwell on nothing. */
+export const ORDINARY_HABITS: Habits = {
+  versions: [3, 4, 5, 5],
+  cleanStart: 0.2,
+  takeover: 0.3,
+  keepAlives: [0, 0, 10, 60],
+  sessionExpiries: [undefined, 5, 300, 300, 100_000],
+  receiveMaximums: [undefined, undefined, 1, 2, 5],
+  smallPackets: 0.05,
+  aliases: 0.3,
+  ownAliases: 0.1,
+  will: 0.3,
+  willDelays: [undefined, 0, 3, 60],
+  retain: 0.25,
+  empty: 0.25,
+  qos: [0, 1, 2],
+  expires: 0.2,
+  messageExpiries: [1, 10, 1000],
+  returns: 0.6,
+};
+
+/** What a run dwells on, so that what is rare elsewhere is common there. */
+export interface Profile {
+  readonly name: string;
+  /** Share of clients that are this suite's own, 0…1. */
+  readonly own?: number;
+  /** The store, where not any will do. */
+  readonly store?: "fault" | "log";
+  /** "refusing": what disturbs the store mostly makes it take nothing. */
+  readonly trouble?: "refusing";
+  /** Weights of steps in place of the ordinary ones. */
+  readonly weights: Partial<Readonly<Record<StepKind, number>>>;
+  readonly habits: Partial<Habits>;
+  readonly inflightMaximum?: readonly number[];
+  readonly queueMaximumMessages?: number;
+}
+
+/** Kept for long, and always resumed: what a session holds is what counts. */
+const LASTING: Partial<Habits> = { cleanStart: 0.05, sessionExpiries: [300, 100_000], returns: 1 };
+
+/** One of them leads about every other run. */
+export const PROFILES: readonly Profile[] = [
+  {
+    name: "the store takes nothing while clients come and go",
+    trouble: "refusing",
+    weights: { store: 25, connect: 30, disconnect: 12, rest: 12, moment: 20, cut: 8, crash: 0 },
+    habits: { cleanStart: 0.5, sessionExpiries: [300, 100_000], takeover: 0.6 },
+  },
+  {
+    name: "the store takes nothing while messages, subscriptions and Wills come, and crashes",
+    trouble: "refusing",
+    weights: { store: 25, connect: 16, subscribe: 20, unsubscribe: 8, crash: 6, rest: 8 },
+    habits: { will: 0.7, willDelays: [undefined, 3], sessionExpiries: [5, 300], qos: [1, 2] },
+  },
+  {
+    name: "crashes in the middle of QoS 2",
+    store: "fault",
+    weights: { crash: 8, publish: 60, subscribe: 16, some: 50, settle: 6, rest: 2, withhold: 6 },
+    habits: { ...LASTING, qos: [2, 2, 1], retain: 0, will: 0.1 },
+    inflightMaximum: [1, 3, 1024],
+  },
+  {
+    name: "queues of absent clients outlast crashes",
+    weights: { crash: 6, publish: 60, disconnect: 8, connect: 8, settle: 25, subscribe: 16 },
+    habits: { ...LASTING, qos: [1, 2], retain: 0.1, returns: 0.3 },
+    inflightMaximum: [1, 3, 1024],
+  },
+  {
+    name: "the embedded log with much that is retained",
+    store: "log",
+    weights: { crash: 5, publish: 60, rest: 8, store: 8, subscribe: 16, moment: 20 },
+    habits: { retain: 0.8, empty: 0.4, cleanStart: 0.4 },
+  },
+  {
+    name: "takeovers",
+    weights: { connect: 40, publish: 40, withhold: 5, disconnect: 6, some: 50 },
+    habits: { takeover: 1, cleanStart: 0.3, will: 0.5 },
+  },
+  {
+    name: "short Keep Alives",
+    weights: { seconds: 14, half: 8, stall: 8, ping: 3, release: 4, connect: 14, rest: 6 },
+    habits: { keepAlives: [1, 5, 10], sessionExpiries: [undefined, 5, 300], will: 0.4 },
+  },
+  {
+    name: "Wills, of sessions that are kept and of such that are not",
+    weights: { cut: 14, disconnect: 10, connect: 25, crash: 4, seconds: 6, rest: 6, subscribe: 14 },
+    habits: { will: 1, sessionExpiries: [undefined, undefined, 5, 300], cleanStart: 0.4 },
+  },
+  {
+    name: "many delayed messages",
+    weights: { delay: 30, publish: 15, seconds: 10, crash: 4, subscribe: 14, hours: 1 },
+    habits: { retain: 0.4 },
+  },
+  {
+    name: "Shared Subscriptions whose members leave",
+    weights: { share: 60, publish: 5, disconnect: 8, cut: 8, connect: 16, withhold: 6, rest: 6 },
+    habits: { sessionExpiries: [undefined, 5, 300], receiveMaximums: [undefined, 1, 2] },
+  },
+  {
+    name: "Topic Aliases",
+    weights: { publish: 60, subscribe: 16, cut: 6, connect: 14 },
+    habits: { versions: [5, 5, 5, 4], aliases: 1, ownAliases: 0.7, retain: 0.1 },
+  },
+  {
+    name: "small limits",
+    weights: { publish: 60, withhold: 8, acknowledge: 8, subscribe: 16, stall: 6, rest: 6 },
+    habits: { versions: [5], receiveMaximums: [1, 2], smallPackets: 0.2, qos: [0, 1, 2, 2] },
+    inflightMaximum: [1, 3],
+    queueMaximumMessages: 3,
+  },
+  {
+    name: "messages that expire while they wait",
+    weights: { withhold: 12, acknowledge: 8, seconds: 10, publish: 60, subscribe: 16, rest: 6 },
+    habits: { ...LASTING, versions: [5, 5, 4], receiveMaximums: [1, 2], expires: 0.8, will: 0.1 },
+  },
+  {
+    name: "what is not acknowledged is sent again",
+    weights: { withhold: 16, acknowledge: 2, seconds: 10, rest: 4, subscribe: 16, resend: 5 },
+    habits: { ...LASTING, versions: [3, 4], qos: [1, 2], will: 0.1 },
+  },
+  {
+    name: "sessions that are about to expire",
+    weights: { seconds: 16, hours: 3, disconnect: 10, cut: 8, connect: 16, crash: 4, rest: 6 },
+    habits: { sessionExpiries: [5, 5, 300], cleanStart: 0.1, keepAlives: [0] },
+  },
+  {
+    name: "this suite's clients on bad links",
+    own: 0.8,
+    weights: { cut: 10, half: 4, subscribe: 16, publish: 50, crash: 3, connect: 14 },
+    habits: { qos: [1, 2, 2], versions: [4, 5], retain: 0.1, will: 0.1 },
+  },
+];
