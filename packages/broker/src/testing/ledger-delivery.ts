@@ -192,6 +192,9 @@ function checkFirst(
   message: PublishedMessage,
   mayLackDup: boolean,
 ): void {
+  // What may have been sent before has to be sent to the end.
+  if (!packet.dup && !connection.ledger.guards.mayReceive(session.clientId, message.topicName))
+    connection.complain(`${describe(packet, message)}: the client may not have it`);
   const counts = session.counts.get(message) ?? [0, 0, 0];
   counts[packet.qos] += 1;
   session.counts.set(message, counts);

@@ -101,7 +101,7 @@ export class Shared {
       );
       if (isHidden || ledger.mayDrop) continue;
       this.#owed.delete(routing);
-      const mayHaveDied = this.#crashedAt > from && !this.#wasKeptFrom(message.topicName, from);
+      const mayHaveDied = this.#crashedAt > from && !this.wasKeptFrom(message.topicName, from);
       const isOwed =
         !mayHaveDied &&
         members.some((session) => wasMember(session, message.topicName, from, ledger.point));
@@ -113,7 +113,7 @@ export class Shared {
   }
 
   /** Whether nobody could have got it whose session a crash ends. */
-  #wasKeptFrom(topicName: string, from: Point): boolean {
+  wasKeptFrom(topicName: string, from: Point): boolean {
     return this.#ledger
       .everySession()
       .every(

@@ -51,7 +51,7 @@ export class Wills {
       clientId,
       `will of ${clientId}`,
       {
-        topicName: will.topicName,
+        topicName: ledger.rewrite(will.topicName),
         payload: will.payload,
         qos: will.qos,
         retain: will.retain,

@@ -2,7 +2,9 @@ import type { ProtocolVersion } from "@sericite/protocol";
 import type { LinkFaults } from "./faulty-link.ts";
 import type { StoreFaults } from "./fault-store.ts";
 import type { Chance } from "./random.ts";
-import { ORDINARY_HABITS, PROFILES } from "./simulation-profiles.ts";
+import { HOLD_TIMEOUT_MS } from "./simulation-guards.ts";
+import type { GuardStep } from "./simulation-guards.ts";
+import { GUARDED, ORDINARY_HABITS, PROFILES } from "./simulation-profiles.ts";
 import type { Habits, Profile } from "./simulation-profiles.ts";
 import { NO_DISK_FAULTS } from "./simulated-disk.ts";
 import type { DiskFaults } from "./simulated-disk.ts";
@@ -27,6 +29,8 @@ export interface SimulationPlan {
   /** What disturbs the store. */
   readonly trouble: "any" | "refusing";
   readonly habits: Habits;
+  /** There are rules by which clients may or may not. */
+  readonly isGuarded: boolean;
   /** Share of questions to hooks and ports that are answered late, 0…1. */
   readonly late: number;
   readonly settings: {
@@ -45,6 +49,7 @@ export interface SimulationPlan {
       readonly packetsPerTurn: number;
       readonly bytesPerTurn: number;
       readonly hookTimeout: number;
+      readonly holdTimeout: number;
     };
   };
   /** How often each kind of step comes. */
@@ -76,7 +81,8 @@ export type StepKind =
   | "hours"
   | "store"
   | "rest"
-  | "crash";
+  | "crash"
+  | GuardStep;
 
 const ORDINARY: Readonly<Record<StepKind, number>> = {
   connect: 10,
@@ -103,18 +109,28 @@ const ORDINARY: Readonly<Record<StepKind, number>> = {
   store: 5,
   rest: 3,
   crash: 2,
+  ban: 0,
+  revoke: 0,
+  overload: 0,
 };
 
 /** Share of runs that dwell on something. */
 const PROFILED = 0.65;
+/** Share of the others in which clients may not do everything. */
+const GUARDED_SHARE = 0.25;
+
+function profileOf(chance: Chance): { profile: Profile | undefined; isDwelling: boolean } {
+  if (chance.happens(PROFILED)) return { profile: chance.pick(PROFILES), isDwelling: true };
+  return { profile: chance.happens(GUARDED_SHARE) ? GUARDED : undefined, isDwelling: false };
+}
 
 /** Draws a plan. */
 export function planOf(chance: Chance): SimulationPlan {
-  const profile = chance.happens(PROFILED) ? chance.pick(PROFILES) : undefined;
+  const { profile, isDwelling } = profileOf(chance);
   const habits: Habits = { ...ORDINARY_HABITS, ...profile?.habits };
   const count = chance.integer(2, 5);
   // Most runs have none of the suite's own clients: they are the quicker ones.
-  const own = profile === undefined && chance.happens(0.25) ? 0.5 : (profile?.own ?? 0);
+  const own = profile === undefined && chance.happens(0.3) ? 0.5 : (profile?.own ?? 0);
   const clients = Array.from({ length: count }, (_, index) => ({
     clientId: `c${index}`,
     version: chance.pick(habits.versions),
@@ -122,12 +138,12 @@ export function planOf(chance: Chance): SimulationPlan {
   }));
   const isCalm = chance.happens(0.3);
   // What a port or a turn leaves open, the ledger must leave open too: a run that dwells on something is mostly strict.
-  const isStrict = profile !== undefined && chance.happens(0.75);
-  const packetsPerTurn = isStrict ? 1000 : chance.pick([1, 3, 1000]);
+  const isStrict = isDwelling && chance.happens(0.75);
+  const packetsPerTurn = profile?.packetsPerTurn ?? (isStrict ? 1000 : chance.pick([1, 3, 1000]));
   return {
     profile: profile?.name,
     clients,
-    steps: profile === undefined ? chance.integer(60, 240) : chance.integer(60, 180),
+    steps: chance.integer(60, isDwelling ? 180 : 240),
     link: isCalm
       ? { delay: 0, delayMaximumMs: 0, split: 0, hold: 0 }
       : {
@@ -139,6 +155,7 @@ export function planOf(chance: Chance): SimulationPlan {
     store: storeOf(chance, profile),
     trouble: profile?.trouble ?? "any",
     habits,
+    isGuarded: profile?.isGuarded === true,
     late: isStrict ? 0 : chance.pick([0, 0, 0, 0.2, 0.7]),
     settings: {
       mqtt: { retryInterval: 10_000, maximumKeepAlive: 0, allowDollarTopics: true },
@@ -152,11 +169,14 @@ export function planOf(chance: Chance): SimulationPlan {
         packetsPerTurn,
         bytesPerTurn: chance.pick([1024, 256 * 1024]),
         hookTimeout: 1000,
+        holdTimeout: HOLD_TIMEOUT_MS,
       },
     },
     weights: weightsOf(chance, profile, isCalm),
   };
 }
+
+const FACTORS = { never: 0, often: 4, ordinary: 1 } as const;
 
 /** Each run leaves some kinds of steps out and does others more often, so that runs differ. */
 function weightsOf(
@@ -168,8 +188,7 @@ function weightsOf(
   for (const kind of Object.keys(weights) as StepKind[]) {
     const isDweltOn = profile?.weights[kind] !== undefined;
     if (isDweltOn || kind === "connect" || kind === "publish") continue;
-    if (chance.happens(0.15)) weights[kind] = 0;
-    else if (chance.happens(0.15)) weights[kind] *= 4;
+    weights[kind] *= FACTORS[chance.weighted({ never: 15, often: 13, ordinary: 72 })];
   }
   if (!isCalm) return weights;
   for (const kind of ["cut", "half", "stall", "misbehave"] as const)

@@ -1,9 +1,13 @@
 import type { ProtocolVersion } from "@sericite/protocol";
+import { REWRITTEN_NAMES } from "./simulation-guards.ts";
 import type { StepKind } from "./simulation-plan.ts";
+import { TOPIC_NAMES } from "./simulation-steps.ts";
 
 /** How clients of a run mostly behave. Shares are 0…1; of a list one is drawn each time. */
 export interface Habits {
   readonly versions: readonly ProtocolVersion[];
+  /** What is published to. */
+  readonly topicNames: readonly string[];
   /** Share of CONNECTs with Clean Start 1. */
   readonly cleanStart: number;
   /** Share of CONNECTs that are sent though the client has a connection. */
@@ -38,6 +42,7 @@ export interface Habits {
 /** Of runs that dwell on nothing. */
 export const ORDINARY_HABITS: Habits = {
   versions: [3, 4, 5, 5],
+  topicNames: TOPIC_NAMES,
   cleanStart: 0.2,
   takeover: 0.3,
   keepAlives: [0, 0, 10, 60],
@@ -65,12 +70,26 @@ export interface Profile {
   readonly store?: "fault" | "log";
   /** "refusing": what disturbs the store mostly makes it take nothing. */
   readonly trouble?: "refusing";
+  /** Clients may not do everything. */
+  readonly isGuarded?: boolean;
   /** Weights of steps in place of the ordinary ones. */
   readonly weights: Partial<Readonly<Record<StepKind, number>>>;
   readonly habits: Partial<Habits>;
+  readonly packetsPerTurn?: number;
   readonly inflightMaximum?: readonly number[];
   readonly queueMaximumMessages?: number;
 }
+
+/** Topic Names of guarded runs that dwell on nothing. */
+const GUARDED_NAMES = [...TOPIC_NAMES, ...REWRITTEN_NAMES];
+
+/** What makes a run guarded that dwells on nothing. */
+export const GUARDED: Profile = {
+  name: "ordinary rules",
+  isGuarded: true,
+  weights: { revoke: 4, ban: 1 },
+  habits: { topicNames: GUARDED_NAMES },
+};
 
 /** Kept for long, and always resumed: what a session holds is what counts. */
 const LASTING: Partial<Habits> = { cleanStart: 0.05, sessionExpiries: [300, 100_000], returns: 1 };
@@ -80,14 +99,32 @@ export const PROFILES: readonly Profile[] = [
   {
     name: "the store takes nothing while clients come and go",
     trouble: "refusing",
-    weights: { store: 25, connect: 30, disconnect: 12, rest: 12, moment: 20, cut: 8, crash: 0 },
-    habits: { cleanStart: 0.5, sessionExpiries: [300, 100_000], takeover: 0.6 },
+    weights: {
+      store: 20,
+      connect: 40,
+      disconnect: 16,
+      rest: 12,
+      settle: 25,
+      publish: 15,
+      some: 10,
+      subscribe: 8,
+      crash: 0,
+      delay: 0,
+      stall: 0,
+    },
+    habits: { cleanStart: 0.5, sessionExpiries: [300, 100_000], takeover: 0.6, keepAlives: [0] },
   },
   {
     name: "the store takes nothing while messages, subscriptions and Wills come, and crashes",
     trouble: "refusing",
-    weights: { store: 25, connect: 16, subscribe: 20, unsubscribe: 8, crash: 6, rest: 8 },
-    habits: { will: 0.7, willDelays: [undefined, 3], sessionExpiries: [5, 300], qos: [1, 2] },
+    weights: { store: 25, connect: 16, subscribe: 30, unsubscribe: 8, crash: 6, rest: 8 },
+    habits: {
+      versions: [3, 3, 4, 5],
+      will: 0.7,
+      willDelays: [undefined, 3],
+      sessionExpiries: [5, 300],
+      qos: [1, 2],
+    },
   },
   {
     name: "crashes in the middle of QoS 2",
@@ -148,17 +185,73 @@ export const PROFILES: readonly Profile[] = [
   {
     name: "messages that expire while they wait",
     weights: { withhold: 12, acknowledge: 8, seconds: 10, publish: 60, subscribe: 16, rest: 6 },
-    habits: { ...LASTING, versions: [5, 5, 4], receiveMaximums: [1, 2], expires: 0.8, will: 0.1 },
+    habits: {
+      ...LASTING,
+      versions: [5, 5, 4],
+      receiveMaximums: [1, 2],
+      expires: 0.8,
+      messageExpiries: [1, 1, 10],
+      will: 0.1,
+    },
   },
   {
     name: "what is not acknowledged is sent again",
-    weights: { withhold: 16, acknowledge: 2, seconds: 10, rest: 4, subscribe: 16, resend: 5 },
-    habits: { ...LASTING, versions: [3, 4], qos: [1, 2], will: 0.1 },
+    weights: {
+      withhold: 20,
+      acknowledge: 2,
+      seconds: 20,
+      rest: 4,
+      subscribe: 16,
+      resend: 3,
+      cut: 1,
+      stall: 0,
+      half: 0,
+    },
+    habits: { ...LASTING, versions: [3, 4], qos: [1, 2], will: 0.1, keepAlives: [0] },
   },
   {
     name: "sessions that are about to expire",
     weights: { seconds: 16, hours: 3, disconnect: 10, cut: 8, connect: 16, crash: 4, rest: 6 },
     habits: { sessionExpiries: [5, 5, 300], cleanStart: 0.1, keepAlives: [0] },
+  },
+  {
+    name: "clients that say much and leave at once, and a broker that takes one packet at a time",
+    packetsPerTurn: 1,
+    weights: { disconnect: 20, connect: 25, publish: 50, settle: 25, rest: 6, crash: 2 },
+    habits: { will: 0.7, sessionExpiries: [undefined, 5, 300] },
+  },
+  {
+    name: "Topic Names that are rewritten, and that are denied",
+    isGuarded: true,
+    weights: { revoke: 2, publish: 60, subscribe: 20, connect: 14 },
+    habits: { topicNames: [...REWRITTEN_NAMES, "hidden/x", "denied/x", "a"], retain: 0.3 },
+  },
+  {
+    name: "rights that are lost and regained",
+    isGuarded: true,
+    weights: { revoke: 12, publish: 60, subscribe: 20, connect: 14, rest: 6 },
+    habits: { sessionExpiries: [300, 100_000], retain: 0.3 },
+  },
+  {
+    name: "bans",
+    isGuarded: true,
+    weights: { ban: 12, crash: 6, connect: 25, rest: 6, seconds: 6 },
+    habits: { takeover: 0.6 },
+  },
+  {
+    name: "more than the broker can bear",
+    isGuarded: true,
+    weights: {
+      overload: 10,
+      ban: 1,
+      publish: 50,
+      subscribe: 16,
+      store: 0,
+      stall: 0,
+      half: 0,
+      hours: 0,
+    },
+    habits: { keepAlives: [0] },
   },
   {
     name: "this suite's clients on bad links",

@@ -37,12 +37,15 @@ const NONSENSE = [
 export class StepMaker {
   readonly #chance: Chance;
   readonly #habits: Habits;
+  readonly #willTopics: readonly string[];
   #messages = 0;
   #identifiers = 0;
 
   constructor(chance: Chance, habits: Habits) {
     this.#chance = chance;
     this.#habits = habits;
+    // A Will that may not be published keeps its client out, which is soon seen.
+    this.#willTopics = habits.topicNames.filter((topicName) => !topicName.startsWith("denied/"));
   }
 
   /** How to connect. @param isOwn  Only what every client of this suite can be asked for. */
@@ -65,7 +68,7 @@ export class StepMaker {
     const chance = this.#chance;
     this.#messages += 1;
     return {
-      topicName: chance.pick(TOPIC_NAMES.slice(0, 5)),
+      topicName: chance.pick(this.#willTopics),
       payload: new TextEncoder().encode(`w${this.#messages}`),
       qos: chance.integer(0, 2) as QoS,
       retain: chance.happens(0.3),
@@ -82,7 +85,7 @@ export class StepMaker {
     const isEmpty = retain && chance.happens(habits.empty);
     const padding = chance.happens(0.1) ? `:${"x".repeat(chance.integer(1, 300))}` : "";
     return {
-      topicName: chance.pick(TOPIC_NAMES),
+      topicName: chance.pick(habits.topicNames),
       payload: isEmpty ? "" : `m${this.#messages}${padding}`,
       qos: chance.pick(habits.qos),
       retain,

@@ -11,7 +11,15 @@ import { Chance } from "./random.ts";
 import { RawClient } from "./raw-client.ts";
 import type { RawConnectOptions } from "./raw-client.ts";
 import type { SimulatedBroker } from "./simulated-broker.ts";
+import {
+  HOLD_TIMEOUT_MS,
+  isDeniedTopic,
+  mayReceiveTopic,
+  rewriteTopic,
+  SimulationGuards,
+} from "./simulation-guards.ts";
 import { BrokerLives } from "./simulation-lives.ts";
+import type { LivesListener } from "./simulation-lives.ts";
 import { planOf } from "./simulation-plan.ts";
 import type { SimulationPlan, StepKind } from "./simulation-plan.ts";
 import {
@@ -64,6 +72,7 @@ export class Simulation {
   readonly #chance: Chance;
   readonly #maker: StepMaker;
   readonly #lives: BrokerLives;
+  readonly #guards: SimulationGuards | undefined;
   readonly #clients: SimulatedClient[] = [];
   readonly #rawProcess: SimulatedProcess;
   readonly #usesPromises: boolean;
@@ -88,16 +97,22 @@ export class Simulation {
       clock: this.events.clock,
       maximumExpiry: MAXIMUM_EXPIRY,
       retryIntervalMs: plan.settings.mqtt.retryInterval,
-      mayPark: plan.late > 0,
+      mayPark: plan.late > 0 || plan.weights.overload > 0,
       mayLag: plan.settings.limits.packetsPerTurn < 1000,
       mayDrop: plan.settings.session.queueMaximumMessages < 1000,
-      isDenied: (topicName) => topicName.startsWith("denied/"),
+      isDenied: isDeniedTopic,
+      rewrite: plan.isGuarded ? rewriteTopic : undefined,
+      mayReceive: plan.isGuarded ? mayReceiveTopic : undefined,
       onPacket:
         options.trace === true
           ? (connection, direction, packet) => this.#trace(connection, direction, packet)
           : undefined,
     });
-    this.#lives = new BrokerLives(this.events, plan, links, ports, {
+    if (plan.isGuarded)
+      this.#guards = new SimulationGuards(this.ledger, this.#chance.fork(), (text) =>
+        this.#note(text),
+      );
+    const listener: LivesListener = {
       onLog: (level, event, fields) => {
         // What a late port may bring about is no fault.
         if (level === "error" && !(plan.late > 0 && event.startsWith("hook-")))
@@ -108,7 +123,8 @@ export class Simulation {
         this.ledger.restarted(store, restart);
       },
       complain: (text) => this.ledger.complain(text),
-    });
+    };
+    this.#lives = new BrokerLives(this.events, plan, links, ports, listener, this.#guards);
     if (this.#lives.store !== undefined) this.ledger.watch(this.#lives.store);
     this.#usesPromises = plan.clients.some(({ isOwn }) => isOwn);
     for (const { clientId, version, isOwn } of plan.clients) {
@@ -186,6 +202,8 @@ export class Simulation {
         return this.#rest();
       case "crash":
         return this.#crash();
+      case "overload":
+        return this.#overload();
       default:
         return this.#stepOf(kind, chance.pick(this.#clients));
     }
@@ -253,6 +271,11 @@ export class Simulation {
         return this.#misbehave(client);
       case "store":
         return this.#disturbStore();
+      case "revoke":
+        return this.#guards?.revoke(name);
+      case "ban":
+        if (this.broker.isListening) this.#guards?.ban(this.broker, name, this.#lives.store);
+        return;
       default:
         return;
     }
@@ -355,6 +378,20 @@ export class Simulation {
       this.#note(`store: ${storage.disturb(this.plan.trouble)}`);
   }
 
+  /** Publishers that are held for too long are disconnected. */
+  async #overload(): Promise<void> {
+    const { broker } = this;
+    if (this.#guards === undefined || !broker.isListening) return;
+    this.#guards.overload(broker);
+    if (!this.#guards.holds(broker)) return;
+    for (const client of this.#clients) {
+      for (let count = 0; count < 3; count += 1) this.#stepOf("publish", client);
+    }
+    const sinceMs = this.ledger.nowMs;
+    await this.#pass(HOLD_TIMEOUT_MS + REST_MS);
+    this.ledger.checkHeld(sinceMs);
+  }
+
   // --- crashes ---
 
   /** The broker dies; some time later it is there again, on what survived, and clients come back. */
@@ -451,6 +488,7 @@ export class Simulation {
 
   #calm(): void {
     this.#lives.isFaulty = false;
+    this.#guards?.calm(this.broker);
     this.#release();
     for (const { near, far } of this.#pairs) {
       if (near.faults === NO_LINK_FAULTS) continue;
