@@ -151,6 +151,60 @@ test("a client that settles faster than the store takes note is held after 1024 
   assert.equal(drain(client).length, 174);
 });
 
+test("so it is where the store took no note of what was dropped before it", () => {
+  const broker = new TestBroker({
+    durable: true,
+    settings: { ...smallWindow, session: { ...smallWindow.session, queueMaximumMessages: 1200 } },
+  });
+  const client = broker.connect("c", 5, narrow);
+  client.subscribe("a", 1);
+  publish(broker, 1, 1203);
+  const [first] = client.takePublishes();
+  broker.store.stall();
+  for (const clientId of ["p1", "p2"]) {
+    const publisher = broker.connect(clientId, 4);
+    for (let i = 1; i <= 550; i++) publisher.sendPublish("a", large(i), { qos: 1, id: i });
+    publisher.take();
+  }
+  assert.equal(broker.engine.drops["queue-full"], 1100);
+  client.sendAcknowledgement("puback", first!.packetIdentifier!);
+  assert.deepEqual(client.take(), []);
+  broker.store.unstall();
+  assert.equal(client.takePublishes().length, 1);
+});
+
+test("a QoS 2 message is not sent under a Packet Identifier that the store knows another one by", () => {
+  const broker = new TestBroker({ durable: true });
+  const publisher = broker.connect("publisher");
+  publisher.sendPublish("a", "m", { qos: 2, id: 1, retain: true });
+  const client = broker.connect("c", 5, kept);
+  client.sendSubscribe([["a", 2]]);
+  const [first] = client.take().filter(({ type }) => type === "publish") as PublishPacket[];
+  const id = first!.packetIdentifier!;
+  client.sendAcknowledgement("pubrec", id);
+  client.take();
+  // The same message once more: it waits for the same Packet Identifier.
+  client.subscribe("a", 2);
+  broker.store.stall();
+  client.sendAcknowledgement("pubcomp", id);
+  assert.deepEqual(client.take(), []);
+  // A crash now brings the first one back, whose PUBREL must not release the second.
+  const later = broker.restart();
+  const again = later.connect("c", 5, kept);
+  assert.deepEqual(
+    again.take().map(({ type }) => type),
+    ["pubrel"],
+  );
+  later.store.stall();
+  again.sendAcknowledgement("pubcomp", id);
+  assert.deepEqual(again.take(), []);
+  later.store.unstall();
+  assert.deepEqual(
+    again.takePublishes().map(({ packetIdentifier }) => packetIdentifier),
+    [id],
+  );
+});
+
 test("QoS 0 keeps its place behind a backlog", () => {
   const broker = new TestBroker({ durable: true, settings: smallWindow });
   const client = broker.connect("c", 5, narrow);

@@ -56,6 +56,16 @@ export interface BacklogRead {
  */
 export const SETTLED_UNSAFE = 1024;
 
+/** Notes that a record at `position` gives one message up. */
+export function countSettled(engine: Engine, session: Session, position: Position): void {
+  if (session.settledAt <= engine.store.durable) {
+    session.settledCount = 0;
+    session.freedIdentifiers?.clear();
+  }
+  session.settledCount++;
+  session.settledAt = position;
+}
+
 /** Who reads a page now, and who would like to. */
 export class PageLine {
   running = 0;
@@ -123,7 +133,9 @@ export function trimBacklog(engine: Engine, session: Session, backlog: Backlog):
   // A QoS 2 message that was sent holds its Packet Identifier at the client too.
   const isAnswered = session.answered !== undefined && (session.outbound?.size ?? 0) > 0;
   if (backlog.resendCount > 0 || isAnswered) return false;
-  engine.append({ type: "trim", session: session.key, from: backlog.first, count: 1 });
+  const { key } = session;
+  const trimmed = engine.append({ type: "trim", session: key, from: backlog.first, count: 1 });
+  countSettled(engine, session, trimmed);
   take(session, backlog, 1, backlog.bytes / backlog.count);
   return true;
 }
@@ -259,7 +271,9 @@ function takeEntry(
 ): void {
   if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
     engine.dropUnseen("offline-qos0", session.clientId, 1);
-    engine.append({ type: "settled", session: session.key, sequence: entry.sequence });
+    const { sequence } = entry;
+    const settled = engine.append({ type: "settled", session: session.key, sequence });
+    countSettled(engine, session, settled);
     backlog.resendCount++;
     return take(session, backlog, 1, entry.message.payload.length);
   }

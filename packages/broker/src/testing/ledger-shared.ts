@@ -126,7 +126,9 @@ export class Shared {
 
 function mayBePassedOn({ session, qos, isUndone }: SharedDelivery): boolean {
   if (isUndone) return true;
-  const mayHaveEnded = session.isEnded || session.isUncertain || session.wasDegraded;
+  // A Clean Start that is not answered yet may have ended it.
+  const mayHaveEnded =
+    session.mayEnd || session.isEnded || session.isUncertain || session.wasDegraded;
   return mayHaveEnded && qos === 1;
 }
 
