@@ -47,6 +47,7 @@ try {
   const copies = Array.from({ length: Math.min(JOBS, faults.length) }, (_, index) =>
     makeCopy(join(root, String(index))),
   );
+  for (const fault of faults) plant(copies[0], fault)();
   const control = await runCopy(copies[0], 300);
   if (control !== undefined)
     throw new Error(`without a fault seed ${control.seed} fails: ${control.complaints[0]}`);
@@ -109,23 +110,30 @@ async function runCopy(copy, seeds) {
   return JSON.parse(stdout) ?? undefined;
 }
 
-async function tryFault(copy, { name, file, changes }) {
+/** Plants a fault. @returns what takes it away again. */
+function plant(copy, { name, file, changes }) {
   const before = new Map();
-  try {
-    for (const { file: own, search, replace } of changes) {
-      const path = join(copy, "node_modules", "@sericite", own ?? file);
-      const text = readFileSync(path, "utf8");
-      if (!before.has(path)) before.set(path, text);
-      const found = text.split(search).length - 1;
-      if (found !== 1)
-        throw new Error(
-          `fault "${name}": its text stands ${found} times in ${own ?? file}, expected once:\n${search}`,
-        );
-      writeFileSync(
-        path,
-        text.replace(search, () => replace),
+  const restore = () => {
+    for (const [path, text] of before) writeFileSync(path, text);
+  };
+  for (const { file: own, search, replace } of changes) {
+    const path = join(copy, "node_modules", "@sericite", own ?? file);
+    const text = readFileSync(path, "utf8");
+    if (!before.has(path)) before.set(path, text);
+    const found = text.split(search).length - 1;
+    if (found !== 1)
+      throw new Error(
+        `fault "${name}": its text stands ${found} times in ${own ?? file}, expected once:\n${search}`,
       );
-    }
+    const after = text.replace(search, () => replace);
+    writeFileSync(path, after);
+  }
+  return restore;
+}
+
+async function tryFault(copy, fault) {
+  const restore = plant(copy, fault);
+  try {
     const caught = await runCopy(copy, values.seeds);
     if (caught === undefined)
       return { seed: undefined, text: `nothing in ${values.seeds} seeds`, complaints: [] };
@@ -135,7 +143,7 @@ async function tryFault(copy, { name, file, changes }) {
       complaints: caught.complaints,
     };
   } finally {
-    for (const [path, text] of before) writeFileSync(path, text);
+    restore();
   }
 }
 
