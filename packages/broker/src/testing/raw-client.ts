@@ -61,6 +61,8 @@ export class RawClient {
   readonly version: ProtocolVersion;
   /** Acknowledges nothing until `releaseAcknowledgements`. */
   isWithholding = false;
+  /** It is PUBCOMP alone that it withholds. */
+  acknowledgesHalf = false;
   link: FaultyLink | undefined;
   isConnected = false;
   /** How it connected last. */
@@ -313,7 +315,8 @@ export class RawClient {
   }
 
   #acknowledge(packet: AcknowledgementPacket): void {
-    if (!this.isWithholding) return this.#send(packet);
+    const isHeld = this.isWithholding && (packet.type === "pubcomp" || !this.acknowledgesHalf);
+    if (!isHeld) return this.#send(packet);
     // A repeat of what it still works on is not acknowledged twice.
     const isRepeat = this.#withheld.some(
       (other) => other.type === packet.type && other.packetIdentifier === packet.packetIdentifier,

@@ -29,6 +29,8 @@ export interface SimulationPlan {
   /** What disturbs the store. */
   readonly trouble: "any" | "refusing";
   readonly habits: Habits;
+  /** All clients are connected and subscribed before the first step. */
+  readonly isPrepared: boolean;
   /** There are rules by which clients may or may not. */
   readonly isGuarded: boolean;
   /** Share of questions to hooks and ports that are answered late, 0…1. */
@@ -80,11 +82,13 @@ export type StepKind =
   | "seconds"
   | "hours"
   | "store"
+  | "refusal"
   | "rest"
   | "crash"
   | GuardStep;
 
-const ORDINARY: Readonly<Record<StepKind, number>> = {
+/** How often each kind of step comes in a run that dwells on nothing. */
+export const ORDINARY: Readonly<Record<StepKind, number>> = {
   connect: 10,
   disconnect: 3,
   publish: 40,
@@ -107,6 +111,7 @@ const ORDINARY: Readonly<Record<StepKind, number>> = {
   seconds: 3,
   hours: 0.5,
   store: 5,
+  refusal: 0,
   rest: 3,
   crash: 2,
   ban: 0,
@@ -155,6 +160,7 @@ export function planOf(chance: Chance): SimulationPlan {
     store: storeOf(chance, profile),
     trouble: profile?.trouble ?? "any",
     habits,
+    isPrepared: isDwelling && chance.happens(0.7),
     isGuarded: profile?.isGuarded === true,
     late: isStrict ? 0 : chance.pick([0, 0, 0, 0.2, 0.7]),
     settings: {

@@ -31,6 +31,8 @@ export interface Habits {
   /** Share of retained messages that are empty. */
   readonly empty: number;
   readonly qos: readonly (0 | 1 | 2)[];
+  /** What is subscribed with. */
+  readonly granted: readonly (0 | 1 | 2)[];
   /** Share of PUBLISHes with a Message Expiry Interval. */
   readonly expires: number;
   /** Seconds. */
@@ -56,6 +58,7 @@ export const ORDINARY_HABITS: Habits = {
   retain: 0.25,
   empty: 0.25,
   qos: [0, 1, 2],
+  granted: [0, 1, 2],
   expires: 0.2,
   messageExpiries: [1, 10, 1000],
   returns: 0.6,
@@ -100,6 +103,7 @@ export const PROFILES: readonly Profile[] = [
     name: "the store takes nothing while clients come and go",
     trouble: "refusing",
     weights: {
+      refusal: 8,
       store: 20,
       connect: 40,
       disconnect: 16,
@@ -129,8 +133,8 @@ export const PROFILES: readonly Profile[] = [
   {
     name: "crashes in the middle of QoS 2",
     store: "fault",
-    weights: { crash: 8, publish: 60, subscribe: 16, some: 50, settle: 6, rest: 2, withhold: 6 },
-    habits: { ...LASTING, qos: [2, 2, 1], retain: 0, will: 0.1 },
+    weights: { crash: 8, publish: 25, subscribe: 16, some: 80, settle: 8, rest: 2, withhold: 10 },
+    habits: { ...LASTING, qos: [2, 2, 1], granted: [2, 2, 1], retain: 0, will: 0.1 },
     inflightMaximum: [1, 3, 1024],
   },
   {
@@ -140,10 +144,43 @@ export const PROFILES: readonly Profile[] = [
     inflightMaximum: [1, 3, 1024],
   },
   {
-    name: "the embedded log with much that is retained",
+    name: "the embedded log with much that is retained, and waits",
     store: "log",
-    weights: { crash: 5, publish: 60, rest: 8, store: 8, subscribe: 16, moment: 20 },
-    habits: { retain: 0.8, empty: 0.4, cleanStart: 0.4 },
+    weights: {
+      crash: 5,
+      publish: 60,
+      rest: 8,
+      store: 6,
+      subscribe: 25,
+      moment: 20,
+      disconnect: 6,
+      withhold: 6,
+    },
+    habits: { ...LASTING, qos: [1, 2], granted: [1, 2], retain: 0.7, empty: 0.4, will: 0.1 },
+  },
+  {
+    name: "the same retained message again and again",
+    store: "fault",
+    weights: {
+      crash: 8,
+      publish: 8,
+      subscribe: 30,
+      some: 30,
+      settle: 25,
+      moment: 4,
+      withhold: 12,
+      acknowledge: 12,
+      store: 12,
+    },
+    habits: {
+      ...LASTING,
+      topicNames: ["a", "b"],
+      qos: [2],
+      granted: [2],
+      retain: 0.9,
+      empty: 0,
+      will: 0,
+    },
   },
   {
     name: "takeovers",
@@ -256,7 +293,25 @@ export const PROFILES: readonly Profile[] = [
   {
     name: "this suite's clients on bad links",
     own: 0.8,
-    weights: { cut: 10, half: 4, subscribe: 16, publish: 50, crash: 3, connect: 14 },
-    habits: { qos: [1, 2, 2], versions: [4, 5], retain: 0.1, will: 0.1 },
+    weights: {
+      cut: 20,
+      half: 4,
+      subscribe: 25,
+      publish: 60,
+      crash: 3,
+      connect: 14,
+      moment: 25,
+      withhold: 10,
+    },
+    habits: {
+      qos: [2],
+      granted: [2],
+      versions: [4, 5],
+      sessionExpiries: [300],
+      receiveMaximums: [undefined],
+      cleanStart: 0,
+      retain: 0.1,
+      will: 0.1,
+    },
   },
 ];

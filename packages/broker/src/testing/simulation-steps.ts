@@ -131,7 +131,7 @@ export class StepMaker {
     );
     const subscriptions = [...filters].map((topicFilter): SubscriptionRequest => ({
       topicFilter,
-      qos: chance.integer(0, 2) as QoS,
+      qos: chance.pick(this.#habits.granted),
       noLocal: isNew && chance.happens(0.2),
       retainAsPublished: isNew && chance.happens(0.3),
       retainHandling: isNew ? chance.pick([0, 0, 0, 1, 2] as const) : 0,

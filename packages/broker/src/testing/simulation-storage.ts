@@ -23,6 +23,8 @@ export interface SimulationStorage {
   crash(kind: CrashKind): void;
   /** Makes trouble, or ends it. @returns what, for the list of steps. */
   disturb(trouble: Trouble): string;
+  /** From now on it takes nothing. */
+  refuse(): void;
   /** No trouble until `disturb`, and no faults until `spoil`. */
   calm(): void;
   /** Ends `calm`. */
@@ -62,6 +64,10 @@ export class FaultStorage implements SimulationStorage {
     else if (kind !== "unstall") store?.enter(kind);
     else if (store?.state !== "refusing") store?.unstall();
     return kind;
+  }
+
+  refuse(): void {
+    this.#store?.enter("refusing");
   }
 
   calm(): void {
@@ -138,6 +144,10 @@ export class DiskStorage implements SimulationStorage {
     else if (kind === "good") disk.faults = this.#faults;
     else disk.faults = { ...this.#faults, delay: 1, delayMaximumMs: 300 };
     return kind;
+  }
+
+  refuse(): void {
+    this.#medium.capacity = this.#medium.used;
   }
 
   calm(): void {

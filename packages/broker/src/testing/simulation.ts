@@ -20,7 +20,7 @@ import {
 } from "./simulation-guards.ts";
 import { BrokerLives } from "./simulation-lives.ts";
 import type { LivesListener } from "./simulation-lives.ts";
-import { planOf } from "./simulation-plan.ts";
+import { ORDINARY, planOf } from "./simulation-plan.ts";
 import type { SimulationPlan, StepKind } from "./simulation-plan.ts";
 import {
   describeConnect,
@@ -145,6 +145,7 @@ export class Simulation {
         keepAlive: 0,
         sessionExpiryInterval: MAXIMUM_EXPIRY,
       });
+      if (this.plan.isPrepared) await this.#prepare();
       for (let step = 0; step < this.plan.steps && complaints.length === 0; step += 1) {
         await this.#step(this.#chance.weighted(this.plan.weights));
       }
@@ -179,6 +180,19 @@ export class Simulation {
     else this.events.run(count);
   }
 
+  /** What a run dwells on needs clients that are there. */
+  async #prepare(): Promise<void> {
+    for (const client of this.#clients) this.#connect(client);
+    await this.#advance(500);
+    for (const client of this.#clients) {
+      this.#stepOf("subscribe", client);
+      this.#stepOf("subscribe", client);
+    }
+    if (this.plan.weights.share > ORDINARY.share)
+      for (const client of this.#clients) this.#share(client);
+    await this.#advance(500);
+  }
+
   // --- steps ---
 
   async #step(kind: StepKind): Promise<void> {
@@ -204,6 +218,8 @@ export class Simulation {
         return this.#crash();
       case "overload":
         return this.#overload();
+      case "refusal":
+        return this.#refusal(chance.pick(this.#clients));
       default:
         return this.#stepOf(kind, chance.pick(this.#clients));
     }
@@ -256,8 +272,9 @@ export class Simulation {
         this.#note("links are released");
         return this.#release();
       case "withhold":
-        this.#note(`${name} withholds acknowledgements`);
         client.isWithholding = true;
+        if (client instanceof RawClient) client.acknowledgesHalf = chance.happens(0.4);
+        this.#note(`${name} withholds acknowledgements`);
         return;
       case "acknowledge":
         this.#note(`${name} acknowledges`);
@@ -390,6 +407,23 @@ export class Simulation {
     const sinceMs = this.ledger.nowMs;
     await this.#pass(HOLD_TIMEOUT_MS + REST_MS);
     this.ledger.checkHeld(sinceMs);
+  }
+
+  /** A client that left in good times is back while the store takes nothing, and is to find its session as it was. */
+  async #refusal(client: SimulatedClient): Promise<void> {
+    const { storage } = this.#lives;
+    if (storage === undefined || !(client instanceof RawClient)) return;
+    await this.#rest();
+    if (!client.isConnected) this.#connect(client);
+    await this.#settle();
+    client.disconnect(false);
+    await this.#advance(100);
+    this.#note("the store takes nothing");
+    storage.refuse();
+    await this.#settle();
+    this.#connect(client);
+    await this.#advance(100);
+    await this.#rest();
   }
 
   // --- crashes ---
