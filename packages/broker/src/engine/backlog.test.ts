@@ -5,6 +5,7 @@ import type { PartialSettings } from "../settings.ts";
 import { TestBroker } from "../test-broker.test-support.ts";
 import type { ConnectOptions, WireClient } from "../wire-client.test-support.ts";
 import { waitingOf } from "./backlog.ts";
+import { endSession } from "./session-registry.ts";
 
 const kept: ConnectOptions = { cleanStart: false, properties: { sessionExpiryInterval: 1000 } };
 const narrow: ConnectOptions = {
@@ -359,6 +360,26 @@ test("[MQTT5-4.8.2-4] what waits in the store for a member of a Shared Subscript
   assert.deepEqual(messages.map(payloadOf).sort(byNumber), numbers(1, 50));
   assert.deepEqual(broker.store.medium.state().queue(before.key), []);
   assert.equal(broker.engine.drops["session-ended"], 50);
+});
+
+test("so it does where its session ends while a page of that is being read", () => {
+  const broker = new TestBroker({ durable: true, settings: smallWindow });
+  const first = broker.connect("m1", 5, kept);
+  first.subscribe("$share/g/a", 1);
+  first.leave();
+  publish(broker, 1, 50);
+  const second = broker.connect("m2", 5, kept);
+  second.subscribe("$share/g/a", 1);
+  const before = broker.engine.sessions.get("m1")!;
+  const again = broker.dial();
+  again.sendConnect("m1", kept);
+  while (before.reading === undefined) broker.events.run(1);
+  broker.store.faults = { delay: 1, delayMaximumMs: 50 };
+  again.link.destroy();
+  endSession(broker.engine, before, "of the test");
+  broker.advance(1000);
+  assert.deepEqual(drain(second).map(payloadOf).sort(byNumber), numbers(1, 50));
+  assert.deepEqual(broker.store.medium.state().queue(before.key), []);
 });
 
 test("[MQTT5-4.8.2-5] a QoS 2 message of a Shared Subscription that was sent ends with its session", () => {

@@ -48,6 +48,8 @@ export interface Backlog {
 export interface BacklogRead {
   /** The queue went back to the store meanwhile: the page is of no use. */
   isStale: boolean;
+  /** Called when the store is through with it, after the session has ended meanwhile. */
+  whenDone: (() => void) | undefined;
 }
 
 /**
@@ -201,14 +203,14 @@ export function pageIn(engine: Engine, session: Session): void {
     return;
   }
   pages.running++;
-  const read: BacklogRead = { isStale: false };
+  const read: BacklogRead = { isStale: false, whenDone: undefined };
   session.reading = read;
   engine.store.readQueue(session.key, backlog.first, bytes).then(
     (page) => {
       engine.enter();
       session.reading = undefined;
       leaveLine(engine);
-      if (session.isEnded) return;
+      if (session.isEnded) return read.whenDone?.();
       if (!read.isStale) takePage(engine, session, page);
       if (session.connection !== undefined) engine.ready(session.connection);
     },
@@ -222,7 +224,8 @@ export function pageIn(engine: Engine, session: Session): void {
       const timer = new TimerEntry(() => {
         engine.enter();
         session.reading = undefined;
-        if (session.connection !== undefined) engine.ready(session.connection);
+        if (session.isEnded) read.whenDone?.();
+        else if (session.connection !== undefined) engine.ready(session.connection);
       });
       engine.wheel.schedule(timer, READ_AGAIN);
     },
@@ -343,5 +346,6 @@ export function takeEstate(engine: Engine, session: Session): Estate | undefined
     return undefined;
   }
   const { first, resendCount } = backlog;
-  return { session: session.key, clientId: session.clientId, first, resendCount };
+  const { key, clientId, reading } = session;
+  return { session: key, clientId, first, resendCount, reading };
 }

@@ -150,8 +150,12 @@ export class LedgerConnection implements PacketListener {
     if (packet.qos === 2) {
       const known = session.inbound.get(identifier);
       if (known !== undefined) {
-        if (!known.isSure && !ledger.delayed.again(known))
+        if (!known.isSure && !ledger.delayed.again(known)) {
           ledger.messages.reopen(known, ledger.nowMs);
+          // Its client has counted the time in between.
+          const counted = (known.expiry ?? 0) - (packet.properties?.messageExpiryInterval ?? 0);
+          if (counted > 0) known.fromMs = Math.min(known.fromMs, ledger.nowMs - counted * 1000);
+        }
         this.#requests.qos2.push({
           packetIdentifier: identifier,
           routing: known,
@@ -347,11 +351,11 @@ export class LedgerConnection implements PacketListener {
     const flight = session.flights.get(identifier);
     // Behind what is no packet the tap reads nothing more.
     if (this.mayMisbehave && flight?.state !== "received") return;
-    const at = session.revived.findIndex(
+    const isRevived = session.revived.some(
       (one) => one.packetIdentifier === identifier && one.wasReleased,
     );
-    // That PUBCOMP came was forgotten in a crash.
-    if (at >= 0 && flight?.state !== "received") return void session.revived.splice(at, 1);
+    // That PUBCOMP came was forgotten in a crash, perhaps in another one before.
+    if (isRevived && flight?.state !== "received") return;
     if (flight === undefined || flight.state !== "received")
       return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
     if (

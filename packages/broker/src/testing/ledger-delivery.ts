@@ -139,7 +139,7 @@ function takeRevived(
   packet: PublishPacket,
   message: PublishedMessage,
 ): Flight | undefined {
-  const index = session.revived.findIndex(
+  const fits = session.revived.filter(
     (flight) =>
       flight.message === message &&
       flight.qos === packet.qos &&
@@ -148,7 +148,13 @@ function takeRevived(
       // QoS 1 may come under another one where what was before it has gone.
       (flight.qos === 1 || flight.packetIdentifier === packet.packetIdentifier),
   );
-  return index < 0 ? undefined : session.revived.splice(index, 1)[0];
+  const [first] = fits;
+  if (first === undefined) return undefined;
+  session.revived.splice(session.revived.indexOf(first), 1);
+  if (fits.length === 1) return first;
+  // Which of several it is, and so which place it has, is not known.
+  session.order += 1;
+  return { ...first, order: session.order };
 }
 
 /** In flight from an earlier connection, and not sent again on this one. */

@@ -439,6 +439,7 @@ export class Ledger {
   }
 
   #revive(session: LedgerSession): void {
+    forget(session, this.#restedAt);
     session.isEnded = false;
     session.isUncertain = true;
     session.degrade();

@@ -316,11 +316,13 @@ export class RawClient {
 
   #acknowledge(packet: AcknowledgementPacket): void {
     const isHeld = this.isWithholding && (packet.type === "pubcomp" || !this.acknowledgesHalf);
-    if (!isHeld) return this.#send(packet);
     // A repeat of what it still works on is not acknowledged twice.
-    const isRepeat = this.#withheld.some(
+    const at = this.#withheld.findIndex(
       (other) => other.type === packet.type && other.packetIdentifier === packet.packetIdentifier,
     );
-    if (!isRepeat) this.#withheld.push(packet);
+    if (isHeld && at < 0) this.#withheld.push(packet);
+    if (isHeld) return;
+    if (at >= 0) this.#withheld.splice(at, 1);
+    this.#send(packet);
   }
 }
