@@ -1,17 +1,20 @@
 /**
  * A storm of clients with passwords: connects per second for some seconds, with the passwords of so
  * many users, none of them checked before. Meanwhile one client publishes at QoS 1 for a durable
- * session; each PUBACK waits for the disk. Shown are the answers of the storm, second by second, and
- * the publisher's PUBACK before and in the storm.
+ * session; each PUBACK waits for the disk. The storm comes from a process of its own. Shown are its
+ * answers, second by second, and the publisher's PUBACK before and in the storm; on Linux also what
+ * the threads of the broker had of the cores, and how long they waited for one.
  *
- *     node bench/dist/connect-storm.js [--rate N] [--users N] [--seconds N] [--quiet-seconds N]
+ *     node bench/dist/connect-storm.js [--rate N] [--users N] [--seconds N] [--quiet-seconds N] [--anonymous]
+ *
+ * With --anonymous nobody shows a password: what the connections alone cost.
  *
  * Exit code 1 where a connect was not answered, or the publisher's p99 is above three times the
  * quiet one and above 25 ms.
  */
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,7 +22,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { hashPassword } from "@sericite/broker/passwords";
 import { encodePacket, Parser, TopicNameTable } from "@sericite/protocol";
 import type { Packet } from "@sericite/protocol";
@@ -27,12 +29,15 @@ import type { Packet } from "@sericite/protocol";
 const program = fileURLToPath(new URL("../../packages/sericite/bin/sericite.js", import.meta.url));
 /** PUBLISH per second of the client that is watched. */
 const PUBLISH_RATE = 200;
+/** First argument of the process that makes the storm. */
+const STORM = "storm";
 
 interface Storm {
   readonly port: number;
   readonly rate: number;
   readonly users: number;
   readonly seconds: number;
+  readonly isAnonymous: boolean;
 }
 
 /** What became of the connects of one second; times in milliseconds. */
@@ -69,21 +74,22 @@ class Wire {
     this.socket.write(encodePacket(packet, 5));
   }
 
-  connect(clientId: string, user: number, sessionExpiryInterval = 0): void {
+  /** @param user  `undefined` shows no password. */
+  connect(clientId: string, user: number | undefined, sessionExpiryInterval = 0): void {
     this.send({
       type: "connect",
       protocolVersion: 5,
       clientId,
       cleanStart: true,
       keepAlive: 0,
-      username: `user-${user}`,
-      password: Buffer.from(passwordOf(user)),
+      username: user === undefined ? undefined : `user-${user}`,
+      password: user === undefined ? undefined : Buffer.from(passwordOf(user)),
       properties: { sessionExpiryInterval },
     });
   }
 }
 
-async function storm({ port, rate, users, seconds }: Storm): Promise<Second[]> {
+async function storm({ port, rate, users, seconds, isAnonymous }: Storm): Promise<Second[]> {
   const all: Second[] = [];
   let open = 0;
   const begun = performance.now();
@@ -119,7 +125,7 @@ async function storm({ port, rate, users, seconds }: Storm): Promise<Second[]> {
         open--;
         if (!isAnswered) second.failed++;
       });
-      wire.connect(`storm-${number}`, number % users);
+      wire.connect(`storm-${number}`, isAnonymous ? undefined : number % users);
     }
     await sleep(2);
   }
@@ -173,6 +179,37 @@ class Publisher {
   }
 }
 
+/** What a thread had of the cores, and how long it was ready and had none. Milliseconds. */
+interface Share {
+  readonly worked: number;
+  readonly waited: number;
+}
+
+/** Of each thread of a process, by its number; empty where the system does not tell. */
+function sharesOf(pid: number): Map<string, Share> {
+  const shares = new Map<string, Share>();
+  if (process.platform !== "linux") return shares;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
+    const [worked, waited] = text.split(" ").map((ns) => Number(ns) / 1e6) as [number, number];
+    shares.set(thread, { worked, waited });
+  }
+  return shares;
+}
+
+function showShares(pid: number, before: ReadonlyMap<string, Share>): void {
+  const rows = [...sharesOf(pid)].map(([thread, { worked, waited }]) => {
+    const first = before.get(thread) ?? { worked: 0, waited: 0 };
+    return { thread, worked: worked - first.worked, waited: waited - first.waited };
+  });
+  for (const { thread, worked, waited } of rows.filter((row) => row.worked > 100)) {
+    const name = thread === String(pid) ? "main thread" : `thread ${thread}`;
+    console.log(
+      `broker's ${name}: worked ${worked.toFixed(0)} ms, waited for a core ${waited.toFixed(0)} ms`,
+    );
+  }
+}
+
 function percentile(times: readonly number[], share: number): number {
   const sorted = [...times].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
@@ -185,6 +222,7 @@ async function main(): Promise<void> {
       users: { type: "string", default: "100" },
       seconds: { type: "string", default: "15" },
       "quiet-seconds": { type: "string", default: "5" },
+      anonymous: { type: "boolean", default: false },
     },
   });
   const [rate, users, seconds] = [values.rate, values.users, values.seconds].map(Number) as [
@@ -192,6 +230,7 @@ async function main(): Promise<void> {
     number,
     number,
   ];
+  const isAnonymous = values.anonymous;
   const folder = mkdtempSync(join(tmpdir(), "sericite-storm-"));
   const file = join(folder, "users");
   const lines: string[] = [];
@@ -201,12 +240,10 @@ async function main(): Promise<void> {
   writeFileSync(file, lines.join(""), { mode: 0o600 });
   const broker = spawn(
     process.execPath,
-    [program, "broker", "--port", "0", "--log-level", "warn", "--password-file", file].concat([
-      "--durability",
-      "strict",
-      "--data-dir",
-      join(folder, "data"),
-    ]),
+    [program, "broker", "--port", "0", "--log-level", "warn"].concat(
+      isAnonymous ? ["--allow-anonymous"] : ["--password-file", file],
+      ["--durability", "strict", "--data-dir", join(folder, "data")],
+    ),
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   try {
@@ -226,7 +263,7 @@ async function main(): Promise<void> {
       publisher.one?.take(packet);
     });
     publisher.one = new Publisher(wire);
-    wire.connect("publisher", users, 3600);
+    wire.connect("publisher", isAnonymous ? undefined : users, 3600);
     wire.send({
       type: "subscribe",
       packetIdentifier: 1,
@@ -236,16 +273,19 @@ async function main(): Promise<void> {
 
     const quietEnd = performance.now() + Number(values["quiet-seconds"]) * 1000;
     const quiet = await publisher.one.run(() => performance.now() > quietEnd);
-    const worker = new Worker(fileURLToPath(import.meta.url), {
-      workerData: { port, rate, users, seconds } satisfies Storm,
-    });
+    const before = sharesOf(broker.pid!);
+    const order: Storm = { port, rate, users, seconds, isAnonymous };
+    const generator = fork(fileURLToPath(import.meta.url), [STORM, JSON.stringify(order)]);
     let result: Second[] | undefined;
-    worker.once("message", (message: Second[]) => (result = message));
+    generator.once("message", (message: Second[]) => (result = message));
     const stormy = await publisher.one.run(() => result !== undefined);
+    showShares(broker.pid!, before);
     if (output.includes("passwords-late"))
       console.log("(the broker told of passwords that waited too long)");
 
-    console.log(`${rate} connects per second, ${users} users`);
+    console.log(
+      `${rate} connects per second, ${isAnonymous ? "without passwords" : `${users} users`}`,
+    );
     console.log(
       "second   sent  let in  come again  other  unanswered  CONNACK p50 / p99 ms   PUBACK p50 / p99 ms",
     );
@@ -258,7 +298,7 @@ async function main(): Promise<void> {
         `${columns.map((value, i) => String(value).padStart(widths[i]!)).join("")}  ${shown(one.times).padEnd(22)} ${shown(stormy[number])}`,
       );
     }
-    const [before, during] = [percentile(quiet.flat(), 0.99), percentile(stormy.flat(), 0.99)];
+    const [calm, during] = [percentile(quiet.flat(), 0.99), percentile(stormy.flat(), 0.99)];
     for (const [name, times] of [
       ["quiet", quiet],
       ["in the storm", stormy],
@@ -270,7 +310,7 @@ async function main(): Promise<void> {
         `PUBACK ${name}: p50 ${p50}, p99 ${p99}, longest ${most} ms (${times.flat().length})`,
       );
     }
-    const bar = Math.max(3 * before, 25);
+    const bar = Math.max(3 * calm, 25);
     const unanswered = result!.reduce((sum, one) => sum + one.failed + one.other, 0);
     console.log(`bar of p99: ${bar.toFixed(1)} ms: ${during <= bar ? "held" : "MISSED"}`);
     console.log(`refused otherwise, or unanswered: ${unanswered}`);
@@ -284,5 +324,6 @@ async function main(): Promise<void> {
   }
 }
 
-if (isMainThread) await main();
-else parentPort!.postMessage(await storm(workerData as Storm));
+if (process.argv[2] === STORM)
+  process.send!(await storm(JSON.parse(process.argv[3]!) as Storm), () => process.disconnect());
+else await main();

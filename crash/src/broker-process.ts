@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import type { BanRequest } from "./ban-door.ts";
+import { Cut } from "./wire/wire-client.ts";
 
 /** What the broker promises about acknowledged messages: the values of its flag. */
 export type Durability = "strict" | "relaxed" | "memory";
@@ -16,8 +18,11 @@ export interface BrokerOptions {
   readonly flags?: readonly string[];
   /** What runs before Node: a tracer and its flags. */
   readonly under?: readonly string[];
+  /** It has a door through which it can be asked to ban somebody. */
+  readonly hasBanDoor?: boolean;
 }
 
+const BAN_DOOR = new URL("ban-door.js", import.meta.url).href;
 const COMMAND = join(import.meta.dirname, "../../packages/sericite/bin/sericite.js");
 /** Time that a start may take. Milliseconds. */
 const START_MS = 30_000;
@@ -27,16 +32,18 @@ export class BrokerProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
   #printed = "";
+  #requests = 0;
   /** All of a life is printed into this. */
   get printed(): string {
     return this.#printed;
   }
 
   constructor(options: BrokerOptions) {
-    const { durability, dataDirectory, port, flags = [], under = [] } = options;
+    const { durability, dataDirectory, port, flags = [], under = [], hasBanDoor } = options;
     const [program, ...words] = [
       ...under,
       process.execPath,
+      ...(hasBanDoor === true ? ["--import", BAN_DOOR] : []),
       COMMAND,
       "broker",
       "--port",
@@ -51,7 +58,7 @@ export class BrokerProcess {
       ...flags,
     ];
     this.#child = spawn(program!, words, {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", ...(hasBanDoor === true ? (["ipc"] as const) : [])],
       // What libuv may do behind the back of a tracer.
       env: { ...process.env, UV_USE_IO_URING: "0" },
     });
@@ -97,6 +104,33 @@ export class BrokerProcess {
         this.#child.once("exit", go);
       });
     }
+  }
+
+  /**
+   * Asks it through its door to ban a Client Identifier; resolves when it says that this is kept.
+   *
+   * @param expiresInMs  `undefined`: until it is lifted; 0: it is lifted.
+   * @throws Cut where it ends before.
+   */
+  ban(clientId: string, expiresInMs: number | undefined): Promise<void> {
+    const request: BanRequest = { number: (this.#requests += 1), clientId, expiresInMs };
+    return new Promise((resolve, reject) => {
+      const child = this.#child;
+      const settle = (action: () => void): void => {
+        child.off("message", onMessage);
+        child.off("exit", onExit);
+        action();
+      };
+      const onMessage = (answer: unknown): void => {
+        if (answer === request.number) settle(resolve);
+      };
+      const onExit = (): void => settle(() => reject(new Cut("waiting for a ban")));
+      child.on("message", onMessage);
+      child.on("exit", onExit);
+      if (this.hasEnded || !child.connected) onExit();
+      // Its end tells of what went wrong.
+      else child.send(request, (error) => error !== null && onExit());
+    });
   }
 
   /** SIGKILL; resolves when the process is gone. */

@@ -5,6 +5,7 @@ import { BrokerProcess } from "./broker-process.ts";
 import type { Durability } from "./broker-process.ts";
 
 import { freePort } from "./free-port.ts";
+import { Bans } from "./scenarios/bans.ts";
 import { Delivery } from "./scenarios/delivery.ts";
 import { DelayedMessages } from "./scenarios/delayed.ts";
 import { Retained } from "./scenarios/retained.ts";
@@ -90,6 +91,7 @@ class CrashRun {
       ...["a", "b", "c", "d"].map((name) => new Sessions(world, `session-${name}`)),
       new Wills(world),
       new DelayedMessages(world),
+      ...["a", "b", "c"].map((name) => new Bans(world, `ban-${name}`)),
     ];
   }
 
@@ -134,7 +136,7 @@ class CrashRun {
     this.#spawn();
     await this.#broker.listening();
     this.#starts.push(performance.now() - spawned);
-    this.#world.begin(this.#port);
+    this.#world.begin(this.#port, this.#broker);
   }
 
   #spawn(): void {
@@ -143,6 +145,7 @@ class CrashRun {
       durability,
       dataDirectory: this.#dataDirectory,
       port: this.#port,
+      hasBanDoor: true,
       // Small ones, so that segments are sealed, copied forward and deleted while it runs.
       flags: durability === "memory" ? [] : ["--store.segmentBytes", "1MiB"],
     });

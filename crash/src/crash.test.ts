@@ -21,7 +21,13 @@ describe("a broker that is killed", { concurrency: 2 }, () => {
     const { faults, kills, figures, dataDirectory } = await crashRun(OPTIONS);
     assert.deepEqual(faults, [], `see ${dataDirectory}`);
     assert.ok(kills >= 3);
-    for (const name of ["acknowledged", "received", "retainedRead", "subscriptionsProbed"] as const)
+    for (const name of [
+      "acknowledged",
+      "received",
+      "retainedRead",
+      "subscriptionsProbed",
+      "bansProbed",
+    ] as const)
       assert.ok(figures[name] > 0, name);
   });
 

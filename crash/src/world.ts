@@ -1,4 +1,5 @@
 import { Chance } from "@sericite/broker/testing";
+import type { BrokerProcess } from "./broker-process.ts";
 import { Cut, Fault, WireClient } from "./wire/wire-client.ts";
 import type { ConnectOptions } from "./wire/encode.ts";
 
@@ -36,6 +37,8 @@ export interface Figures {
   retainedRead: number;
   wills: number;
   delayed: number;
+  bansProbed: number;
+  bansRefused: number;
 }
 
 /** What all scenarios share: the broker's lives, the time, and what went wrong. */
@@ -53,6 +56,8 @@ export class World {
     retainedRead: 0,
     wills: 0,
     delayed: 0,
+    bansProbed: 0,
+    bansRefused: 0,
   };
   readonly chance: Chance;
   /** What the broker did wrong, in words. */
@@ -66,6 +71,7 @@ export class World {
   /** When the present life began to listen. */
   listensSince = 0;
   #port = 0;
+  #broker: BrokerProcess | undefined;
   #isUp = false;
   /** For each life: when the last request was sent that was acknowledged as durable. */
   readonly #horizons: number[] = [];
@@ -80,9 +86,10 @@ export class World {
     this.longestDelay = longestDelay;
   }
 
-  /** The broker listens. */
-  begin(port: number): void {
+  /** The broker listens. @param broker  The process that it is, where it can be asked to ban. */
+  begin(port: number, broker?: BrokerProcess): void {
     this.#port = port;
+    this.#broker = broker;
     this.life += 1;
     this.listensSince = performance.now();
     this.#isUp = true;
@@ -134,15 +141,30 @@ export class World {
 
   /** Connects as soon as the broker listens. @throws Cut, also when all is over. */
   async connect(scenario: string, options: ConnectOptions, sent?: () => void): Promise<WireClient> {
-    while (!this.#isUp && !this.isOver)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    if (this.isOver) throw new Cut("all is over");
+    await this.#untilUp();
     return WireClient.open(
       this.#port,
       options,
       (error) => this.fault(`${scenario}: ${options.clientId}`, error),
       sent,
     );
+  }
+
+  /**
+   * Bans a Client Identifier as soon as the broker listens; resolves when it says that this is kept.
+   *
+   * @param expiresInMs  `undefined`: until it is lifted; 0: it is lifted.
+   * @throws Cut where the broker ends before.
+   */
+  async ban(clientId: string, expiresInMs: number | undefined): Promise<void> {
+    await this.#untilUp();
+    await this.#broker!.ban(clientId, expiresInMs);
+  }
+
+  async #untilUp(): Promise<void> {
+    while (!this.#isUp && !this.isOver)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.isOver) throw new Cut("all is over");
   }
 
   /** Waits. Milliseconds. Shorter when all is over. */

@@ -6,7 +6,12 @@ import {
   durationUnits,
   formatSettingValue,
   rangeOf,
+  shareText,
 } from "../../packages/sericite/dist/settings/setting-value.js";
+import {
+  autoSubscribeRows,
+  rewriteRows,
+} from "../../packages/sericite/dist/settings/topic-lists.js";
 import { code, generated, plain, table } from "./markdown.mjs";
 
 /** What each section is about. */
@@ -39,17 +44,25 @@ export function configurationPage() {
       settingTable(section, rows),
     );
   }
-  parts.push("### listeners", listenersText, listenerTable());
+  parts.push("### listeners", listenersText, listTable(listenerRows));
+  parts.push("### rewrite", rewriteText, listTable(rewriteRows));
+  parts.push("### autoSubscribe", autoSubscribeText, listTable(autoSubscribeRows));
   return `${parts.join("\n\n")}\n`;
 }
 
 const listenersText =
-  "A list, in a config file only: see [Listeners](LISTENERS.md#from-a-config-file). A key with a point stands a level deeper. What an entry leaves out is as the settings above say. All of it takes effect at the next start; certificates are read again by each reload.";
+  "A list, in a config file only: see [Listeners](LISTENERS.md#from-a-config-file). A key with a point stands a level deeper. What an entry leaves out is as the settings above say. A reload opens, changes and closes listeners as the list says then: see [Operation](OPERATION.md#reload).";
 
-function listenerTable() {
+const rewriteText =
+  "A list, in a config file only: rules that put other topics in place of those that clients name. The first that fits is used. See [Operation](OPERATION.md#topics-under-other-names). A reload takes all of it.";
+
+const autoSubscribeText =
+  "A list, in a config file only: subscriptions that each client gets when it connects. See [Operation](OPERATION.md#subscriptions-that-nobody-asked-for). A reload takes all of it, for clients that connect from then on.";
+
+function listTable(rows) {
   return table(
     ["key", "value", "what it does"],
-    Object.entries(listenerRows).map(([key, row]) => [code(key), valueText(row), plain(row.text)]),
+    Object.entries(rows).map(([key, row]) => [code(key), valueText(row), plain(row.text)]),
   );
 }
 
@@ -62,9 +75,11 @@ function settingTable(section, rows) {
       return [
         `${code(path)}<br>${code(environmentName(path))}${flag}`,
         valueText(row),
-        row.type === "string" && row.default === ""
-          ? (row.emptyMeans ?? "none")
-          : code(formatSettingValue(row, row.default)),
+        row.ofMemory !== undefined
+          ? shareText(row)
+          : row.type === "string" && row.default === ""
+            ? (row.emptyMeans ?? "none")
+            : code(formatSettingValue(row, row.default)),
         plain(row.text),
         row.live ? "live" : "at the next start",
       ];

@@ -32,7 +32,7 @@ export function interopPage() {
         plain(partner.name),
         TRANSPORTS[transport],
         reason,
-        code(attempt[0] === "connect" ? `connect("${attempt[1]}")` : attempt.join(" ")),
+        code(attempt.join(" ")),
         code(says),
       ]),
     ),

@@ -1,4 +1,10 @@
-import { brokerErrorCodes, counterTable, dropReasons, refusalReasons } from "@sericite/broker";
+import {
+  brokerErrorCodes,
+  counterTable,
+  dropReasons,
+  limitTable,
+  refusalReasons,
+} from "@sericite/broker";
 import { clientErrorCodes } from "@sericite/client";
 import { protocolErrorCodes } from "@sericite/protocol";
 import { commandErrorCodes } from "../../packages/sericite/dist/errors.js";
@@ -24,6 +30,12 @@ export function referencePage() {
     "## Why a connection ended before MQTT began",
     "Each is a log line `connection-refused` with its reason.",
     texts("reason", refusalReasons),
+    "## Limits that a client can meet",
+    "`broker.limitsReached` counts each, by these names. The log has a line `limit-reached` of each in ten seconds, and `unsaid` says how many more there were. A code of CONNACK, DISCONNECT, SUBACK or PUBACK stands for itself; `closed` is without a word.",
+    table(
+      ["limit", "MQTT 5.0", "MQTT 3.1 and 3.1.1"],
+      Object.entries(limitTable).map(([name, { v5, v3 }]) => [code(name), plain(v5), plain(v3)]),
+    ),
     "## Counters",
     "`broker.counters` has them. They rise only, from the start of the broker.",
     table(

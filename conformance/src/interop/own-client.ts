@@ -1,5 +1,7 @@
 import { type Client, type ConnectOptions, connect } from "@sericite/client";
+import { readFileSync } from "node:fs";
 import {
+  AUTHORITY,
   digest,
   type ForeignClient,
   Inbox,
@@ -12,7 +14,8 @@ export function ownClient(): ForeignClient {
   const open = new Set<Client>();
 
   async function opened(options: ConnectOptions): Promise<Client> {
-    const client = await connect({ ...options, reconnect: false });
+    const tls = { ca: readFileSync(AUTHORITY) };
+    const client = await connect({ ...options, tls, reconnect: false });
     open.add(client);
     return client;
   }

@@ -8,7 +8,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { connect } from "@sericite/client";
 import { foreignClients, needing } from "./clients.ts";
 import { type CommandBroker, startCommandBroker } from "./command-broker.ts";
 import {
@@ -32,7 +31,7 @@ import {
   TRANSPORTS,
 } from "./matrix.ts";
 import { ownClient } from "./own-client.ts";
-import { ownCommand, SERICITE } from "./own-command.ts";
+import { ownCommand } from "./own-command.ts";
 
 /** One client over one transport in one version, and what it lived through. */
 interface Party extends Spoken {
@@ -237,15 +236,7 @@ function skip(context: TestContext, { attempt }: Refusal, answer: string): void 
 /** What a client says if it is used over a transport that it does not speak. */
 async function answerTo({ attempt }: Refusal): Promise<string> {
   const [program = "", ...words] = attempt;
-  if (program === "connect") {
-    const opening = connect(words[0]!, { reconnect: false });
-    return await opening.then(
-      () => "connected",
-      (error: unknown) => String(error),
-    );
-  }
-  const [command, ...before] = program === "sericite" ? [process.execPath, SERICITE] : [program];
-  const { stdout, stderr } = spawnSync(command!, [...before, ...words], {
+  const { stdout, stderr } = spawnSync(program, words, {
     encoding: "utf8",
     timeout: 5000,
   });

@@ -15,6 +15,16 @@ export class Cut extends Error {
 /** The broker did what it must not do. */
 export class Fault extends Error {}
 
+/** CONNECT was refused. */
+export class Refused extends Fault {
+  readonly reasonCode: number;
+
+  constructor(clientId: string, reasonCode: number) {
+    super(`CONNECT of ${clientId} was refused with ${reasonCode}`);
+    this.reasonCode = reasonCode;
+  }
+}
+
 /** Time that the broker has for any answer. Milliseconds. */
 const ANSWER_MS = 20_000;
 
@@ -74,7 +84,7 @@ export class WireClient {
    * Connects and waits for CONNACK.
    *
    * @param sent  Called when CONNECT leaves: from then on it may have an effect.
-   * @throws Cut where there is no connection; Fault where the broker refuses.
+   * @throws Cut where there is no connection; Refused where the broker refuses.
    */
   static async open(
     port: number,
@@ -96,7 +106,7 @@ export class WireClient {
       throw new Fault(`${options.clientId}: ${packet.type} for CONNACK`);
     if (packet.reasonCode !== 0) {
       client.cut();
-      throw new Fault(`CONNECT of ${options.clientId} was refused with ${packet.reasonCode}`);
+      throw new Refused(options.clientId, packet.reasonCode);
     }
     client.sessionPresent = packet.sessionPresent;
     return client;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { connect } from "@sericite/client";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import { createBroker } from "./broker.ts";
 import type { Broker, BrokerOptions } from "./broker.ts";
@@ -272,11 +273,11 @@ test("reconfigure puts live settings in force at once, names those that wait, an
     const before = await RawSocket.connect(port, "before");
     const { changed, needRestart } = await broker.reconfigure({
       limits: { topicLevels: 2 },
-      listen: { port: 1 },
+      listen: { backlog: 1 },
       mqtt: { receiveMaximum: broker.settings.mqtt.receiveMaximum },
     });
     assert.deepEqual(changed, ["limits.topicLevels"]);
-    assert.deepEqual(needRestart, ["listen.port"]);
+    assert.deepEqual(needRestart, ["listen.backlog"]);
     before.sendHex("30 08 0005'a/b/c' 00");
     assert.deepEqual(await before.untilClosed(), ["DISCONNECT 0x90", "CLOSED"]);
     await assert.rejects(
@@ -287,6 +288,49 @@ test("reconfigure puts live settings in force at once, names those that wait, an
   }));
 
 // --- listening
+
+test("reconfigure takes other rewrite rules and auto-subscriptions: in force for what comes next; what is not given stays, and a wrong one changes nothing", async () => {
+  await using broker = await createBroker({
+    rewrite: [{ action: "all", from: "old/#", pattern: /^old\/(.+)$/, to: "one/$1" }],
+    autoSubscribe: [{ topicFilter: "one/#" }],
+  });
+  const { port } = await broker.listen({ port: 0 });
+  /** A client with the Topic Names of what it got, without having subscribed to anything. */
+  const connectOne = async () => {
+    const topicNames: string[] = [];
+    const onUnclaimedMessage = ({ topicName }: { topicName: string }): number =>
+      topicNames.push(topicName);
+    const client = await connect(`mqtt://127.0.0.1:${port}`, { onUnclaimedMessage });
+    return { client, topicNames };
+  };
+  const before = await connectOne();
+  await before.client.publish("old/a", "x", { qos: 1 });
+
+  const rewrite = [{ action: "all", from: "old/#", pattern: /^old\/(.+)$/, to: "two/$1" }] as const;
+  await assert.rejects(
+    broker.reconfigure({}, { rewrite, autoSubscribe: [{ topicFilter: "a/#/b" }] }),
+    { code: "ERR_AUTO_SUBSCRIBE" },
+  );
+  await before.client.publish("old/b", "x", { qos: 1 });
+  assert.deepEqual(await broker.reconfigure({}, { rewrite }), {
+    changed: ["rewrite"],
+    needRestart: [],
+  });
+  const same = { rewrite, autoSubscribe: [{ topicFilter: "one/#" }] };
+  assert.deepEqual((await broker.reconfigure({}, same)).changed, []);
+  await before.client.publish("old/c", "x", { qos: 1 });
+  assert.deepEqual(
+    (await broker.reconfigure({}, { autoSubscribe: [{ topicFilter: "two/#" }] })).changed,
+    ["autoSubscribe"],
+  );
+  const after = await connectOne();
+  await after.client.publish("old/d", "x", { qos: 1 });
+  await until(() => after.topicNames.length > 0);
+  // The client that was there keeps what it had.
+  assert.deepEqual(before.topicNames, ["one/a", "one/b"]);
+  assert.deepEqual(after.topicNames, ["two/d"]);
+  await Promise.all([before.client.disconnect(), after.client.disconnect()]);
+});
 
 test("a port in use is told as ERR_LISTEN, with the system's error", async () => {
   const server = createServer();

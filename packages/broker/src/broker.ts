@@ -29,6 +29,7 @@ import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
 import { Engine } from "./engine/engine.ts";
 import type { EventListener, EventName } from "./engine/events.ts";
+import type { LimitName } from "./engine/limit-table.ts";
 import type { TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
@@ -44,18 +45,20 @@ import { route } from "./engine/route.ts";
 import { Entry } from "./entry.ts";
 import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
+import type { ListenOptions, OwnListenOptions } from "./listen-options.ts";
 import { Listening } from "./listening.ts";
-import type { ListenOptions, Reception } from "./listening.ts";
+import type { Reception } from "./listening.ts";
 import { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
 import type { LoggerLike } from "./log.ts";
+import { tellRefused } from "./refused-connections.ts";
 import { configuredStore, openStore } from "./store-opening.ts";
 import type { Recovered } from "./store-opening.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
-import { NodeScheduler, nodeClock } from "./platform.ts";
+import { NodeScheduler, nodeClock, usableMemory } from "./platform.ts";
 import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
@@ -113,10 +116,20 @@ export interface BanOptions {
 
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
 export interface Reconfiguration {
-  /** In force now; the setting that names a file also where only the file changed. */
+  /** In force now; the setting that names a file also where only the file changed. Also `rewrite`, `autoSubscribe` and `listeners`. */
   readonly changed: readonly string[];
   /** Asked for, and left as it was: a broker that is made anew takes it. */
   readonly needRestart: readonly string[];
+}
+
+/** What a running broker takes besides settings; what is left out stays as it is. */
+export interface Reconfigurable {
+  /** In place of all rules before. What clients are subscribed to stays as it was rewritten then. */
+  readonly rewrite?: readonly RewriteRule[] | undefined;
+  /** In place of all before, for clients that connect from now on. */
+  readonly autoSubscribe?: readonly AutoSubscription[] | undefined;
+  /** In place of the list that `listenAsConfigured` was given; it has to have been called. */
+  readonly listeners?: readonly OwnListenOptions[] | undefined;
 }
 
 /** How a subscription of the embedding program is made. */
@@ -135,6 +148,8 @@ export class Broker implements AsyncDisposable {
   readonly #acl: ConfiguredAcl;
   /** Those of the options. */
   readonly #hooks: readonly Hooks[];
+  #rewrite: readonly RewriteRule[] = [];
+  #autoSubscribe: readonly AutoSubscription[] = [];
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
@@ -142,6 +157,8 @@ export class Broker implements AsyncDisposable {
   /** Nothing says who may enter, but perhaps a listener. */
   #letsEverybodyIn: boolean;
   #closed: Promise<void> | undefined;
+  /** Settles when the reconfiguration before is done. */
+  #reconfiguring: Promise<void> = Promise.resolve();
 
   /** @internal Use `createBroker`. */
   constructor(
@@ -151,7 +168,10 @@ export class Broker implements AsyncDisposable {
     recovered: Recovered,
     acl: ConfiguredAcl,
     hooks: readonly Hooks[],
+    { rewrite = [], autoSubscribe = [] }: Reconfigurable,
   ) {
+    this.#rewrite = rewrite;
+    this.#autoSubscribe = autoSubscribe;
     this.recovered = recovered;
     this.#acl = acl;
     this.#hooks = hooks;
@@ -162,7 +182,8 @@ export class Broker implements AsyncDisposable {
     const { anonymity } = entry;
     const reception: Reception = {
       accept: (link, group) => engine.accept(link, false, group),
-      refused: (refusal) => engine.events.emit("connectionRefused", refusal),
+      isOverloaded: () => engine.overload.level > 0,
+      refused: (refusal) => tellRefused(engine, refusal),
       note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
       decide: (allowsAnonymous) => {
         engine.authenticator = entry.decide(allowsAnonymous) ?? engine.authenticator;
@@ -193,6 +214,11 @@ export class Broker implements AsyncDisposable {
   /** Messages that were not delivered, by reason. */
   get drops(): Readonly<Record<DropReason, number>> {
     return this.#engine.drops;
+  }
+
+  /** How often clients met a limit, by the path of its setting. */
+  get limitsReached(): Readonly<Record<LimitName, number>> {
+    return this.#engine.limitsReached;
   }
 
   /** What there is now. */
@@ -230,10 +256,16 @@ export class Broker implements AsyncDisposable {
     return this.#listening.open(options, this.#settings, this.#isOpenToAll);
   }
 
-  /** Opens every listener that the settings ask for; all or none. Fails as `listen` does. */
-  async listenAsConfigured(): Promise<readonly Listener[]> {
+  /**
+   * Opens every listener that the settings ask for, and those of a list; all or none. From then on
+   * `reconfigure` opens, changes and closes them. Fails as `listen` does; what is wrong with one of the
+   * list begins with `listeners[1]`.
+   */
+  async listenAsConfigured(
+    listeners: readonly OwnListenOptions[] = [],
+  ): Promise<readonly Listener[]> {
     this.#checkOpen();
-    return this.#listening.openConfigured(this.#settings, this.#isOpenToAll);
+    return this.#listening.openConfigured(this.#settings, listeners, this.#isOpenToAll);
   }
 
   get #isOpenToAll(): boolean {
@@ -463,31 +495,59 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Puts other settings in force: all of them are checked, then all or none taken; no connection
-   * drops. The files of certificates, users and access rules are read again each time, also where
+   * drops. Listeners come, go and change where `listenAsConfigured` was called; one that goes leaves its
+   * connections. The files of certificates, users and access rules are read again each time, also where
    * their names stay. Settings that wait for a restart stay as they were, and are named again the next time.
    *
-   * @throws UsageError that names what is wrong; nothing has changed then.
+   * ```ts
+   * await broker.reconfigure({ limits: { topicLevels: 16 } }, { autoSubscribe: [{ topicFilter: "to/%c" }] });
+   * ```
+   *
+   * @throws UsageError that names what is wrong; ConnectionError ERR_LISTEN where a listener cannot be
+   * opened. Nothing has changed then.
    */
-  async reconfigure(given: PartialSettings): Promise<Reconfiguration> {
+  async reconfigure(given: PartialSettings, others: Reconfigurable = {}): Promise<Reconfiguration> {
+    this.#checkOpen();
+    // One after the other: each begins from what the one before has left.
+    const done = this.#reconfiguring.then(() => this.#reconfigure(given, others));
+    this.#reconfiguring = done.then(ended, ended);
+    return done;
+  }
+
+  async #reconfigure(given: PartialSettings, others: Reconfigurable): Promise<Reconfiguration> {
     this.#checkOpen();
     const asked = createSettings(given, this.#settings);
     const { next, changed, needRestart } = liveChanges(this.#settings, asked);
+    const { rewrite = this.#rewrite, autoSubscribe = this.#autoSubscribe } = others;
+    const rewriter = rewriterOf(rewrite);
+    const autoSubscriptions = autoSubscriptionsOf(autoSubscribe);
     const entry = this.#entry.prepare(next);
-    const reloadCertificates = this.#listening.prepareReload(next);
     const reloadAcl = this.#acl.prepareReload(next.auth);
-    if (entry.letsEverybodyIn && !next.auth.allowAnonymous) this.#listening.checkExposure();
-    // Everything was checked; from here on nothing fails.
+    const isOpenToAll = entry.letsEverybodyIn && !next.auth.allowAnonymous;
+    const listening = this.#listening.prepare(next, others.listeners, isOpenToAll);
+    await listening.open();
+    if (this.#closed !== undefined) {
+      await listening.cancel();
+      this.#checkOpen();
+    }
+    // Everything was checked; from here on nothing fails, and nothing is waited for from outside.
     addNew(changed, entry.changed);
-    if (reloadCertificates !== undefined) addNew(changed, ["tls.certificate"]);
+    addNew(changed, listening.changed);
     if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
+    if (!isSameList(rewrite, this.#rewrite)) changed.push("rewrite");
+    if (!isSameList(autoSubscribe, this.#autoSubscribe)) changed.push("autoSubscribe");
     this.#engine.authenticator = entry.apply();
     this.#letsEverybodyIn = entry.letsEverybodyIn;
-    reloadCertificates?.();
     reloadAcl.commit();
     this.#engine.hooks = hooksOf(this.#acl, this.#hooks);
     this.#settings = next;
     this.#engine.settings = next;
+    this.#rewrite = rewrite;
+    this.#autoSubscribe = autoSubscribe;
+    this.#engine.rewriter = rewriter;
+    this.#engine.autoSubscriptions = autoSubscriptions;
     this.#engine.settingsChanged();
+    await listening.commit();
     return { changed, needRestart };
   }
 
@@ -539,7 +599,7 @@ export class Broker implements AsyncDisposable {
  */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
-  const settings = createSettings(options.settings);
+  const settings = createSettings(options.settings, undefined, usableMemory());
   const hooks = [options.hooks ?? []].flat();
   const configured =
     options.store === undefined
@@ -571,7 +631,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
-  return new Broker(engine, settings, entry, recovered, acl, hooks);
+  return new Broker(engine, settings, entry, recovered, acl, hooks, options);
 }
 
 /** Rules come before the hooks of the program: those are only asked about what is allowed. */
@@ -583,6 +643,16 @@ function hooksOf(acl: ConfiguredAcl, hooks: readonly Hooks[]): Hooks {
 function secureRandom(): number {
   return randomInt(2 ** 47) / 2 ** 47;
 }
+
+/** Whether two lists say the same. A regular expression counts by its text. */
+function isSameList(one: readonly object[], other: readonly object[]): boolean {
+  const textOf = (list: readonly object[]): string =>
+    JSON.stringify(list, (_, value: unknown) => (value instanceof RegExp ? String(value) : value));
+  return textOf(one) === textOf(other);
+}
+
+/** What went wrong is told to who asked for it. */
+function ended(): void {}
 
 function addNew(paths: string[], others: readonly string[]): void {
   for (const path of others) if (!paths.includes(path)) paths.push(path);

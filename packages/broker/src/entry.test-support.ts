@@ -13,15 +13,16 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Writes a password file of these users; hashes that are fast. */
+/** Writes a password file of these users. @param ln  What a hash costs; as it is they are fast. */
 export async function passwordFile(
   file: string,
   users: Readonly<Record<string, string>>,
   isScram = false,
+  ln = 4,
 ): Promise<string> {
   const lines: string[] = [];
   for (const [user, password] of Object.entries(users)) {
-    lines.push(`${user}:${await hashPassword(Buffer.from(password), { ln: 4, r: 8, p: 1 })}\n`);
+    lines.push(`${user}:${await hashPassword(Buffer.from(password), { ln, r: 8, p: 1 })}\n`);
     if (!isScram) continue;
     for (const digest of ["sha256", "sha1"] as const)
       lines.push(

@@ -10,8 +10,11 @@ import { RawSocket } from "./raw-socket.test-support.ts";
 import { NAME_OF_VERSION, VERSIONS } from "./test-broker.test-support.ts";
 
 const folder = temporaryFolder();
-const passwords = (name: string, users: Readonly<Record<string, string>>): Promise<string> =>
-  passwordFile(join(folder, name), users);
+const passwords = (
+  name: string,
+  users: Readonly<Record<string, string>>,
+  ...more: [isScram?: boolean, ln?: number]
+): Promise<string> => passwordFile(join(folder, name), users, ...more);
 
 for (const version of VERSIONS) {
   test(`${NAME_OF_VERSION[version]}: the users of a password file enter, others are refused, anonymous ones where they may`, async () => {
@@ -30,6 +33,26 @@ for (const version of VERSIONS) {
       assert.equal(await answer(port, version, "alice"), bad);
       assert.equal(await answer(port, version), anonymous);
     }
+  });
+
+  test(`${NAME_OF_VERSION[version]}: a password that waits too long for its hash is told to come again, and is let in when it does`, async () => {
+    const users = { alice: "a", bob: "b" };
+    const passwordFile = await passwords("slow", users, false, 15);
+    await using broker = await createBroker({
+      settings: { auth: { passwordFile, hashDeadline: 5 } },
+    });
+    const { port } = await broker.listen({ port: 0 });
+    const answers = await Promise.all([
+      answer(port, version, "alice", "a", "1"),
+      answer(port, version, "bob", "b", "2"),
+    ]);
+    assert.deepEqual(answers.sort(), [
+      "CONNACK 0x00",
+      version === 5 ? "CONNACK 0x89" : "CONNACK 0x03",
+    ]);
+    for (const [user, password] of Object.entries(users))
+      assert.equal(await answer(port, version, user, password), "CONNACK 0x00");
+    assert.equal(broker.counters.passwordsHashed, 2);
   });
 }
 

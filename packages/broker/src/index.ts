@@ -9,6 +9,7 @@ export type {
   LocalSubscribeOptions,
   LocalPublishOptions,
   LocalPublishResult,
+  Reconfigurable,
   Reconfiguration,
 } from "./broker.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
@@ -27,6 +28,8 @@ export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";
 export type { TracedPacket, TraceListener, TraceOptions } from "./engine/packet-trace.ts";
 export { dropReasons } from "./engine/drop-reasons.ts";
+export { limitTable } from "./engine/limit-table.ts";
+export type { LimitName, LimitRow } from "./engine/limit-table.ts";
 export type { DropReason } from "./engine/drop-reasons.ts";
 export type { EventListener, EventName, Events } from "./engine/events.ts";
 export type {
@@ -39,8 +42,10 @@ export type {
   PublishRequest,
   WillOwner,
 } from "./engine/hooks.ts";
+export { autoSubscriptionFault } from "./engine/auto-subscribe.ts";
 export type { AutoSubscription } from "./engine/auto-subscribe.ts";
-export type { RewriteAction, RewriteRule } from "./engine/rewrite.ts";
+export { rewriteActions, rewriteRuleFault } from "./engine/rewrite.ts";
+export type { EntryFault, RewriteAction, RewriteRule } from "./engine/rewrite.ts";
 export type {
   Admission,
   Authentication,
@@ -87,20 +92,22 @@ export type { Listener, ProxyOptions, RefusalReason } from "./listeners/listener
 export { TlsContexts } from "./listeners/tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./listeners/tls-contexts.ts";
 export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
-export { checkListeners } from "./listening.ts";
+export { checkConfiguration } from "./check-configuration.ts";
 export type {
   ListenOptions,
   ListenPolicy,
+  OwnListenOptions,
   ServerListenOptions,
   TcpListenOptions,
   TlsFiles,
   TlsListenOptions,
   UnixListenOptions,
   WebSocketListenOptions,
-} from "./listening.ts";
+} from "./listen-options.ts";
 export { LocalSubscription } from "./local-subscription.ts";
 export type { LoggerLike } from "./log.ts";
-export { brokerSettings, createSettings, settingFault } from "./settings.ts";
+export { brokerSettings, createSettings, defaultOf, settingFault } from "./settings.ts";
+export { usableMemory } from "./platform.ts";
 export type { PartialSettings, Settings } from "./settings.ts";
 export type { Recovered } from "./store-opening.ts";
 export { durabilityTexts } from "./store/settings.ts";

@@ -78,14 +78,14 @@ test("a listener cannot say who may enter where the program's authenticator deci
   });
 });
 
-test("a listener closes what comes above its connections, and takes others when there is room; other listeners do not count", async () => {
+test("a listener refuses what comes above its connections, and takes others when there is room; other listeners do not count", async () => {
   await using broker = await createBroker();
   const { port } = await broker.listen({ port: 0, limits: { connections: 1 } });
   const other = await broker.listen({ port: 0 });
   const first = await RawSocket.connect(port, "first");
   const second = await RawSocket.open(port, 5);
   second.sendConnect("second");
-  assert.deepEqual(await second.untilClosed(), ["CLOSED"]);
+  assert.deepEqual(await second.untilClosed(), ["CONNACK 0x97", "CLOSED"]);
   (await RawSocket.connect(other.port, "third")).destroy();
   first.destroy();
   while (broker.gauges.connections > 0) await new Promise(setImmediate);

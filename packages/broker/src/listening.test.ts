@@ -22,7 +22,7 @@ import type { Broker } from "./broker.ts";
 import type { Log } from "./engine/ports.ts";
 import { refusalReasons } from "./listeners/listener.ts";
 import { certificate, pem } from "./listeners/links.test-support.ts";
-import type { ListenOptions } from "./listening.ts";
+import type { ListenOptions } from "./listen-options.ts";
 import type { PartialSettings } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sericite-"));

@@ -7,7 +7,7 @@ for (const [queuedBytes, expected] of [
   [1000, [1, 2, 3]],
   [0, [0, 0, 0]],
 ] as const)
-  test(`with limits.queuedBytes ${queuedBytes} the broker looks each second, and ${expected[0] === 1 ? "goes one step further" : "the machine's memory is enough"}`, () => {
+  test(`with limits.queuedBytes ${queuedBytes} the broker looks each second, and ${expected[0] === 1 ? "goes one step further" : "that does not count"}`, () => {
     const broker = new TestBroker({ settings: { limits: { queuedBytes } } });
     new OverloadWatch(broker.engine).begin();
     const client = broker.connect("c", 4, { cleanStart: false });

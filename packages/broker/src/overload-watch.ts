@@ -1,4 +1,3 @@
-import { totalmem } from "node:os";
 import { TimerEntry } from "@sericite/protocol";
 import type { Engine } from "./engine/engine.ts";
 
@@ -25,7 +24,7 @@ export class OverloadWatch {
   #look(): void {
     const lagMs = Math.max(0, this.#engine.clock.now() - this.#dueAt);
     const { queuedBytes } = this.#engine.settings.limits;
-    this.#engine.overload.look(lagMs, queuedBytes === 0 ? totalmem() / 2 : queuedBytes);
+    this.#engine.overload.look(lagMs, queuedBytes === 0 ? Infinity : queuedBytes);
     this.begin();
   }
 }

@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
+import { totalmem } from "node:os";
 import { test } from "node:test";
 import { TimingWheel } from "@sericite/protocol";
-import { NodeScheduler, nodeClock } from "./platform.ts";
+import { NodeScheduler, nodeClock, usableMemory } from "./platform.ts";
 import { EventScheduler, seededRandom } from "./testing/index.ts";
 import { WheelScheduler } from "./wheel-scheduler.ts";
+
+for (const [what, limit, expected] of [
+  ["a container's limit counts", 2 ** 28, 2 ** 28],
+  ["a limit above the machine's memory does not", 2 ** 64, totalmem()],
+  ["where no limit is told, the machine's memory is it", 0, totalmem()],
+] as const)
+  test(`usable memory: ${what}`, ({ mock }) => {
+    mock.method(process, "constrainedMemory", () => limit);
+    assert.equal(usableMemory(), expected);
+  });
 
 test("a turn ends after everything that was ready, and the next one comes after it", async () => {
   const scheduler = new NodeScheduler();

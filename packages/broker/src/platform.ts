@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Clock, Scheduler } from "@sericite/protocol";
 
@@ -9,6 +10,13 @@ export const nodeClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
 };
+
+/** Memory that this process may use: the machine's, or what its container lets it have. Bytes. */
+export function usableMemory(): number {
+  // Without a limit, and where none is told, it is 0 or more than there is.
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
 
 /** Node's event loop: a turn ends in `setImmediate`, when everything that was readable is read. */
 export class NodeScheduler implements Scheduler {

@@ -91,6 +91,7 @@ function broker(): TestBroker {
   const log = { enabled: () => false, write: () => {} };
   const passwords = new PasswordAuthenticator(parsePasswordFile(text, "users"), {
     queue,
+    thread: { verify: async (hash, password) => hash.verify(password) },
     counters,
     log,
   });

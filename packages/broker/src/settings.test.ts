@@ -31,10 +31,61 @@ test("without anything given, all settings have their defaults, and nobody can c
   for (const section of Object.values(settings)) assert.ok(Object.isFrozen(section));
 });
 
+const MiB = 2 ** 20;
+
+for (const [memory, expected] of [
+  [64 * MiB, { connections: 1000, queuedBytes: 16, retainedBytes: 4, windowsBytes: 4, cache: 1 }],
+  [
+    256 * MiB,
+    { connections: 4000, queuedBytes: 64, retainedBytes: 16, windowsBytes: 16, cache: 4 },
+  ],
+  [
+    2048 * MiB,
+    { connections: 32_700, queuedBytes: 512, retainedBytes: 128, windowsBytes: 64, cache: 16 },
+  ],
+  [
+    Infinity,
+    { connections: 1_000_000, queuedBytes: 4096, retainedBytes: 256, windowsBytes: 64, cache: 16 },
+  ],
+] as const)
+  test(`defaults that bound memory are measured by it: ${memory / MiB} MiB`, () => {
+    for (const { limits, store } of [
+      createSettings({}, undefined, memory),
+      ...(memory === Infinity ? [] : [createSettings({ limits: { memory } })]),
+    ])
+      assert.deepEqual(
+        {
+          connections: limits.connections,
+          queuedBytes: limits.queuedBytes / MiB,
+          retainedBytes: limits.retainedBytes / MiB,
+          windowsBytes: limits.windowsBytes / MiB,
+          cache: store.cacheBytes / MiB,
+        },
+        expected,
+      );
+  });
+
+test("the largest of the defaults that bound the bytes of messages, together, leave half of the memory", () => {
+  const { delayed, limits, store } = createSettings({ limits: { memory: 256 * MiB } });
+  const bytes = [
+    delayed.maximumBytes,
+    limits.queuedBytes,
+    limits.retainedBytes,
+    store.cacheBytes,
+    store.recentBytes,
+    store.slowBytes,
+  ].reduce((sum, one) => sum + one);
+  assert.ok(bytes <= 128 * MiB, `${bytes / MiB} MiB`);
+});
+
 for (const [path, row] of rows) {
   test(`${path}: its default fits, it says what it means, and values around its bounds are judged`, () => {
     assert.equal(settingFault(row, row.default), undefined);
     assert.match(row.text, /^[A-Z].*\.$/);
+    if (row.ofMemory !== undefined) {
+      assert.equal(settingFault(row, row.ofMemory.least), undefined);
+      assert.ok(row.ofMemory.least < (row.default as number));
+    }
     if (row.type === "choice") assert.ok(row.choices!.length > 1);
     if (["integer", "bytes", "seconds", "milliseconds"].includes(row.type)) {
       const { minimum = 0, maximum } = row;

@@ -20,8 +20,32 @@ export type Settings = SettingsOf<typeof brokerSettings>;
 /** Some of the settings: what is left out has its default. */
 export type PartialSettings = { readonly [S in keyof Settings]?: Partial<Settings[S]> };
 
-/** Settings from defaults and what is given; checked. @throws UsageError ERR_SETTING names the key and what it takes. */
-export function createSettings(given: PartialSettings = {}, base?: Settings): Settings {
+/**
+ * The default of a setting.
+ *
+ * @param memory  What the process may use. Bytes.
+ */
+export function defaultOf<V>({ type, default: most, ofMemory }: SettingRow<V>, memory: number): V {
+  if (ofMemory === undefined) return most;
+  const { each, least } = ofMemory;
+  const step = type === "bytes" ? 1024 * 1024 : 100;
+  const share = Math.floor(memory / each / step) * step;
+  return Math.min(most as number, Math.max(least, share)) as V;
+}
+
+/**
+ * Settings from defaults and what is given; checked.
+ *
+ * @param base  What applies in place of the defaults.
+ * @param memory  What the process may use, by which defaults are measured. Bytes; left out: plenty.
+ * @throws UsageError ERR_SETTING names the key and what it takes.
+ */
+export function createSettings(
+  given: PartialSettings = {},
+  base?: Settings,
+  memory: number = Infinity,
+): Settings {
+  const measured = given.limits?.memory ?? 0;
   const table: SettingTable = brokerSettings;
   for (const section of Object.keys(given)) {
     if (!Object.hasOwn(table, section)) throw unknown(section);
@@ -35,7 +59,9 @@ export function createSettings(given: PartialSettings = {}, base?: Settings): Se
     for (const [key, row] of Object.entries(rows)) {
       const value = values[key];
       if (value === undefined)
-        result[key] = (base as typeof settings | undefined)?.[section]?.[key] ?? row.default;
+        result[key] =
+          (base as typeof settings | undefined)?.[section]?.[key] ??
+          defaultOf(row, measured > 0 ? measured : memory);
       else {
         const fault = settingFault(row, value);
         if (fault !== undefined) throw new UsageError("ERR_SETTING", `${section}.${key}: ${fault}`);

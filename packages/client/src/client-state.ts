@@ -2,11 +2,13 @@ import type { Clock, TimingWheel } from "@sericite/protocol";
 import { PacketIdentifiers } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import type { ClientSettings } from "./options.ts";
+import type { SessionRecords } from "./kept-session.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
 /** What the parts of one client share. The client alone changes it. */
 export class ClientState {
-  readonly settings: ClientSettings;
+  /** Of the present connection, or of the attempt to make one. */
+  settings: ClientSettings;
   readonly clock: Clock;
   readonly wheel: TimingWheel;
   /** One set for PUBLISH, SUBSCRIBE and UNSUBSCRIBE. */
@@ -17,6 +19,9 @@ export class ClientState {
   connectionNumber = 0;
   /** Of the present connection. */
   limits: ServerLimits | undefined = undefined;
+
+  /** Notes what becomes of the session's messages, where there is a store. */
+  records: SessionRecords | undefined = undefined;
 
   constructor(settings: ClientSettings, clock: Clock, wheel: TimingWheel) {
     this.settings = settings;

@@ -1,71 +1,47 @@
-import type { ConnackPacket, Dial, Properties, ProtocolVersion } from "@sericite/protocol";
-import {
-  ConnectionError,
-  PacketType,
-  ProtocolError,
-  ReasonCode,
-  TimerEntry,
-  TimingWheel,
-  TopicNameTable,
-  UsageError,
-  encodePacket,
-} from "@sericite/protocol";
+import type { ConnackPacket, ProtocolVersion, Scheduler } from "@sericite/protocol";
+import { TimingWheel, UsageError } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
+import { AttemptOptions } from "./attempt-options.ts";
+import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import { ClientState } from "./client-state.ts";
-import { connectPacket } from "./connect-packet.ts";
-import type { ConnectionHandler } from "./connection.ts";
-import { Connection } from "./connection.ts";
-import type { RequestError } from "./errors.ts";
+import type { DisconnectOptions } from "./connector.ts";
+import { Connector } from "./connector.ts";
 import { EventListeners } from "./events.ts";
 import type { TopicFilterRequest } from "./filter-entry.ts";
 import { subscriptionRequest } from "./filter-entry.ts";
+import type { KeptSession } from "./kept-session.ts";
+import { SessionRecords, keptSession } from "./kept-session.ts";
 import type { MailboxOwner, MessageHandler } from "./mailbox.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Message, Payload } from "./message.ts";
-import type { ClientOptions, ClientSettings } from "./options.ts";
-import { clientSettings } from "./options.ts";
+import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { PublishOptions, PublishResult } from "./publication.ts";
 import { Publisher } from "./publisher.ts";
 import type { Receipt } from "./receiver.ts";
 import { Receiver } from "./receiver.ts";
-import { Backoff, hopelessReasonCodes, isHopelessConnack } from "./reconnect.ts";
-import { serverLimits } from "./server-limits.ts";
+import { Backoff } from "./reconnect.ts";
+import type { RequestOptions } from "./request.ts";
+import { Requests } from "./request.ts";
+import type { RespondOptions, Responder } from "./respond.ts";
+import { respond } from "./respond.ts";
+import { SessionJournal } from "./session-journal.ts";
+import type { SessionStore } from "./session-store.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
-
-/**
- * Where a client is: trying, connected, waiting to try again, or done for good.
- */
-export type ClientStateName = "connecting" | "connected" | "disconnected" | "closed";
-
-/** What a client tells its listeners (`Client.on`). */
-export interface ClientEvents {
-  /** CONNACK came. */
-  connected: { readonly connack: ConnackPacket; readonly isReconnect: boolean };
-  /** A connection ended. No error: the client asked for it. */
-  disconnected: { readonly error: Error | undefined; readonly willReconnect: boolean };
-  /** The next attempt begins after `delayMs`; `error` is what ended the last one. */
-  reconnecting: {
-    readonly attempt: number;
-    readonly delayMs: number;
-    readonly error: Error | undefined;
-  };
-  /** The client is closed. The error says why it gave up; none: it was asked to. */
-  closed: { readonly error: Error | undefined };
-  /** A QoS 0 message was dropped: its subscription has as many waiting as it may. */
-  messageDropped: { readonly message: Message };
-  /** A message that no subscription takes was dropped. */
-  messageUnclaimed: { readonly message: Message };
-  /** A subscription was lost with the session, and the server refused to renew it: it is over. */
-  subscriptionRefused: { readonly topicFilter: string; readonly error: RequestError };
-}
 
 /** How to subscribe. What a Topic Filter says itself counts before it. */
 export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"> {
   /** Messages that may wait for the handler or the loop. Default 1000. */
   readonly bufferMaximum?: number | undefined;
+  /**
+   * `manual`: a QoS 1 or 2 message is acknowledged by `message.ack()` or `message.reject()`, and the
+   * next one comes without waiting for it. One that is not acknowledged holds up the
+   * acknowledgements of all that came after it. Default `auto`: when its handler is done, or the
+   * loop comes round.
+   */
+  readonly acknowledge?: "auto" | "manual" | undefined;
   /** Ends the subscription, or the wait for it. */
   readonly signal?: AbortSignalLike | undefined;
 }
@@ -73,31 +49,31 @@ export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"
 /** Topic Filters to subscribe to. */
 export type TopicFilters = string | readonly (string | TopicFilterRequest)[];
 
-/** How to disconnect. */
-export interface DisconnectOptions {
-  /** 5.0: 0x04 has the Will published. Default 0x00. */
-  readonly reasonCode?: number | undefined;
-  /** 5.0: replaces that of CONNECT. Seconds. Default: 0 if the Client Identifier was made up. */
-  readonly sessionExpiryInterval?: number | undefined;
-  /** 5.0. */
-  readonly properties?: Pick<Properties, "reasonString" | "userProperties"> | undefined;
-  /** Time to wait for what is under way. Milliseconds. Default `ackTimeoutMs`. */
-  readonly timeoutMs?: number | undefined;
+/** Opens a client and waits for its first connection. */
+export function openClient(platform: Platform, options: ConnectOptions): Promise<Client> {
+  const open = (kept: KeptSession | undefined): Promise<Client> =>
+    new Promise((resolve, reject) => {
+      if (options.signal?.aborted === true) throw abortError(options.signal);
+      new Client(platform, options, kept, resolve, reject);
+    });
+  const { store, signal } = options;
+  return store === undefined ? open(undefined) : openKept(store, signal, open);
 }
 
-/** Names that are remembered with their matches. */
-const topicNamesRemembered = 1024;
-
-/** Opens a client and waits for its first connection. */
-export function openClient(
-  platform: Platform,
-  dial: Dial,
-  options: ClientOptions,
+async function openKept(
+  store: SessionStore,
+  signal: AbortSignalLike | undefined,
+  open: (kept: KeptSession) => Promise<Client>,
 ): Promise<Client> {
-  return new Promise((resolve, reject) => {
-    if (options.signal?.aborted === true) throw abortError(options.signal);
-    new Client(platform, dial, options, resolve, reject);
-  });
+  const records = await store.open();
+  try {
+    if (signal?.aborted === true) throw abortError(signal);
+    return await open(keptSession(records));
+  } catch (error) {
+    // There is no client that would close it.
+    if (error instanceof UsageError || signal?.aborted === true) await store.close();
+    throw error;
+  }
 }
 
 /**
@@ -105,97 +81,106 @@ export function openClient(
  * `connect`. `await using` disconnects it with its block.
  */
 export class Client implements AsyncDisposable {
-  readonly #settings: ClientSettings;
-  readonly #platform: Platform;
-  readonly #dial: Dial;
   readonly #state: ClientState;
   readonly #publisher: Publisher;
-  readonly #receiver: Receiver;
   readonly #subscriptions: Subscriptions;
+  readonly #connector: Connector;
   readonly #events: EventListeners<ClientEvents>;
   readonly #onError: (error: unknown) => void;
-  readonly #scheduler;
-  readonly #topicNames = new TopicNameTable({ maximumEntries: topicNamesRemembered });
-  readonly #backoff: Backoff | undefined;
-  readonly #reconnectTimer: TimerEntry;
   readonly #unclaimed: Mailbox | undefined;
   readonly #mailboxOwner: MailboxOwner;
-  #name: ClientStateName = "connecting";
-  #connection: Connection | undefined = undefined;
-  #clientId: string;
-  #connack: ConnackPacket | undefined = undefined;
-  #hasBeenConnected = false;
-  #connectedAt = 0;
-  #isDisconnecting = false;
-  #congested = 0;
-  #fallAsleep: (() => void) | undefined = undefined;
-  #opened:
-    | { readonly resolve: (client: Client) => void; readonly reject: (error: Error) => void }
-    | undefined;
-  #stopListening: () => void;
-  #closeWaiters: (() => void)[] = [];
+  readonly #requests: Requests;
 
   /** Made by `connect`. */
   constructor(
     platform: Platform,
-    dial: Dial,
-    options: ClientOptions,
+    options: ConnectOptions,
+    kept: KeptSession | undefined,
     resolve: (client: Client) => void,
     reject: (error: Error) => void,
   ) {
     const clock = options.clock ?? platform.clock;
     const random = options.random ?? platform.random;
-    this.#platform = platform;
-    this.#dial = dial;
-    this.#settings = clientSettings(options, random);
-    this.#scheduler = options.scheduler ?? platform.createScheduler();
-    this.#clientId = this.#settings.clientId;
+    const scheduler = options.scheduler ?? platform.createScheduler();
+    const attempts = new AttemptOptions(platform, options, random);
+    const settings = attempts.settings();
     this.#onError = options.onError ?? ((error) => platform.reportError(error));
     this.#events = new EventListeners(this.#onError);
-    const wheel = new TimingWheel({ clock, scheduler: this.#scheduler });
-    this.#state = new ClientState(this.#settings, clock, wheel);
+    this.#state = new ClientState(settings, clock, new TimingWheel({ clock, scheduler }));
+    if (options.store !== undefined && kept !== undefined)
+      this.#state.records = this.#recordsOf(options.store, kept, scheduler);
     this.#publisher = new Publisher(this.#state);
     this.#subscriptions = new Subscriptions(this.#state, {
       onUnclaimed: (message, receipt) => this.#onUnclaimed(message, receipt),
       onRefused: (topicFilter, error) =>
         this.#events.emit("subscriptionRefused", { topicFilter, error }),
     });
-    this.#receiver = new Receiver(this.#state, this.#subscriptions);
+    this.#requests = new Requests(this, this.#state, random, settings.responseTopic);
+    const { reconnect, onUnclaimedMessage } = settings;
+    const receiver = new Receiver(this.#state, this.#subscriptions);
+    if (kept !== undefined) {
+      receiver.restore(kept.inbound);
+      this.#publisher.restore(kept.publications, ({ topicName, payload }, error) =>
+        // Later: who has just got the client could not listen yet.
+        scheduler.nextTurn(() => this.#events.emit("publishFailed", { topicName, payload, error })),
+      );
+    }
+    this.#connector = new Connector(
+      this.#state,
+      {
+        platform,
+        attempts,
+        scheduler,
+        policy: options.followServerReference ?? false,
+        onError: this.#onError,
+        backoff: reconnect === undefined ? undefined : new Backoff(reconnect, random),
+        signal: options.signal,
+      },
+      {
+        publisher: this.#publisher,
+        receiver,
+        subscriptions: this.#subscriptions,
+        requests: this.#requests,
+        events: this.#events,
+        onClosed: () => void this.#state.records?.journal.close(),
+        onOpened: () => resolve(this),
+        onFailed: reject,
+      },
+    );
     this.#mailboxOwner = {
       onHandlerError: this.#onError,
       onDropped: (message) => this.#events.emit("messageDropped", { message }),
-      onCongestion: (change) => this.#onCongestion(change),
+      onCongestion: (change) => this.#connector.onCongestion(change),
     };
-    const { reconnect, onUnclaimedMessage } = this.#settings;
     this.#unclaimed =
       onUnclaimedMessage === undefined
         ? undefined
         : new Mailbox(onUnclaimedMessage, 1000, this.#mailboxOwner);
-    this.#backoff = reconnect === undefined ? undefined : new Backoff(reconnect, random);
-    this.#reconnectTimer = new TimerEntry(() => this.#connect());
-    this.#opened = { resolve, reject };
-    const { signal } = options;
-    this.#stopListening = onAbort(signal, () => this.#finish(abortError(signal!)));
-    this.#connect();
+    this.#connector.start();
   }
 
   /** Where the client is. */
   get state(): ClientStateName {
-    return this.#name;
+    return this.#connector.name;
   }
 
   /** The Client Identifier in use; the server's, if it assigned one. */
   get clientId(): string {
-    return this.#clientId;
+    return this.#connector.clientId;
   }
 
   get protocolVersion(): ProtocolVersion {
-    return this.#settings.protocolVersion;
+    return this.#state.settings.protocolVersion;
+  }
+
+  /** Address of the server that is used, or tried next, without credentials; none where there is a `dial`. */
+  get url(): string | undefined {
+    return this.#connector.url;
   }
 
   /** The CONNACK of the present connection, or of the last one. */
   get connack(): ConnackPacket | undefined {
-    return this.#connack;
+    return this.#connector.connack;
   }
 
   /** Messages that wait to be sent. */
@@ -245,9 +230,14 @@ export class Client implements AsyncDisposable {
   ): Promise<Subscription> {
     const hasHandler = typeof handlerOrOptions === "function";
     const options = hasHandler ? optionsWithHandler : handlerOrOptions;
-    const { bufferMaximum = 1000, signal } = options;
+    const { bufferMaximum = 1000, acknowledge = "auto", signal } = options;
     if (!(bufferMaximum >= 1))
       throw new UsageError("ERR_USAGE", `bufferMaximum is ${bufferMaximum}, expected 1 or more`);
+    if (acknowledge !== "auto" && acknowledge !== "manual")
+      throw new UsageError(
+        "ERR_USAGE",
+        `acknowledge is ${String(acknowledge)}, expected auto or manual`,
+      );
     const filters = typeof topicFilters === "string" ? [topicFilters] : topicFilters;
     if (filters.length === 0) throw new UsageError("ERR_USAGE", "there is no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
     const requests = filters.map((filter) => subscriptionRequest(filter, options));
@@ -258,6 +248,7 @@ export class Client implements AsyncDisposable {
       hasHandler ? handlerOrOptions : undefined,
       bufferMaximum,
       this.#mailboxOwner,
+      acknowledge === "manual" ? { mayReject: this.protocolVersion === 5 } : undefined,
     );
     const granted = await this.#subscriptions.subscribe(requests, mailbox, signal);
     const end = (): Promise<void> => {
@@ -283,6 +274,34 @@ export class Client implements AsyncDisposable {
     );
   }
 
+  /**
+   * 5.0: asks, and settles with the response (§4.10). Rejects with `ERR_REQUEST_TIMEOUT` where none
+   * comes in time, and with `ERR_NO_RESPONDER` at once where the server says that nobody subscribes
+   * to the topic.
+   *
+   * ```ts
+   * const time = await client.request("clock/now", "", { timeoutMs: 2000 });
+   * ```
+   */
+  request(topicName: string, payload: Payload, options: RequestOptions = {}): Promise<Message> {
+    return this.#requests.request(topicName, payload, options);
+  }
+
+  /**
+   * 5.0: answers requests to `topicFilters`. A request is acknowledged when its response is.
+   *
+   * ```ts
+   * await client.respond("clock/now", () => new Date().toISOString());
+   * ```
+   */
+  respond(
+    topicFilters: TopicFilters,
+    responder: Responder,
+    options: RespondOptions = {},
+  ): Promise<Subscription> {
+    return respond(this, topicFilters, responder, options, this.#onError);
+  }
+
   /** Calls `listener` at each such event, until what is returned is disposed. Events only tell. */
   on<Name extends keyof ClientEvents>(
     name: Name,
@@ -292,235 +311,65 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Connects again at once: ends the wait for the next attempt, and the present connection, in order.
+   * The session goes on where the server has kept it.
+   *
+   * @param url  Other servers, from now on.
+   * @returns settles when CONNACK has come, be it after several attempts; rejects when the client
+   * is closed before.
+   */
+  reconnect(url?: string | readonly string[]): Promise<void> {
+    return this.#connector.reconnect(url);
+  }
+
+  /**
    * Waits for what is under way to be acknowledged, sends DISCONNECT, and closes the client: the Will
    * is not published. Without a connection, closes it at once.
    */
   async disconnect(options: DisconnectOptions = {}): Promise<void> {
-    if (this.#name === "closed") return;
-    const packet = this.#disconnectPacket(options);
-    encodePacket(packet, this.#settings.protocolVersion); // Throws now where an option is wrong.
-    if (!this.#isDisconnecting) {
-      this.#isDisconnecting = true;
-      if (this.#state.connection !== undefined) {
-        await this.#untilIdle(options.timeoutMs ?? this.#settings.ackTimeoutMs);
-        // The connection may be lost by now, and the client with it.
-        this.#state.connection?.disconnect(packet);
-      } else this.#finish(undefined);
-    }
-    await this.#whenClosed();
+    await this.#connector.disconnect(options);
+    await this.#state.records?.journal.close();
   }
 
   /** Closes the client at once, without DISCONNECT: the server publishes the Will. */
   async close(): Promise<void> {
-    this.#finish(undefined);
-    await this.#whenClosed();
+    await this.#connector.close();
+    await this.#state.records?.journal.close();
+  }
+
+  /**
+   * Settles when everything that was published at QoS 1 and 2 until now is safe in the `store`: it is
+   * sent, if need be by the next process. Without a store, at once. Rejects when the store fails.
+   */
+  flush(): Promise<void> {
+    return this.#state.records?.journal.flush() ?? Promise.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
   }
 
-  #connect(): void {
-    this.#awake(false);
-    this.#name = "connecting";
-    const { settings, clock, wheel } = this.#state;
-    const connection = new Connection(
-      {
-        dial: this.#dial,
-        clock,
-        scheduler: this.#scheduler,
-        wheel,
-        topicNames: this.#topicNames,
-        protocolVersion: settings.protocolVersion,
-        maximumPacketSize: settings.maximumPacketSize,
-        connectTimeoutMs: settings.connectTimeoutMs,
-        pingTimeoutMs: settings.ackTimeoutMs,
-      },
-      this.#handler(),
-    );
-    this.#connection = connection;
-    connection.open(connectPacket(settings, this.#clientId, this.#cleanStart()));
-  }
-
-  /** 5.0: only the first connection begins anew. 3.x: a Clean Session ends with each connection. */
-  #cleanStart(): boolean {
-    const { cleanStart, protocolVersion } = this.#settings;
-    return cleanStart && (protocolVersion < 5 || !this.#hasBeenConnected);
-  }
-
-  #handler(): ConnectionHandler {
-    const state = this.#state;
-    return {
-      onConnack: (connack) => this.#onConnack(connack),
-      onPublish: (parser) => this.#receiver.onPublish(parser, this.#connection!),
-      onAcknowledgement: (type, parser) => {
-        if (type === PacketType.pubrel)
-          this.#receiver.onPubrel(parser.packetIdentifier, this.#connection!);
-        else this.#publisher.onAcknowledgement(type, parser, this.#connection!);
-      },
-      onSuback: (packet) => this.#subscriptions.onAnswer(packet, this.#connection!),
-      fill: () => {
-        const { connection, limits } = state;
-        if (connection === undefined || limits === undefined) return false;
-        const moreSubscriptions = this.#subscriptions.fill(connection, limits);
-        return this.#publisher.fill(connection, limits) || moreSubscriptions;
-      },
-      onHandedOver: () => this.#publisher.onHandedOver(),
-      onClose: (error) => this.#onConnectionClosed(error),
-    };
-  }
-
-  #onConnack(connack: ConnackPacket): void {
-    const connection = this.#connection!;
-    const isReconnect = this.#hasBeenConnected;
-    const cleanStart = this.#cleanStart();
-    const { settings } = this.#state;
-    if (connack.sessionPresent && cleanStart) {
-      // [MQTT5-3.2.2-4] [MQTT5-3.2.2-2] [MQTT3-3.2.2-1]
-      throw new ProtocolError(
-        "ERR_PROTOCOL",
-        ReasonCode.protocolError,
-        "CONNACK has Session Present for a new session",
+  #recordsOf(store: SessionStore, kept: KeptSession, scheduler: Scheduler): SessionRecords {
+    const { clientId } = this.#state.settings;
+    if (kept.clientId !== undefined && kept.clientId !== clientId) {
+      throw new UsageError(
+        "ERR_USAGE",
+        `the store keeps the session of ${kept.clientId}, not of ${clientId}`,
       );
     }
-    const limits = serverLimits(connack, settings);
-    this.#clientId = connack.properties?.assignedClientIdentifier ?? this.#clientId;
-    this.#connack = connack;
-    this.#hasBeenConnected = true;
-    this.#connectedAt = this.#state.clock.now();
-    this.#state.connection = connection;
-    this.#state.connectionNumber++;
-    this.#state.limits = limits;
-    // 3.1 does not say whether there is a session: what was in flight is sent again as if there
-    // were, and subscriptions are renewed as if there were none.
-    const is31 = settings.protocolVersion === 3;
-    const sessionPresent = is31 ? isReconnect && !cleanStart : connack.sessionPresent;
-    this.#publisher.connected(sessionPresent, limits);
-    this.#receiver.connected(sessionPresent);
-    this.#subscriptions.connected(sessionPresent && !is31);
-    connection.startKeepAlive(limits.keepAlive);
-    if (this.#congested > 0) connection.pause();
-    this.#name = "connected";
-    this.#events.emit("connected", { connack, isReconnect });
-    this.#stopListening();
-    this.#opened?.resolve(this);
-    this.#opened = undefined;
-  }
-
-  #onConnectionClosed(error: Error | undefined): void {
-    if (this.#name === "closed") return;
-    const wasConnected = this.#state.connection !== undefined;
-    this.#connection = undefined;
-    this.#state.connection = undefined;
-    this.#state.limits = undefined;
-    if (wasConnected) this.#publisher.connectionEnded(error);
-    this.#publisher.disconnected();
-    this.#subscriptions.disconnected();
-    if (wasConnected) this.#backoff?.connectionEnded(this.#state.clock.now() - this.#connectedAt);
-    const willReconnect = !this.#isDisconnecting && this.#mayReconnect(error);
-    this.#name = "disconnected";
-    if (wasConnected) this.#events.emit("disconnected", { error, willReconnect });
-    // A listener may have closed the client.
-    if (this.#name !== "disconnected") return;
-    if (willReconnect) this.#reconnectLater(error);
-    else this.#finish(this.#isDisconnecting ? undefined : error);
-  }
-
-  #mayReconnect(error: Error | undefined): boolean {
-    const { reconnect, protocolVersion } = this.#settings;
-    if (reconnect === undefined || this.#backoff === undefined) return false;
-    if (!this.#hasBeenConnected && !reconnect.fromStart) return false;
-    if (this.#backoff.attempts >= reconnect.maxAttempts) return false;
-    if (!(error instanceof ConnectionError) || error.reasonCode === undefined) return true;
-    if (error.code === "ERR_CONNECT_REFUSED")
-      return !isHopelessConnack(error.reasonCode, protocolVersion);
-    return error.code !== "ERR_SERVER_DISCONNECTED" || !hopelessReasonCodes.has(error.reasonCode);
-  }
-
-  #reconnectLater(error: Error | undefined): void {
-    const delayMs = this.#backoff!.next();
-    this.#awake(true);
-    this.#state.wheel.schedule(this.#reconnectTimer, delayMs);
-    this.#events.emit("reconnecting", { attempt: this.#backoff!.attempts, delayMs, error });
-  }
-
-  /** The client is over. @param error  Why it gave up; none: it was asked to. */
-  #finish(error: Error | undefined): void {
-    if (this.#name === "closed") return;
-    this.#name = "closed";
-    this.#stopListening();
-    this.#state.connection = undefined;
-    this.#connection?.destroy();
-    this.#connection = undefined;
-    const closed = new ConnectionError("ERR_CLIENT_CLOSED", "the client is closed", {
-      cause: error,
-    });
-    this.#publisher.close(closed);
-    this.#subscriptions.close(closed, error === undefined);
-    // The connection's own timer stays: it sees to the end of a transport that is slow to close.
-    this.#state.wheel.cancel(this.#reconnectTimer);
-    this.#awake(false);
-    this.#opened?.reject(error ?? closed);
-    this.#opened = undefined;
-    this.#events.emit("closed", { error });
-    const waiters = this.#closeWaiters;
-    this.#closeWaiters = [];
-    for (const waiter of waiters) waiter();
-  }
-
-  #whenClosed(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#name === "closed") resolve();
-      else this.#closeWaiters.push(resolve);
-    });
-  }
-
-  /** Settles when all is acknowledged, the time is over, or the client is closed. */
-  #untilIdle(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = new TimerEntry(() => resolve());
-      this.#state.wheel.schedule(timer, timeoutMs);
-      this.#closeWaiters.push(resolve);
-      void this.#publisher.whenIdle().then(() => {
-        this.#state.wheel.cancel(timer);
-        resolve();
-      });
-    });
-  }
-
-  #disconnectPacket(options: DisconnectOptions) {
-    const { clientIdIsGenerated, sessionExpiryInterval } = this.#settings;
-    // Nobody will come back for a session whose Client Identifier was made up.
-    const expiry =
-      options.sessionExpiryInterval ??
-      (clientIdIsGenerated && sessionExpiryInterval > 0 ? 0 : undefined);
-    return {
-      type: "disconnect" as const,
-      reasonCode: options.reasonCode ?? ReasonCode.normalDisconnection,
-      properties:
-        expiry === undefined
-          ? options.properties
-          : { ...options.properties, sessionExpiryInterval: expiry },
-    };
+    const journal = new SessionJournal(
+      store,
+      scheduler,
+      () => this.#state.connection?.wake(),
+      (error) => this.#connector.fail(error),
+    );
+    const records = new SessionRecords(journal, kept.publications.at(-1)?.sequence ?? 0);
+    if (kept.clientId === undefined) records.owner(clientId);
+    return records;
   }
 
   #onUnclaimed(message: Message, receipt: Receipt | undefined): void {
     if (this.#unclaimed !== undefined) this.#unclaimed.accept(message, receipt);
     else this.#events.emit("messageUnclaimed", { message });
-  }
-
-  #onCongestion(change: 1 | -1): void {
-    this.#congested += change;
-    if (this.#congested > 0) this.#state.connection?.pause();
-    else this.#state.connection?.resume();
-  }
-
-  /** While it waits to connect again, nothing else may keep the process alive. */
-  #awake(isAwake: boolean): void {
-    if (isAwake) this.#fallAsleep ??= this.#platform.stayAwake();
-    else {
-      this.#fallAsleep?.();
-      this.#fallAsleep = undefined;
-    }
   }
 }

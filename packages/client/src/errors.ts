@@ -7,6 +7,8 @@ export const clientErrorCodes = {
   ERR_CONNECTION_FAILED:
     "The transport could not be opened: name not found, network unreachable, and the like.",
   ERR_CONNECTION_LOST: "The connection closed without a DISCONNECT.",
+  ERR_REFRESH_FAILED:
+    "The function that gives the options of an attempt (refresh) threw, or took longer than connectTimeoutMs.",
   ERR_CONNECT_TIMEOUT: "No CONNACK within connectTimeoutMs.",
   ERR_CONNECT_REFUSED:
     "The server refused in its CONNACK; reasonCode says why (3.x: the return code).",
@@ -18,6 +20,7 @@ export const clientErrorCodes = {
   ERR_NOT_CONNECTED:
     "There is no connection, and a QoS 0 message does not wait for one (queue.qos0).",
   ERR_QUEUE_FULL: "More messages wait to be sent than the options allow (queue).",
+  ERR_STORE_FAILED: "The session store failed, and the client was closed; cause says why.",
   ERR_ABORTED: "The AbortSignal was triggered; cause is its reason.",
   ERR_MESSAGE_EXPIRED: "The Message Expiry Interval passed before the message could be sent.",
   ERR_SESSION_LOST:
@@ -26,7 +29,11 @@ export const clientErrorCodes = {
     "The server closed at least three connections in a row, over 10 seconds and more, each time after this message and without an acknowledgement: it is not sent again. cause is the end of the last one.",
   ERR_PUBLISH_REFUSED: "The server refused the message; reasonCode says why.",
   ERR_SUBSCRIBE_REFUSED: "The server refused a Topic Filter; reasonCode says why.",
+  ERR_SUBSCRIBE_ABANDONED:
+    "The server closed at least three connections in a row, over 10 seconds and more, in place of an answer to this SUBSCRIBE or UNSUBSCRIBE: it is not sent again. cause is the end of the last one.",
   ERR_UNSUBSCRIBE_REFUSED: "The server refused to end a subscription; reasonCode says why.",
+  ERR_REQUEST_TIMEOUT: "No response came in time.",
+  ERR_NO_RESPONDER: "The server says that nobody subscribes to the topic of the request.",
   ERR_NOT_SUPPORTED:
     "The server announced that it does not support this; reasonCode is the one that it would answer.",
 } as const;

@@ -47,6 +47,10 @@ export class FilterEntry {
   serverHas: boolean | undefined = false;
   /** The next SUBSCRIBE changes the identifier alone: no retained messages come again. */
   isRenumbering = false;
+  /** Connections in a row that the server closed while a request for it was not answered. */
+  closings = 0;
+  /** Time of the first of them. Milliseconds. */
+  firstClosedAt = 0;
   waiters: AnswerWaiter[] = [];
 
   /** @throws UsageError ERR_TOPIC_FILTER */

@@ -1,40 +1,7 @@
-export { connect, type ConnectOptions } from "./node.ts";
-export type {
-  Client,
-  ClientEvents,
-  ClientStateName,
-  DisconnectOptions,
-  SubscribeOptions,
-  TopicFilters,
-} from "./client.ts";
-export type { TopicFilterRequest } from "./filter-entry.ts";
-export type { MessageHandler } from "./mailbox.ts";
-export type { Message, Payload } from "./message.ts";
-export type {
-  ClientOptions,
-  PublishProperties,
-  QueueOptions,
-  ReconnectOptions,
-  WillOptions,
-} from "./options.ts";
-export type { PublishOptions, PublishResult } from "./publication.ts";
-export type { Subscription } from "./subscription.ts";
-export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
-export type { AbortSignalLike } from "./abort.ts";
+export * from "./public.ts";
+export { connect } from "./node.ts";
+export { fileStore, removeFileStore, type FileStoreOptions } from "./store/file-store.ts";
 export { dialTcp, type TcpOptions } from "./transport/tcp.ts";
-export {
-  ConnectionError,
-  ProtocolError,
-  ReasonCode,
-  UsageError,
-  connectMemory,
-  type Clock,
-  type ConnackPacket,
-  type Dial,
-  type Properties,
-  type ProtocolVersion,
-  type QoS,
-  type Random,
-  type Scheduler,
-  type UserProperty,
-} from "@sericite/protocol";
+export { dialTls, type TlsDialOptions } from "./transport/tls.ts";
+export { dialUnix, type UnixOptions } from "./transport/unix.ts";
+export { dialWebSocket, type WebSocketDialOptions } from "./transport/websocket.ts";

@@ -1,3 +1,5 @@
+import { ReasonCode } from "@sericite/protocol";
+import { Acknowledgement } from "./acknowledgement.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import type { Receipt } from "./receiver.ts";
@@ -16,6 +18,12 @@ export interface MailboxOwner {
   onDropped(message: Message): void;
   /** More QoS 1 or 2 messages wait than the bound: +1; half of it or less: -1. */
   onCongestion(change: 1 | -1): void;
+}
+
+/** How messages are acknowledged by hand. */
+export interface ManualAcknowledgements {
+  /** 5.0: a message can be refused. */
+  readonly mayReject: boolean;
 }
 
 interface Waiting {
@@ -37,6 +45,9 @@ export class Mailbox {
   readonly #handler: MessageHandler | undefined;
   readonly #maximum: number;
   readonly #owner: MailboxOwner;
+  readonly #manual: ManualAcknowledgements | undefined;
+  /** Handed out or waiting, to be acknowledged by hand. */
+  #unacknowledged = 0;
   readonly #waiting = new Queue<Waiting>();
   readonly #takers = new Queue<Taker>();
   #isBusy = false;
@@ -46,11 +57,21 @@ export class Mailbox {
   /** QoS 0 messages that were dropped since nobody took them in time. */
   dropped = 0;
 
-  /** @param maximum  Messages that may wait: above it QoS 0 is dropped, and reading stops for others. */
-  constructor(handler: MessageHandler | undefined, maximum: number, owner: MailboxOwner) {
+  /**
+   * @param maximum  Messages that may wait: above it QoS 0 is dropped, and reading stops for others.
+   * @param manual  Given where the receiver acknowledges by hand; what it has not yet acknowledged
+   * counts as waiting then.
+   */
+  constructor(
+    handler: MessageHandler | undefined,
+    maximum: number,
+    owner: MailboxOwner,
+    manual?: ManualAcknowledgements,
+  ) {
     this.#handler = handler;
     this.#maximum = maximum;
     this.#owner = owner;
+    this.#manual = manual;
   }
 
   /** Whether a handler gets the messages. */
@@ -65,6 +86,36 @@ export class Mailbox {
   /** A message came. Counts itself in `receipt.pending` until it is done with. */
   accept(message: Message, receipt: Receipt | undefined): void {
     if (this.#isEnded) return;
+    if (this.#manual !== undefined) this.#acceptManual(this.#manual, message, receipt);
+    else this.#accept(message, receipt);
+  }
+
+  #acceptManual(
+    { mayReject }: ManualAcknowledgements,
+    message: Message,
+    receipt: Receipt | undefined,
+  ): void {
+    const given = (): void => {
+      this.#unacknowledged--;
+      this.#checkCongestion();
+    };
+    const acknowledgement = new Acknowledgement(
+      receipt,
+      mayReject,
+      receipt === undefined ? () => {} : given,
+    );
+    if (receipt !== undefined) {
+      receipt.pending++;
+      this.#unacknowledged++;
+    }
+    this.#accept(message.withAcknowledgement(acknowledgement), undefined);
+    if (this.#unacknowledged > this.#maximum && !this.#isCongested) {
+      this.#isCongested = true;
+      this.#owner.onCongestion(1);
+    }
+  }
+
+  #accept(message: Message, receipt: Receipt | undefined): void {
     if (this.#handler !== undefined && !this.#isBusy && this.#waiting.length === 0) {
       if (receipt !== undefined) receipt.pending++;
       this.#run(this.#handler, message, receipt);
@@ -78,14 +129,14 @@ export class Mailbox {
       return;
     }
     const length = this.#waiting.length;
-    if (receipt === undefined && length >= this.#maximum) {
+    if (message.qos === 0 && length >= this.#maximum) {
       this.dropped++;
       this.#owner.onDropped(message);
       return;
     }
     if (receipt !== undefined) receipt.pending++;
     this.#waiting.push({ message, receipt });
-    if (length >= this.#maximum && !this.#isCongested) {
+    if (receipt !== undefined && length >= this.#maximum && !this.#isCongested) {
       this.#isCongested = true;
       this.#owner.onCongestion(1);
     }
@@ -119,7 +170,10 @@ export class Mailbox {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#error = error;
-    for (const { receipt } of this.#waiting.clear()) receipt?.done();
+    for (const { message, receipt } of this.#waiting.clear()) {
+      if (this.#manual === undefined) receipt?.done();
+      else message.ack();
+    }
     this.#checkCongestion();
     for (const taker of this.#takers.clear()) this.#tellEnd(taker);
   }
@@ -148,7 +202,7 @@ export class Mailbox {
       result = handler(message);
     } catch (error) {
       this.#owner.onHandlerError(error);
-      receipt?.done(true);
+      receipt?.done(ReasonCode.implementationSpecificError);
       return;
     }
     if (!isPromise(result)) {
@@ -167,7 +221,7 @@ export class Mailbox {
 
   #handled(handler: MessageHandler, receipt: Receipt | undefined, failed: boolean): void {
     this.#isBusy = false;
-    receipt?.done(failed);
+    receipt?.done(failed ? ReasonCode.implementationSpecificError : 0);
     while (!this.#isBusy) {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) break;
@@ -177,7 +231,8 @@ export class Mailbox {
   }
 
   #checkCongestion(): void {
-    if (!this.#isCongested || this.#waiting.length > this.#maximum / 2) return;
+    const open = this.#manual === undefined ? this.#waiting.length : this.#unacknowledged;
+    if (!this.#isCongested || open > this.#maximum / 2) return;
     this.#isCongested = false;
     this.#owner.onCongestion(-1);
   }

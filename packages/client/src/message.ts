@@ -1,4 +1,6 @@
 import type { Properties, QoS } from "@sericite/protocol";
+import { ReasonCode, UsageError } from "@sericite/protocol";
+import type { Acknowledgement } from "./acknowledgement.ts";
 
 // Node and browsers have it; the core of the client has no types of a platform.
 declare const TextDecoder: new () => { decode(bytes: Uint8Array): string };
@@ -19,6 +21,7 @@ export class Message {
   readonly dup: boolean;
   /** 5.0: what came with it, Topic Alias included; `undefined` where there was nothing. */
   readonly properties: Properties | undefined;
+  readonly #acknowledgement: Acknowledgement | undefined;
 
   /** Made by the client. */
   constructor(
@@ -28,6 +31,7 @@ export class Message {
     retain: boolean,
     dup: boolean,
     properties: Properties | undefined,
+    acknowledgement?: Acknowledgement,
   ) {
     this.topicName = topicName;
     this.payload = payload;
@@ -35,6 +39,44 @@ export class Message {
     this.retain = retain;
     this.dup = dup;
     this.properties = properties;
+    this.#acknowledgement = acknowledgement;
+  }
+
+  /** The same message for a receiver that acknowledges by hand. */
+  withAcknowledgement(acknowledgement: Acknowledgement): Message {
+    const { topicName, payload, qos, retain, dup, properties } = this;
+    return new Message(topicName, payload, qos, retain, dup, properties, acknowledgement);
+  }
+
+  /**
+   * Acknowledges the message, in a subscription with `acknowledge: "manual"`. Acknowledgements leave
+   * in the order in which the messages came, whatever the order of the calls. Called again, or at
+   * QoS 0, it does nothing.
+   *
+   * @throws UsageError where the subscription acknowledges by itself.
+   */
+  ack(): void {
+    this.#manual().ack();
+  }
+
+  /**
+   * 5.0: refuses the message, in a subscription with `acknowledge: "manual"`. For the server it is
+   * done with: it does not send it again, nor to another client.
+   *
+   * @param reasonCode  0x80 unspecified error, 0x83, 0x87, 0x90, 0x91, 0x97 or 0x99.
+   * @param reasonString  Left out where the server takes no packet as large.
+   * @throws UsageError at QoS 0, before 5.0, and where the subscription acknowledges by itself.
+   */
+  reject(reasonCode: number = ReasonCode.unspecifiedError, reasonString?: string): void {
+    this.#manual().reject(reasonCode, reasonString);
+  }
+
+  #manual(): Acknowledgement {
+    if (this.#acknowledgement !== undefined) return this.#acknowledgement;
+    throw new UsageError(
+      "ERR_USAGE",
+      'the subscription acknowledges by itself; subscribe with acknowledge: "manual"',
+    );
   }
 
   /** The payload as UTF-8 text; what is not UTF-8 becomes U+FFFD. */

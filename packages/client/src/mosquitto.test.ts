@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 
-import type { Client, ClientEvents } from "./client.ts";
+import type { Client } from "./client.ts";
+import type { ClientEvents } from "./client-events.ts";
 import { connect } from "./node.ts";
 import type { ClientOptions } from "./options.ts";
 import { CuttableNetwork, Mosquitto, withoutMosquitto } from "./testing/mosquitto.ts";

@@ -1,10 +1,13 @@
 import type { Clock, Dial, Scheduler } from "@sericite/protocol";
-import { UsageError } from "@sericite/protocol";
 import type { Client } from "./client.ts";
 import { openClient } from "./client.ts";
-import type { ClientOptions } from "./options.ts";
+import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
+import type { Address } from "./address.ts";
 import { dialTcp } from "./transport/tcp.ts";
+import { dialTls } from "./transport/tls.ts";
+import { dialUnix } from "./transport/unix.ts";
+import { dialWebSocket } from "./transport/websocket.ts";
 
 const clock: Clock = { now: () => performance.now(), wallTime: () => Date.now() };
 
@@ -42,14 +45,9 @@ export const nodePlatform: Platform = {
     const timer = setInterval(() => {}, longestTimerMs);
     return () => clearInterval(timer);
   },
+  dial: dialNode,
   reportError: (error) => console.error(error),
 };
-
-/** `ClientOptions` with the address among them. */
-export interface ConnectOptions extends ClientOptions {
-  /** `mqtt://[USERNAME[:PASSWORD]@]HOST[:PORT]`. Needed where there is no `dial`. */
-  readonly url?: string | undefined;
-}
 
 /**
  * Connects to a server and gives a client when its CONNACK has come.
@@ -62,49 +60,28 @@ export interface ConnectOptions extends ClientOptions {
  * Rejects with a `ConnectionError` if the first attempt fails (see `reconnect.fromStart`), and with
  * a `UsageError` where an option is wrong.
  */
-export function connect(url: string, options?: ClientOptions): Promise<Client>;
+export function connect(url: string, options?: ConnectOptions): Promise<Client>;
 export function connect(options: ConnectOptions): Promise<Client>;
 export async function connect(
   urlOrOptions: string | ConnectOptions,
-  more: ClientOptions = {},
+  more: ConnectOptions = {},
 ): Promise<Client> {
-  const { url, ...options } =
-    typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
-  if (options.dial !== undefined) return await openClient(nodePlatform, options.dial, options);
-  if (url === undefined) throw new UsageError("ERR_USAGE", "there is neither url nor dial");
-  const address = parseAddress(url);
-  const dial = dialOf(address, options.connectTimeoutMs);
-  return await openClient(nodePlatform, dial, { ...credentials(address), ...options });
+  const options = typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
+  return await openClient(nodePlatform, options);
 }
 
-function parseAddress(url: string): URL {
-  const address = URL.canParse(url) ? new URL(url) : undefined;
-  if (address === undefined || address.hostname === "") {
-    throw new UsageError(
-      "ERR_USAGE",
-      `${JSON.stringify(url)} is no address such as mqtt://127.0.0.1:1883`,
-    );
+function dialNode(address: Address, options: ConnectOptions): Dial {
+  const { scheme, host, port, path, url } = address;
+  const timeoutMs = options.connectTimeoutMs;
+  switch (scheme) {
+    case "mqtt":
+      return dialTcp({ host, port, timeoutMs });
+    case "mqtts":
+      return dialTls({ ...options.tls, host, port, timeoutMs });
+    case "ws":
+    case "wss":
+      return dialWebSocket({ ...options.webSocket, url, tls: options.tls, timeoutMs });
+    case "unix":
+      return dialUnix({ path, timeoutMs });
   }
-  return address;
-}
-
-function dialOf(address: URL, timeoutMs: number | undefined): Dial {
-  switch (address.protocol) {
-    case "mqtt:":
-    case "tcp:":
-      return dialTcp({
-        host: address.hostname.replace(/^\[(.*)\]$/, "$1"),
-        port: address.port === "" ? 1883 : Number(address.port),
-        timeoutMs,
-      });
-    default:
-      throw new UsageError("ERR_USAGE", `${address.protocol}// is not supported, expected mqtt://`);
-  }
-}
-
-function credentials(address: URL): Pick<ClientOptions, "username" | "password"> {
-  return {
-    ...(address.username === "" ? {} : { username: decodeURIComponent(address.username) }),
-    ...(address.password === "" ? {} : { password: decodeURIComponent(address.password) }),
-  };
 }

@@ -10,6 +10,9 @@ import type {
 import { UsageError, topicNameFault } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import type { Message, Payload } from "./message.ts";
+import type { ServerReferencePolicy } from "./servers.ts";
+import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
+import type { SessionStore } from "./session-store.ts";
 
 /** 5.0 properties of a message that a client publishes (§3.3.2.3). */
 export interface PublishProperties {
@@ -46,6 +49,12 @@ export interface ReconnectOptions {
   readonly maxAttempts?: number | undefined;
   /** Try again also where the very first attempt fails; else `connect` rejects then. Default false. */
   readonly fromStart?: boolean | undefined;
+  /**
+   * Whether to give up after this error; `undefined`: as without this function. Default: after
+   * those Reason Codes of CONNACK and DISCONNECT after which the same CONNECT has no hope, or does
+   * harm, such as 0x87 (not authorized) and 0x8E (session taken over).
+   */
+  readonly giveUp?: ((error: Error | undefined) => boolean | undefined) | undefined;
 }
 
 /** Bounds of the messages that wait to be sent. */
@@ -56,7 +65,38 @@ export interface QueueOptions {
   readonly maximumBytes?: number | undefined;
   /** QoS 0 messages wait for a connection too. Default false: they are rejected without one. */
   readonly qos0?: boolean | undefined;
+  /**
+   * What gives way where a message comes too many: it itself (`reject`), or those that wait longest
+   * (`dropOldest`). The promise of what gives way is rejected. Default `reject`.
+   */
+  readonly whenFull?: "reject" | "dropOldest" | undefined;
 }
+
+/** What is known when an attempt to connect begins. */
+export interface ConnectAttempt {
+  /** 1 for the very first, then one more each time. */
+  readonly attempt: number;
+  /** Address of the server that will be tried, without credentials. Absent where there is a `dial`. */
+  readonly url: string | undefined;
+  /** What ended the last attempt or connection. */
+  readonly error: Error | undefined;
+}
+
+/** Options that may change from one attempt to the next. */
+export type RefreshedOptions = Partial<
+  Pick<
+    ConnectOptions,
+    | "clientId"
+    | "keepAlive"
+    | "password"
+    | "tls"
+    | "url"
+    | "userProperties"
+    | "username"
+    | "webSocket"
+    | "will"
+  >
+>;
 
 /** What a client is opened with. Everything has a default. */
 export interface ClientOptions {
@@ -109,16 +149,64 @@ export interface ClientOptions {
    * session. Its promise is the acknowledgement. Without it they are acknowledged and dropped.
    */
   readonly onUnclaimedMessage?: ((message: Message) => unknown) | undefined;
+  /**
+   * 5.0: Topic Name for the responses to `request`, of this client alone. Default: the Response
+   * Information of the server, or else `responses`, then `/` and the Client Identifier.
+   */
+  readonly responseTopic?: string | undefined;
   /** Gets what listeners and message handlers throw. Default: the platform's console. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Ends the attempt to connect. It has no effect once `connect` has settled. */
   readonly signal?: AbortSignalLike | undefined;
+  /**
+   * Called before each attempt to connect, the first too: what it gives counts before the other
+   * options, for this attempt and until it gives something else. For credentials that expire,
+   * Client Identifiers that are signed, a Will that changes, servers that move. Where it throws, or
+   * takes longer than `connectTimeoutMs`, the attempt has failed.
+   */
+  readonly refresh?:
+    | ((
+        attempt: ConnectAttempt,
+      ) => RefreshedOptions | undefined | Promise<RefreshedOptions | undefined>)
+    | undefined;
+  /**
+   * Whether to try the version below if the server does not speak `protocolVersion` (0x84, 3.x:
+   * return code 1), at once and only before there was a connection. Default false.
+   */
+  readonly protocolFallback?: boolean | undefined;
+  /**
+   * What to do where the server sends the client to another one (0x9C, 0x9D). true: go there, with
+   * the same scheme and credentials; so trust your server with them. A function is given the Server
+   * Reference and whether the move is for good, and gives the address to go to; `undefined`: stay.
+   * Default false: to give up, as after other refusals.
+   */
+  readonly followServerReference?: ServerReferencePolicy | undefined;
+  /**
+   * Keeps the session beyond this process: what was published at QoS 1 and 2 is sent by the next one
+   * that is opened with it. Needs a `clientId`. `cleanStart` is false and `sessionExpiryInterval` a
+   * day then, unless you say otherwise.
+   */
+  readonly store?: SessionStore | undefined;
   /** How to reach the server; in place of an address. */
   readonly dial?: Dial | undefined;
   readonly clock?: Clock | undefined;
   /** One for this client alone: it has one alarm. */
   readonly scheduler?: Scheduler | undefined;
   readonly random?: Random | undefined;
+}
+
+/** `ClientOptions` with the address among them. */
+export interface ConnectOptions extends ClientOptions {
+  /**
+   * `mqtt`, `mqtts`, `ws` or `wss`, `://[USERNAME[:PASSWORD]@]HOST[:PORT]`, and a path for
+   * WebSockets; or `unix:PATH`. Several: each is tried after the failure of the one before it, and
+   * all of them before the client waits. Needed where there is no `dial`.
+   */
+  readonly url?: string | readonly string[] | undefined;
+  /** For `mqtts` and `wss`. Node only: a browser decides for itself. */
+  readonly tls?: TlsOptions | undefined;
+  /** For `ws` and `wss`. */
+  readonly webSocket?: WebSocketOptions | undefined;
 }
 
 /** `ClientOptions` with the defaults filled in and checked. */
@@ -146,10 +234,12 @@ export interface ClientSettings {
     readonly maximumMessages: number;
     readonly maximumBytes: number;
     readonly qos0: boolean;
+    readonly whenFull: "reject" | "dropOldest";
   };
   readonly connectTimeoutMs: number;
   readonly ackTimeoutMs: number;
   readonly ackRetries: number;
+  readonly responseTopic: string | undefined;
   readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
 }
 
@@ -164,7 +254,13 @@ const largestPacket = 268_435_460;
  * @throws UsageError where an option has a value that it cannot have.
  */
 export function clientSettings(options: ClientOptions, random: Random): ClientSettings {
-  const { protocolVersion = 5, cleanStart = true, reconnect = {}, queue = {} } = options;
+  const {
+    protocolVersion = 5,
+    store,
+    cleanStart = store === undefined,
+    reconnect = {},
+    queue = {},
+  } = options;
   if (protocolVersion !== 3 && protocolVersion !== 4 && protocolVersion !== 5) {
     throw new UsageError(
       "ERR_USAGE",
@@ -178,6 +274,8 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       "clientId is empty, which needs 5.0, or 3.1.1 with cleanStart",
     ); // [MQTT3-3.1.3-7]
   }
+  if (store !== undefined && !options.clientId)
+    throw new UsageError("ERR_USAGE", "a store needs a clientId, which the next process has too");
   if (protocolVersion < 5 && options.password !== undefined && options.username === undefined) {
     throw new UsageError("ERR_USAGE", "a password without username needs 5.0"); // [MQTT3-3.1.2-22]
   }
@@ -191,7 +289,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     cleanStart,
     sessionExpiryInterval: integer(
       "sessionExpiryInterval",
-      options.sessionExpiryInterval ?? 300,
+      options.sessionExpiryInterval ?? (store === undefined ? 300 : 86_400),
       0,
       highestUint32,
     ),
@@ -228,15 +326,18 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
             maxDelayMs: number("reconnect.maxDelayMs", reconnect.maxDelayMs ?? 120_000, 1),
             maxAttempts: number("reconnect.maxAttempts", reconnect.maxAttempts ?? Infinity, 0),
             fromStart: reconnect.fromStart ?? false,
+            giveUp: reconnect.giveUp ?? (() => undefined),
           },
     queue: {
       maximumMessages: number("queue.maximumMessages", queue.maximumMessages ?? 100_000, 1),
       maximumBytes: number("queue.maximumBytes", queue.maximumBytes ?? 64 * 1024 * 1024, 1),
       qos0: queue.qos0 ?? false,
+      whenFull: whenFull(queue.whenFull ?? "reject"),
     },
     connectTimeoutMs: number("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1),
     ackTimeoutMs: number("ackTimeoutMs", options.ackTimeoutMs ?? 10_000, 1),
     ackRetries: integer("ackRetries", options.ackRetries ?? 5, 0, 1_000_000),
+    responseTopic: options.responseTopic,
     onUnclaimedMessage: options.onUnclaimedMessage,
   };
 }
@@ -248,6 +349,14 @@ function generatedClientId(random: Random): string {
   for (let i = 0; i < 13; i++)
     clientId += characters.charAt(Math.floor(random() * characters.length));
   return clientId;
+}
+
+function whenFull(value: "reject" | "dropOldest"): "reject" | "dropOldest" {
+  if (value === "reject" || value === "dropOldest") return value;
+  throw new UsageError(
+    "ERR_USAGE",
+    `queue.whenFull is ${String(value)}, expected reject or dropOldest`,
+  );
 }
 
 function integer(name: string, value: number, lowest: number, highest: number): number {

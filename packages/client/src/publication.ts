@@ -43,6 +43,12 @@ export interface Publication {
   readonly expiresAt: number;
   /** Connection that its PUBLISH was sent on last. */
   connectionNumber: number;
+  /** Number among the messages that the session store keeps, 0: it is not kept. */
+  sequence: number;
+  /** Position in the store's journal that has to be safe before it is sent. */
+  position: number;
+  /** Taken before it is sent, where the session is kept; else 0. */
+  packetIdentifier: number;
   /** It waits to be sent, or to be sent anew. */
   isQueued: boolean;
   /** The promise has its answer. */
@@ -51,6 +57,9 @@ export interface Publication {
   readonly reject: (error: Error) => void;
   stopListening: () => void;
 }
+
+/** The result where there is nothing to say. */
+export const success: PublishResult = { reasonCode: ReasonCode.success, properties: undefined };
 
 /** What a message costs in memory beside payload and Topic Name, about. Bytes. */
 const overhead = 64;
@@ -61,8 +70,8 @@ export function makePublication(
   payload: Payload,
   options: PublishOptions,
   clock: Clock,
-  resolve: (result: PublishResult) => void,
-  reject: (error: Error) => void,
+  onResult: (result: PublishResult) => void,
+  onFailure: (error: Error) => void,
 ): Publication {
   const { qos = 0, retain = false, properties } = options;
   const bytes = payloadBytes(payload);
@@ -76,15 +85,34 @@ export function makePublication(
     size: bytes.length + topicName.length + overhead,
     expiresAt: seconds === undefined ? Infinity : clock.now() + seconds * 1000,
     connectionNumber: 0,
+    sequence: 0,
+    position: 0,
+    packetIdentifier: 0,
     isQueued: false,
     isSettled: false,
-    resolve,
-    reject,
+    resolve: onResult,
+    reject: onFailure,
     stopListening: noListener,
   };
 }
 
 function noListener(): void {}
+
+/** Keeps the promise of a publish, if it is still open. */
+export function resolve(publication: Publication, result: PublishResult): void {
+  if (publication.isSettled) return;
+  publication.isSettled = true;
+  publication.stopListening();
+  publication.resolve(result);
+}
+
+/** Breaks the promise of a publish, if it is still open. */
+export function reject(publication: Publication, error: Error): void {
+  if (publication.isSettled) return;
+  publication.isSettled = true;
+  publication.stopListening();
+  publication.reject(error);
+}
 
 /** What is wrong with the arguments of a publish, or `undefined`. */
 export function publishFault(
@@ -102,14 +130,18 @@ export function publishFault(
   return undefined;
 }
 
+/** What the publisher of a message gets that waited for too long. */
+export function expired(): RequestError {
+  return new RequestError("ERR_MESSAGE_EXPIRED", "the message expired before it could be sent");
+}
+
 /** Why a message cannot be sent on this connection, or at all; or `undefined`. */
 export function refusalOf(
   publication: Publication,
   limits: ServerLimits,
   now: number,
 ): RequestError | undefined {
-  if (publication.expiresAt <= now)
-    return new RequestError("ERR_MESSAGE_EXPIRED", "the message expired before it could be sent");
+  if (publication.expiresAt <= now) return expired();
   if (publication.qos > limits.maximumQos) {
     // [MQTT5-3.2.2-11]
     return new RequestError(

@@ -462,3 +462,54 @@ test("a transport that takes nothing holds messages back, and lets them go in or
   assert.equal(done.length, 20);
   assert.equal(server.connection.of("publish").length, 20);
 });
+
+test("with dropOldest the messages that wait longest give way, and their promises say so", async () => {
+  const server = new FakeServer();
+  const client = await server.connect({
+    queue: { maximumMessages: 2, maximumBytes: 300, whenFull: "dropOldest" },
+  });
+  server.isDown = true;
+  server.connection.link.destroy();
+  await server.world.settle();
+  const dropped = assert.rejects(client.publish("t", "a", { qos: 1 }), { code: "ERR_QUEUE_FULL" });
+  const droppedForBytes = assert.rejects(client.publish("t", "b", { qos: 1 }), {
+    code: "ERR_QUEUE_FULL",
+  });
+  publish(client, "c", 1);
+  await dropped;
+  publish(client, "x".repeat(160), 1);
+  await droppedForBytes;
+  await assert.rejects(client.publish("t", "x".repeat(301), { qos: 1 }), {
+    code: "ERR_QUEUE_FULL",
+  });
+  server.isDown = false;
+  await server.world.advance(5000);
+  assert.deepEqual(trace(server), ["c 1", `${"x".repeat(160)} 2`]);
+});
+
+test("a message that expires while it waits is rejected then, without a connection too", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  server.isDown = true;
+  server.connection.link.destroy();
+  await server.world.settle();
+  const expired = assert.rejects(
+    client.publish("t", "a", { qos: 1, properties: { messageExpiryInterval: 5 } }),
+    { code: "ERR_MESSAGE_EXPIRED" },
+  );
+  await server.world.advance(6000);
+  await expired;
+  assert.equal(client.queuedMessages, 0);
+});
+
+test("a message in flight does not expire: its acknowledgement settles it", async () => {
+  const { server, client, world } = await silent();
+  const published = client.publish("t", "a", {
+    qos: 1,
+    properties: { messageExpiryInterval: 5 },
+  });
+  await world.advance(8000);
+  server.connection.send({ type: "puback", packetIdentifier: 1 });
+  await world.settle();
+  assert.equal((await published).reasonCode, 0);
+});

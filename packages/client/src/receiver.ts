@@ -5,6 +5,7 @@ import {
   ReasonCode,
   ReceiveMaximum,
   TopicAliasInbound,
+  encodePacket,
 } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
@@ -22,8 +23,9 @@ export class Receipt {
   connectionNumber: number;
   /** Handlers that have not done with it. One more while it is handed out. */
   pending = 1;
-  /** A handler failed: 5.0 says so to the server. */
-  failed = false;
+  /** What the acknowledgement says, on 5.0; 0x80 and above: a handler failed or refused the message. */
+  reasonCode = 0;
+  reasonString: string | undefined = undefined;
   readonly #receiver: Receiver;
 
   constructor(receiver: Receiver, packetIdentifier: number, qos: QoS, connectionNumber: number) {
@@ -37,9 +39,12 @@ export class Receipt {
     return this.pending === 0;
   }
 
-  /** One handler has done with the message. */
-  done(failed = false): void {
-    if (failed) this.failed = true;
+  /** One handler has done with the message. The first refusal counts. */
+  done(reasonCode = 0, reasonString?: string): void {
+    if (this.reasonCode === 0) {
+      this.reasonCode = reasonCode;
+      this.reasonString = reasonString;
+    }
     this.pending--;
     if (this.pending === 0) this.#receiver.onDone(this);
   }
@@ -63,7 +68,10 @@ export class Receiver {
   readonly #state: ClientState;
   readonly #deliverer: Deliverer;
   readonly #inbound = new Inbound();
-  /** QoS 2 messages that are with their handlers, by Packet Identifier: across connections. */
+  /**
+   * Messages that are with their handlers, by Packet Identifier: of QoS 2 across connections, of
+   * QoS 1 those of this one.
+   */
   readonly #unfinished = new Map<number, Receipt>();
   /** Acknowledgements that are due on this connection, in the order of their PUBLISHes. */
   #line = new Queue<Receipt>();
@@ -83,6 +91,10 @@ export class Receiver {
     this.#quota.reset(is5 ? settings.receiveMaximum : 65_535);
     this.#aliases = new TopicAliasInbound(is5 ? settings.topicAliasMaximum : 0); // [MQTT5-3.3.2-7]
     if (!sessionPresent) {
+      const { records } = this.#state;
+      if (records !== undefined)
+        for (const packetIdentifier of this.#inbound.identifiers())
+          records.completed(packetIdentifier);
       this.#inbound.clear(); // [MQTT5-3.2.2-5]
       this.#unfinished.clear();
     }
@@ -113,6 +125,8 @@ export class Receiver {
       }
       this.#inbound.begin(packetIdentifier, false);
     }
+    // 3.x: the server does not wait any longer and sends it again, while it is still at work here.
+    else if (this.#isAtWork(packetIdentifier)) return;
     const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
     this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, receipt);
     receipt.pending--;
@@ -120,21 +134,24 @@ export class Receiver {
       this.#acknowledge(receipt, connection);
       return;
     }
-    if (qos === 2 && !receipt.isDone) this.#unfinished.set(packetIdentifier, receipt);
+    if (!receipt.isDone) this.#unfinished.set(packetIdentifier, receipt);
     this.#line.push(receipt);
   }
 
   /** PUBREL came: the message will not be sent again. */
   onPubrel(packetIdentifier: number, connection: Connection): void {
     const wasThere = this.#inbound.end(packetIdentifier);
-    if (wasThere) this.#quota.give();
+    if (wasThere) {
+      this.#quota.give();
+      this.#state.records?.completed(packetIdentifier);
+    }
     const reasonCode = wasThere ? ReasonCode.success : ReasonCode.packetIdentifierNotFound;
-    connection.acknowledge("pubcomp", packetIdentifier, reasonCode); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
+    this.#answer("pubcomp", packetIdentifier, connection, reasonCode); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
   }
 
   /** The handlers of a message have done with it. */
   onDone(receipt: Receipt): void {
-    if (receipt.qos === 2 && this.#unfinished.get(receipt.packetIdentifier) === receipt) {
+    if (this.#unfinished.get(receipt.packetIdentifier) === receipt) {
       this.#unfinished.delete(receipt.packetIdentifier);
     }
     const { connection, connectionNumber } = this.#state;
@@ -144,6 +161,13 @@ export class Receiver {
       this.#line.shift();
       this.#acknowledge(first, connection);
     }
+  }
+
+  #isAtWork(packetIdentifier: number): boolean {
+    return (
+      this.#unfinished.get(packetIdentifier)?.connectionNumber === this.#state.connectionNumber &&
+      this.#state.settings.protocolVersion < 5
+    );
   }
 
   /** A QoS 2 message that came before: PUBREC again, and no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. */
@@ -162,18 +186,55 @@ export class Receiver {
   }
 
   #acknowledge(receipt: Receipt, connection: Connection): void {
-    const { packetIdentifier, qos, failed } = receipt;
-    const reasonCode = failed ? ReasonCode.implementationSpecificError : ReasonCode.success;
-    if (qos === 1) {
-      this.#quota.give();
-      connection.acknowledge("puback", packetIdentifier, reasonCode); // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2]
+    const { packetIdentifier, qos, reasonCode } = receipt;
+    const isRefusal = reasonCode !== 0 && this.#state.settings.protocolVersion === 5;
+    if (qos === 1 || isRefusal) this.#quota.give();
+    if (qos === 2 && isRefusal) this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
+    const type = qos === 1 ? "puback" : "pubrec"; // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2] [MQTT5-4.3.3-8]
+    if (isRefusal) this.#refuse(type, receipt, connection);
+    else {
+      if (qos === 2) this.#state.records?.received(packetIdentifier);
+      this.#answer(type, packetIdentifier, connection, ReasonCode.success);
+    }
+  }
+
+  /** Sends an acknowledgement, behind the records that it rests on. */
+  #answer(
+    type: "puback" | "pubrec" | "pubcomp",
+    packetIdentifier: number,
+    connection: Connection,
+    reasonCode: number,
+  ): void {
+    const { records } = this.#state;
+    if (records === undefined) {
+      connection.acknowledge(type, packetIdentifier, reasonCode);
       return;
     }
-    if (failed && this.#state.settings.protocolVersion === 5) {
-      this.#quota.give();
-      this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
-    }
-    connection.acknowledge("pubrec", packetIdentifier, reasonCode); // [MQTT5-4.3.3-8]
+    records.journal.whenSafe(() => {
+      if (this.#state.connection === connection)
+        connection.acknowledge(type, packetIdentifier, reasonCode);
+    });
+  }
+
+  /** Takes over what an earlier process had between PUBREC and PUBREL. */
+  restore(packetIdentifiers: readonly number[]): void {
+    for (const packetIdentifier of packetIdentifiers) this.#inbound.begin(packetIdentifier, false);
+  }
+
+  #refuse(type: "puback" | "pubrec", receipt: Receipt, connection: Connection): void {
+    const { packetIdentifier, reasonCode, reasonString } = receipt;
+    const packet = { type, packetIdentifier, reasonCode };
+    const whole = { ...packet, properties: { reasonString } };
+    const size = encodePacket(whole, 5).length;
+    const fits = size <= this.#state.limits!.maximumPacketSize; // [MQTT5-3.4.2-2] [MQTT5-3.5.2-2]
+    const answer = fits && reasonString !== undefined ? whole : packet;
+    const { records } = this.#state;
+    if (records === undefined) connection.send(answer);
+    // In line behind the others.
+    else
+      records.journal.whenSafe(() => {
+        if (this.#state.connection === connection) connection.send(answer);
+      });
   }
 
   #topicOf(parser: Parser): TopicName {

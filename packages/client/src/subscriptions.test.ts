@@ -479,3 +479,26 @@ test("more than 256 Topic Filters have identifiers without being compared", asyn
     .map((packet) => packet.properties?.subscriptionIdentifiers?.[0]);
   assert.deepEqual(identifiers, [undefined, undefined, undefined, 1, 2]);
 });
+
+for (const [protocolVersion, dups] of [
+  [3, [undefined, true, true]],
+  [4, [undefined, undefined, undefined]],
+] as const) {
+  test(`[X-119] version ${protocolVersion}: SUBSCRIBE is sent again while there is no answer, then the connection ends and it stays wanted`, async () => {
+    const server = new FakeServer();
+    server.answers.delete("subscribe");
+    const client = await server.connect({ protocolVersion, ackRetries: 2 });
+    const subscribed = client.subscribe("a");
+    await server.world.advance(29_000);
+    const sent = server.connection.of("subscribe");
+    assert.deepEqual(new Set(sent.map((packet) => packet.packetIdentifier)).size, 1);
+    assert.deepEqual(
+      sent.map((packet) => packet.dup),
+      dups,
+    );
+    server.answers.add("subscribe");
+    await server.world.advance(10_000);
+    assert.equal(server.connections.length, 2);
+    assert.deepEqual((await subscribed).grantedQos, [0]);
+  });
+}

@@ -4,14 +4,7 @@ import type {
   TopicName,
   UnsubackPacket,
 } from "@sericite/protocol";
-import {
-  ConnectionError,
-  ProtocolError,
-  ReasonCode,
-  TimerEntry,
-  encodePacket,
-  topicFilterMatches,
-} from "@sericite/protocol";
+import { ReasonCode, topicFilterMatches } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
 import type { ClientState } from "./client-state.ts";
@@ -22,18 +15,8 @@ import type { Mailbox } from "./mailbox.ts";
 import type { Message } from "./message.ts";
 import type { Deliverer, Receipt } from "./receiver.ts";
 import type { ServerLimits } from "./server-limits.ts";
-
-/** A SUBSCRIBE or UNSUBSCRIBE that is not answered yet. */
-interface Outstanding {
-  readonly type: "subscribe" | "unsubscribe";
-  readonly packetIdentifier: number;
-  readonly entries: readonly { readonly entry: FilterEntry; readonly revision: number }[];
-  /** Subscription Identifier, 0: none. */
-  readonly identifier: number;
-  readonly bytes: Uint8Array;
-  sentAt: number;
-  sendings: number;
-}
+import { SubscriptionRequests } from "./subscription-requests.ts";
+import { connectionsMinimum, isClosedByServer, patienceMs } from "./suspicion.ts";
 
 /** What `Subscriptions` tells. */
 export interface SubscriptionsOwner {
@@ -43,10 +26,6 @@ export interface SubscriptionsOwner {
   onRefused(topicFilter: string, error: RequestError): void;
 }
 
-/** Topic Filters in one SUBSCRIBE or UNSUBSCRIBE, at most. */
-const filtersPerPacket = 100;
-/** SUBSCRIBE and UNSUBSCRIBE packets without an answer, at most. */
-const outstandingMaximum = 64;
 /** Topic Filters up to which overlaps are looked for; above it each has an identifier. */
 const overlapMaximum = 256;
 
@@ -65,18 +44,25 @@ export class Subscriptions implements Deliverer {
   readonly #state: ClientState;
   readonly #entries = new Map<string, FilterEntry>();
   readonly #due = new Set<FilterEntry>();
-  readonly #outstanding = new Map<number, Outstanding>();
-  readonly #timer: TimerEntry;
+  readonly #requests: SubscriptionRequests;
   readonly #owner: SubscriptionsOwner;
   /** Rises with each entry that comes or goes: matches that were found before are out of date. */
   #generation = 0;
   #lastIdentifier = 0;
+  /** What is outstanding is one request that the server may close for. */
+  #isAlone = false;
   #closedBy: Error | undefined = undefined;
 
   constructor(state: ClientState, owner: SubscriptionsOwner) {
     this.#state = state;
     this.#owner = owner;
-    this.#timer = new TimerEntry(() => this.#onTimer());
+    this.#requests = new SubscriptionRequests(state, {
+      onTooLarge: (entry, error) =>
+        this.#refuse(entry, entry.revision, ReasonCode.packetTooLarge, error),
+      onLater: (entries) => {
+        for (const entry of entries) this.#due.add(entry);
+      },
+    });
   }
 
   /**
@@ -161,24 +147,33 @@ export class Subscriptions implements Deliverer {
     }
   }
 
-  /** The connection is gone: what was not answered is sent again with the next. */
-  disconnected(): void {
-    this.#state.wheel.cancel(this.#timer);
-    for (const { packetIdentifier, entries } of this.#outstanding.values()) {
-      this.#state.identifiers.release(packetIdentifier);
-      for (const { entry } of entries) {
+  /**
+   * The connection is gone: what was not answered is sent again with the next. What makes the server
+   * close once too often is given up.
+   *
+   * @returns whether there was such a request: then no message is to blame.
+   */
+  disconnected(error: Error | undefined): boolean {
+    const unanswered = this.#requests.disconnected();
+    const isSuspicious = unanswered.length > 0 && isClosedByServer(error);
+    const wasAlone = this.#isAlone;
+    this.#isAlone = false;
+    for (const { entries } of unanswered) {
+      for (const { entry, revision } of entries) {
         entry.isOutstanding = false;
         entry.serverHas = undefined;
         this.#due.add(entry);
+        if (isSuspicious && this.#isToBlame(entry) && wasAlone)
+          this.#abandon(entry, revision, error);
       }
     }
-    this.#outstanding.clear();
+    return isSuspicious;
   }
 
   /** Every promise is rejected and every subscription ends. */
   close(error: Error, isClean: boolean): void {
     this.#closedBy = error;
-    this.#state.wheel.cancel(this.#timer);
+    this.#requests.disconnected();
     const failure = new RequestError("ERR_CLIENT_CLOSED", "the client was closed", {
       cause: error,
     });
@@ -186,7 +181,6 @@ export class Subscriptions implements Deliverer {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     this.#due.clear();
-    this.#outstanding.clear();
     for (const entry of entries) {
       for (const mailbox of entry.mailboxes) mailboxes.add(mailbox);
       entry.mailboxes.clear();
@@ -195,14 +189,22 @@ export class Subscriptions implements Deliverer {
     for (const mailbox of mailboxes) mailbox.end(isClean ? undefined : error);
   }
 
+  /** Whether a request goes alone, so that messages have to wait. */
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
   /** Appends what is due to the connection's output. @returns whether there is more. */
   fill(connection: Connection, limits: ServerLimits): boolean {
     if (this.#due.size === 0) return false;
+    const suspect = this.#suspect();
+    // It goes alone: only that shows that it is the one.
+    if (this.#isAlone || (suspect !== undefined && this.#requests.size > 0)) return false;
     const subscribes = new Map<number, FilterEntry[]>();
     const unsubscribes: FilterEntry[] = [];
-    for (const entry of this.#due) {
+    for (const entry of suspect === undefined ? this.#due : [suspect]) {
       if (entry.isOutstanding) continue;
-      if (this.#outstanding.size + subscribes.size >= outstandingMaximum) break;
+      if (!this.#requests.hasRoom(subscribes.size)) break;
       this.#due.delete(entry);
       if (!entry.isWanted) {
         if (entry.serverHas === false) {
@@ -222,32 +224,22 @@ export class Subscriptions implements Deliverer {
       else batch.push(entry);
     }
     for (const [identifier, entries] of subscribes)
-      this.#sendBatches("subscribe", entries, identifier, connection, limits);
-    this.#sendBatches("unsubscribe", unsubscribes, 0, connection, limits);
-    return false;
+      this.#requests.send("subscribe", entries, identifier, connection, limits);
+    this.#requests.send("unsubscribe", unsubscribes, 0, connection, limits);
+    this.#isAlone = suspect !== undefined && this.#requests.size > 0;
+    return suspect !== undefined && !this.#isAlone;
   }
 
   /** SUBACK or UNSUBACK came. @throws ProtocolError where nobody asked for it. */
   onAnswer(packet: SubackPacket | UnsubackPacket, connection: Connection): void {
-    const outstanding = this.#outstanding.get(packet.packetIdentifier);
-    const type = packet.type === "suback" ? "subscribe" : "unsubscribe";
-    if (outstanding?.type !== type) {
-      // On 3.x a request that was sent again is answered again.
-      if (outstanding === undefined && this.#state.settings.protocolVersion < 5) return;
-      throw protocolError(
-        `${packet.type} for Packet Identifier ${packet.packetIdentifier}, which waits for none`,
-      );
-    }
+    const outstanding = this.#requests.answered(packet);
+    if (outstanding === undefined) return;
+    this.#isAlone = false;
+    const { type } = outstanding;
     const { reasonCodes } = packet;
-    if (reasonCodes !== undefined && reasonCodes.length !== outstanding.entries.length) {
-      throw protocolError(
-        `${packet.type} has ${reasonCodes.length} codes for ${outstanding.entries.length} Topic Filters`,
-      ); // [MQTT5-3.8.4-6]
-    }
-    this.#outstanding.delete(packet.packetIdentifier);
-    this.#state.identifiers.release(packet.packetIdentifier); // [X-4]
     for (const [index, { entry, revision }] of outstanding.entries.entries()) {
       entry.isOutstanding = false;
+      entry.closings = 0;
       if (entry.revision > revision) this.#due.add(entry);
       const reasonCode = reasonCodes?.[index] ?? ReasonCode.success;
       if (type === "unsubscribe") this.#onUnsubscribed(entry, revision, reasonCode);
@@ -265,7 +257,7 @@ export class Subscriptions implements Deliverer {
         entry.answer(revision, reasonCode);
       }
     }
-    if (this.#due.size > 0) connection.wake();
+    connection.wake();
   }
 
   deliver(message: Message, topic: TopicName, receipt: Receipt | undefined): void {
@@ -283,6 +275,34 @@ export class Subscriptions implements Deliverer {
     for (const entry of meant(entries, message))
       for (const mailbox of entry.mailboxes) mailboxes.add(mailbox);
     for (const mailbox of mailboxes) mailbox.accept(message, receipt);
+  }
+
+  /** Counts one more connection that ended over the entry. */
+  #isToBlame(entry: FilterEntry): boolean {
+    const now = this.#state.clock.now();
+    if (entry.closings++ === 0) entry.firstClosedAt = now;
+    return entry.closings >= connectionsMinimum && now - entry.firstClosedAt >= patienceMs;
+  }
+
+  /** Before 5.0 a server may have no other way to refuse a SUBSCRIBE than to close. */
+  #abandon(entry: FilterEntry, revision: number, cause: Error | undefined): void {
+    const failure = new RequestError(
+      "ERR_SUBSCRIBE_ABANDONED",
+      `the server closed the connection each time that it was asked for ${entry.topicFilter}`,
+      { cause },
+    );
+    entry.closings = 0;
+    if (entry.isWanted) this.#refuse(entry, revision, ReasonCode.unspecifiedError, failure);
+    else {
+      if (entry.revision === revision) this.#drop(entry);
+      entry.answer(revision, ReasonCode.unspecifiedError, failure);
+    }
+  }
+
+  /** Of what is due, the first that the server may have closed connections for. */
+  #suspect(): FilterEntry | undefined {
+    for (const entry of this.#due) if (entry.closings >= connectionsMinimum - 1) return entry;
+    return undefined;
   }
 
   #matching(topic: TopicName): readonly FilterEntry[] {
@@ -415,117 +435,6 @@ export class Subscriptions implements Deliverer {
       void this.unsubscribe(mailbox).catch(ignoreRefusal);
     }
   }
-
-  #sendBatches(
-    type: "subscribe" | "unsubscribe",
-    entries: readonly FilterEntry[],
-    identifier: number,
-    connection: Connection,
-    limits: ServerLimits,
-  ): void {
-    for (let start = 0; start < entries.length; start += filtersPerPacket) {
-      this.#sendBatch(
-        type,
-        entries.slice(start, start + filtersPerPacket),
-        identifier,
-        connection,
-        limits,
-      );
-    }
-  }
-
-  #sendBatch(
-    type: "subscribe" | "unsubscribe",
-    entries: readonly FilterEntry[],
-    identifier: number,
-    connection: Connection,
-    limits: ServerLimits,
-  ): void {
-    const { identifiers, clock, wheel, settings } = this.#state;
-    const packetIdentifier = identifiers.take(); // [MQTT5-2.2.1-3] [MQTT3-2.3.1-2]
-    if (packetIdentifier === 0) {
-      for (const entry of entries) this.#due.add(entry);
-      return;
-    }
-    const bytes = this.#encode(type, entries, identifier, packetIdentifier);
-    if (bytes.length > limits.maximumPacketSize) {
-      identifiers.release(packetIdentifier); // [MQTT5-3.2.2-15]
-      const half = entries.length >> 1;
-      if (half > 0) {
-        this.#sendBatch(type, entries.slice(0, half), identifier, connection, limits);
-        this.#sendBatch(type, entries.slice(half), identifier, connection, limits);
-        return;
-      }
-      const entry = entries[0]!;
-      const { packetTooLarge } = ReasonCode;
-      const failure = new RequestError(
-        "ERR_PACKET_TOO_LARGE",
-        `${type} of ${bytes.length} bytes, the server takes ${limits.maximumPacketSize}`,
-        { reasonCode: packetTooLarge },
-      );
-      this.#refuse(entry, entry.revision, packetTooLarge, failure);
-      return;
-    }
-    for (const entry of entries) entry.isOutstanding = true;
-    connection.sendBytes(bytes);
-    this.#outstanding.set(packetIdentifier, {
-      type,
-      packetIdentifier,
-      entries: entries.map((entry) => ({ entry, revision: entry.revision })),
-      identifier,
-      bytes,
-      sentAt: clock.now(),
-      sendings: 1,
-    });
-    if (!this.#timer.isScheduled) wheel.schedule(this.#timer, settings.ackTimeoutMs);
-  }
-
-  #encode(
-    type: "subscribe" | "unsubscribe",
-    entries: readonly FilterEntry[],
-    identifier: number,
-    packetIdentifier: number,
-  ): Uint8Array {
-    const { protocolVersion } = this.#state.settings;
-    if (type === "unsubscribe") {
-      const topicFilters = entries.map((entry) => entry.topicFilter);
-      return encodePacket({ type, packetIdentifier, topicFilters }, protocolVersion);
-    }
-    const subscriptions = entries.map((entry) =>
-      entry.isRenumbering ? { ...entry.request, retainHandling: 2 as const } : entry.request,
-    );
-    const properties = identifier === 0 ? undefined : { subscriptionIdentifiers: [identifier] };
-    return encodePacket({ type, packetIdentifier, subscriptions, properties }, protocolVersion);
-  }
-
-  #onTimer(): void {
-    const { connection, settings, clock, wheel } = this.#state;
-    if (connection === undefined || this.#outstanding.size === 0) return;
-    const now = clock.now();
-    if (!connection.isPaused && !connection.isBlocked) {
-      const is5 = settings.protocolVersion === 5;
-      for (const outstanding of this.#outstanding.values()) {
-        const waited = now - outstanding.sentAt;
-        const isOver = is5
-          ? waited >= settings.ackTimeoutMs * (settings.ackRetries + 1)
-          : waited >= settings.ackTimeoutMs && outstanding.sendings > settings.ackRetries;
-        if (isOver) {
-          connection.destroy(
-            new ConnectionError(
-              "ERR_ACKNOWLEDGEMENT_TIMEOUT",
-              `${outstanding.type} was not answered in time`,
-            ),
-          );
-          return;
-        }
-        if (is5 || waited < settings.ackTimeoutMs) continue;
-        outstanding.sentAt = now;
-        outstanding.sendings++;
-        connection.sendBytes(outstanding.bytes);
-      }
-    }
-    wheel.schedule(this.#timer, settings.ackTimeoutMs);
-  }
 }
 
 /** Of entries that match a message, those that this copy of it was sent for. */
@@ -541,7 +450,3 @@ function meant(entries: readonly FilterEntry[], message: Message): readonly Filt
 
 /** Nobody asked for the answer to an UNSUBSCRIBE that followed from a failure, which was told. */
 function ignoreRefusal(): void {}
-
-function protocolError(message: string): ProtocolError {
-  return new ProtocolError("ERR_PROTOCOL", ReasonCode.protocolError, message);
-}

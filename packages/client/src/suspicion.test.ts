@@ -4,11 +4,13 @@ import { test } from "node:test";
 import type { ClientOptions } from "./options.ts";
 import { FakeServer } from "./testing/fake-server.ts";
 
-/** A server that answers each packet, and hangs up at a PUBLISH with this payload. */
+/** A server that answers each packet, and hangs up at a PUBLISH with this payload or a SUBSCRIBE to it. */
 class TouchyServer extends FakeServer {
   readonly #payload: string;
   /** Payloads that came, connection by connection. */
   readonly published: string[][] = [];
+  /** Number of the connection and Topic Filters of each SUBSCRIBE and UNSUBSCRIBE. */
+  readonly subscribed: string[] = [];
 
   constructor(payload: string) {
     super();
@@ -26,9 +28,72 @@ class TouchyServer extends FakeServer {
       }
       if (connection.isClosed) return;
     }
+    if (packet.type === "subscribe" || packet.type === "unsubscribe") {
+      const filters =
+        packet.type === "subscribe"
+          ? packet.subscriptions.map((one) => one.topicFilter)
+          : packet.topicFilters;
+      this.subscribed.push(`${this.connections.length}: ${filters.join(" ")}`);
+      if (filters.includes(this.#payload)) {
+        connection.link.destroy();
+        return;
+      }
+      if (connection.isClosed) return;
+    }
     super.onPacket(packet, connection);
   }
 }
+
+for (const [protocolVersion, cleanStart] of [
+  [3, true],
+  [4, true],
+  [4, false],
+  [5, true],
+] as const) {
+  test(`version ${protocolVersion}, cleanStart ${cleanStart}: a SUBSCRIBE that makes the server close again and again is rejected, and the client goes on`, async () => {
+    const server = new TouchyServer("poison");
+    const client = await server.connect({ protocolVersion, cleanStart });
+    const messages: string[] = [];
+    const subscribe = (filter: string) =>
+      client.subscribe(filter, (message) => void messages.push(message.topicName));
+    const before = subscribe("a");
+    const rejected = assert.rejects(subscribe("poison"), {
+      name: "RequestError",
+      code: "ERR_SUBSCRIBE_ABANDONED",
+    });
+    const after = subscribe("b");
+    const published = client.publish("t", "good", { qos: 1 });
+    await server.world.settle();
+    await server.world.advance(60_000);
+    await rejected;
+    await before;
+    await after;
+    await published;
+    // After 0, 0.5, 1.5, 3.5, 7.5 and 15.5 seconds; from the third on each that was among them alone.
+    assert.equal(server.connections.length, 7);
+    assert.equal(server.subscribed[1], "2: a poison b");
+    assert.ok(server.subscribed.includes("6: poison"));
+    assert.ok(server.subscribed.every((line) => !line.startsWith("7") || !line.includes("poison")));
+    assert.equal(client.state, "connected");
+    server.connection.publish("a", "");
+    server.connection.publish("b", "");
+    await server.world.settle();
+    assert.deepEqual(messages, ["a", "b"]);
+  });
+}
+
+test("an UNSUBSCRIBE that makes the server close again and again is rejected, and the client goes on", async () => {
+  const server = new TouchyServer("poison");
+  const client = await server.connect({ protocolVersion: 4, cleanStart: false });
+  server.connack = { sessionPresent: true };
+  const rejected = assert.rejects(client.unsubscribe("poison"), {
+    code: "ERR_SUBSCRIBE_ABANDONED",
+  });
+  await server.world.advance(60_000);
+  await rejected;
+  assert.equal(client.state, "connected");
+  assert.equal(server.subscribed.length, 6);
+});
 
 for (const [protocolVersion, qos, cleanStart] of [
   [3, 1, true],

@@ -1,10 +1,10 @@
 import { ConnectionError, ReasonCode } from "@sericite/protocol";
 import type { Publication } from "./publication.ts";
 
-/** Connections in a row that end over one message before it is given up, at least. */
-const connectionsMinimum = 3;
+/** Connections in a row that end over one request before it is given up, at least. */
+export const connectionsMinimum = 3;
 /** Time from the first of them, at least: a network that keeps breaking looks the same for a while. Milliseconds. */
-const patienceMs = 10_000;
+export const patienceMs = 10_000;
 
 /** Ends of a connection that no message is to blame for. */
 const otherReasons: ReadonlySet<number | undefined> = new Set([
@@ -68,7 +68,8 @@ export class Suspicion {
   }
 }
 
-function isClosedByServer(error: Error | undefined): boolean {
+/** Whether the server ended the connection, for a reason that may lie in what it was sent. */
+export function isClosedByServer(error: Error | undefined): boolean {
   if (!(error instanceof ConnectionError)) return false;
   return (
     error.code === "ERR_CONNECTION_LOST" ||

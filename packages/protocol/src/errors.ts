@@ -21,10 +21,13 @@ export class ProtocolError extends Error {
   readonly code: string;
   /** Reason Code to answer with, 0x80…0xFF. */
   readonly reasonCode: number;
-  constructor(code: ProtocolErrorCode, reasonCode: number, message: string) {
+  /** Name of the bound that was passed, where it is one that may be set. */
+  readonly limit: string | undefined;
+  constructor(code: ProtocolErrorCode, reasonCode: number, message: string, limit?: string) {
     super(message);
     this.code = code;
     this.reasonCode = reasonCode;
+    this.limit = limit;
   }
 }
 

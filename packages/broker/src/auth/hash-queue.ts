@@ -22,8 +22,7 @@ interface Waiter {
 }
 
 /**
- * Hashes passwords one at a time: each takes a thread of the pool that the store flushes with, and
- * all of a core. Whoever asks for what is under way or waits already gets the same result. What
+ * Hashes passwords one at a time: each takes all of a core. Whoever asks for what is under way or waits already gets the same result. What
  * waits is served by turns of where it comes from, so that one address that tries passwords keeps
  * the others waiting no more than by one.
  */

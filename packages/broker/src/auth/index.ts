@@ -10,6 +10,7 @@ export { CallbackAuthenticator } from "./callback.ts";
 export type { CallbackOptions } from "./callback.ts";
 export { CertificateAuthenticator } from "./certificate.ts";
 export { HashQueue } from "./hash-queue.ts";
+export { HashThread } from "./hash-thread.ts";
 export { JwtAuthenticator } from "./jwt.ts";
 export { readJwtKeys } from "./jwt-keys.ts";
 export { parsePasswordFile, readPasswordText } from "./password-file.ts";

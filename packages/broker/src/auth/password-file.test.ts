@@ -39,9 +39,9 @@ test("a password is right by its own hash only", async () => {
   ]) {
     const hash = parsePasswordHash(await make());
     assert.ok(typeof hash !== "string", String(hash));
-    assert.equal(await hash.verify(bytes("secret")), true, hash.method);
+    assert.equal(hash.verify(bytes("secret")), true, hash.method);
     for (const wrong of ["", "Secret", "secret ", "secre"])
-      assert.equal(await hash.verify(bytes(wrong)), false, `${hash.method}: ${wrong}`);
+      assert.equal(hash.verify(bytes(wrong)), false, `${hash.method}: ${wrong}`);
   }
 });
 
@@ -80,8 +80,8 @@ test("files of mosquitto_passwd are read as they are", async (t) => {
   assert.match(users.get("new")!.hash.text, /^\$7\$/);
   assert.match(users.get("old")!.hash.text, /^\$6\$/);
   for (const name of ["new", "old"]) {
-    assert.equal(await users.get(name)!.hash.verify(bytes("secret")), true, name);
-    assert.equal(await users.get(name)!.hash.verify(bytes("wrong")), false, name);
+    assert.equal(users.get(name)!.hash.verify(bytes("secret")), true, name);
+    assert.equal(users.get(name)!.hash.verify(bytes("wrong")), false, name);
   }
 });
 
@@ -162,4 +162,4 @@ test("a new file is its owner's only; one that is replaced keeps its permissions
 });
 
 test("a file that is not there is told with its name", () =>
-  assert.throws(() => readPasswordFile(join(folder, "none")), /none cannot be read: ENOENT/));
+  assert.throws(() => readPasswordFile(join(folder, "none")), /there is no file .*none/));

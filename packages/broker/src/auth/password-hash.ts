@@ -1,10 +1,16 @@
-import { createHash, pbkdf2, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import {
+  createHash,
+  pbkdf2Sync,
+  randomBytes,
+  scrypt,
+  scryptSync,
+  timingSafeEqual,
+} from "node:crypto";
 import { promisify } from "node:util";
 import type { ScryptOptions } from "node:crypto";
 import { parseScramVerifier } from "./scram-verifier.ts";
 
 const scryptAsync = promisify<Uint8Array, Uint8Array, number, ScryptOptions, Buffer>(scrypt);
-const pbkdf2Async = promisify(pbkdf2);
 
 /** A password as it is kept: enough to tell whether another one is the same. */
 export interface PasswordHash {
@@ -12,8 +18,11 @@ export interface PasswordHash {
   readonly text: string;
   /** How it is made, for people. */
   readonly method: string;
-  /** Hashes the password and compares in constant time. Works in the thread pool, one thread. */
-  verify(password: Uint8Array): Promise<boolean>;
+  /**
+   * Hashes the password and compares in constant time. Takes all of a core, for 45 ms and more: not
+   * where anything else is served; see `HashThread`.
+   */
+  verify(password: Uint8Array): boolean;
 }
 
 /** What a hash with scrypt costs: N is 2 to the power of `ln`; it takes 128 · N · r bytes. */
@@ -29,13 +38,16 @@ export const defaultScryptCost: ScryptCost = { ln: 14, r: 8, p: 1 };
 /** Longest that a hash in the file may take to check, as work: 8 times 16 MiB, or 10 million rounds. */
 const LARGEST = { ln: 20, r: 32, p: 16, memory: 256 * 1024 * 1024, iterations: 10_000_000 };
 
-/** Hashes a password with scrypt and a salt of its own: `$scrypt$ln=14,r=8,p=1$salt$hash`. */
+/**
+ * Hashes a password with scrypt and a salt of its own: `$scrypt$ln=14,r=8,p=1$salt$hash`. Works in
+ * the thread pool.
+ */
 export async function hashPassword(
   password: Uint8Array,
   cost: ScryptCost = defaultScryptCost,
 ): Promise<string> {
   const salt = randomBytes(16);
-  const hash = await scryptOf(password, salt, cost, 32);
+  const hash = await scryptAsync(password, salt, 32, optionsOf(cost));
   const { ln, r, p } = cost;
   return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`;
 }
@@ -81,8 +93,8 @@ function parseScrypt(text: string, parts: readonly string[]): PasswordHash | str
   return {
     text,
     method: `scrypt, N=2^${cost.ln}, r=${cost.r}, p=${cost.p}`,
-    verify: async (password) =>
-      timingSafeEqual(await scryptOf(password, salt, cost, hash.length), hash),
+    verify: (password) =>
+      timingSafeEqual(scryptSync(password, salt, hash.length, optionsOf(cost)), hash),
   };
 }
 
@@ -95,14 +107,9 @@ export function scryptFault({ ln, r, p }: ScryptCost): string | undefined {
   return undefined;
 }
 
-function scryptOf(
-  password: Uint8Array,
-  salt: Uint8Array,
-  { ln, r, p }: ScryptCost,
-  length: number,
-): Promise<Buffer> {
+function optionsOf({ ln, r, p }: ScryptCost): ScryptOptions {
   const N = 2 ** ln;
-  return scryptAsync(password, salt, length, { N, r, p, maxmem: 128 * r * (N + p) + 1024 * 1024 });
+  return { N, r, p, maxmem: 128 * r * (N + p) + 1024 * 1024 };
 }
 
 function parsePbkdf2(text: string, parts: readonly string[]): PasswordHash | string {
@@ -116,8 +123,8 @@ function parsePbkdf2(text: string, parts: readonly string[]): PasswordHash | str
   return {
     text,
     method: `mosquitto's PBKDF2 with SHA-512, ${iterations} iterations`,
-    verify: async (password) =>
-      timingSafeEqual(await pbkdf2Async(password, salt, iterations, hash.length, "sha512"), hash),
+    verify: (password) =>
+      timingSafeEqual(pbkdf2Sync(password, salt, iterations, hash.length, "sha512"), hash),
   };
 }
 
@@ -129,7 +136,7 @@ function parseSha512(text: string, parts: readonly string[]): PasswordHash | str
   return {
     text,
     method: "mosquitto's old one, SHA-512 and salt",
-    verify: async (password) =>
+    verify: (password) =>
       timingSafeEqual(createHash("sha512").update(password).update(salt).digest(), hash),
   };
 }

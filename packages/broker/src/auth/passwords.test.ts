@@ -35,9 +35,8 @@ class World {
       const hash: PasswordHash = {
         text: password,
         method: "plain",
-        verify: async (given) => {
+        verify: (given) => {
           this.hashed.push(name);
-          await this.gate;
           return Buffer.from(given).toString() === password;
         },
       };
@@ -48,11 +47,18 @@ class World {
 
   authenticator(passwords: Readonly<Record<string, string>>): PasswordAuthenticator {
     const { queue, counters } = this;
+    const thread = {
+      verify: async (hash: PasswordHash, password: Uint8Array) => {
+        const isRight = hash.verify(password);
+        await this.gate;
+        return isRight;
+      },
+    };
     const log = {
       enabled: () => true,
       write: (_level: string, event: string) => void this.log.push(event),
     };
-    return new PasswordAuthenticator(this.users(passwords), { queue, counters, log });
+    return new PasswordAuthenticator(this.users(passwords), { queue, thread, counters, log });
   }
 }
 

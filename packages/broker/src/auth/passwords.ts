@@ -10,6 +10,7 @@ import type {
 import { badUser } from "./chain.ts";
 import type { ChainAnswer, ChainedAuthenticator } from "./chain.ts";
 import type { HashQueue } from "./hash-queue.ts";
+import type { HashThread } from "./hash-thread.ts";
 import type { PasswordUsers } from "./password-file.ts";
 import { defaultScryptCost, parsePasswordHash, unpadded } from "./password-hash.ts";
 import type { PasswordHash } from "./password-hash.ts";
@@ -25,6 +26,8 @@ export type PasswordCounters = Pick<
 /** What a `PasswordAuthenticator` works with. */
 export interface PasswordTools {
   readonly queue: HashQueue;
+  /** What does the work. */
+  readonly thread: Pick<HashThread, "verify">;
   readonly counters: PasswordCounters;
   readonly log: Log;
 }
@@ -39,8 +42,8 @@ const busy: Authentication = {
 };
 
 /**
- * Lets in the users of a password file. Passwords are hashed in the thread pool, one at a time; a
- * password that was checked is remembered until the users change; whoever shows the same one
+ * Lets in the users of a password file. Passwords are hashed in a thread of their own, one at a
+ * time; a password that was checked is remembered until the users change; whoever shows the same one
  * meanwhile waits for the same hash.
  */
 export class PasswordAuthenticator implements ChainedAuthenticator {
@@ -112,11 +115,11 @@ export class PasswordAuthenticator implements ChainedAuthenticator {
     hash: PasswordHash,
     isKnown: boolean,
   ): Promise<Authentication> {
-    const { queue, counters } = this.#tools;
+    const { queue, thread, counters } = this.#tools;
     const generation = this.#generation;
     const isSame = await queue.run(`${generation} ${key}`, request.peer.address ?? "", () => {
       counters.passwordsHashed++;
-      return hash.verify(password);
+      return thread.verify(hash, password);
     });
     if (isSame === undefined) {
       this.#tellLate();

@@ -1,4 +1,11 @@
-import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  pbkdf2,
+  pbkdf2Sync,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import { promisify } from "node:util";
 
 const pbkdf2Async = promisify(pbkdf2);
@@ -34,10 +41,11 @@ export class ScramVerifier {
     this.serverKey = serverKey;
   }
 
-  /** Whether it was made of this password. Works in the thread pool. */
-  async verify(password: Uint8Array): Promise<boolean> {
-    const other = await makeScramVerifier(password, this.digest, this.iterations, this.salt);
-    return timingSafeEqual(other.storedKey, this.storedKey);
+  /** Whether it was made of this password. Takes all of a core: as `PasswordHash.verify`. */
+  verify(password: Uint8Array): boolean {
+    const { digest, iterations, salt } = this;
+    const salted = pbkdf2Sync(normalized(password), salt, iterations, LENGTH[digest], digest);
+    return timingSafeEqual(storedKeyOf(salted, digest), this.storedKey);
   }
 
   /** As it stands in the file: `$scram-sha-256$i=15000$salt$storedKey$serverKey`. */
@@ -58,10 +66,13 @@ export async function makeScramVerifier(
 ): Promise<ScramVerifier> {
   const normal = normalized(password);
   const salted = await pbkdf2Async(normal, salt, iterations, LENGTH[digest], digest);
-  const clientKey = createHmac(digest, salted).update("Client Key").digest();
-  const storedKey = createHash(digest).update(clientKey).digest();
   const serverKey = createHmac(digest, salted).update("Server Key").digest();
-  return new ScramVerifier(digest, iterations, salt, storedKey, serverKey);
+  return new ScramVerifier(digest, iterations, salt, storedKeyOf(salted, digest), serverKey);
+}
+
+function storedKeyOf(salted: Uint8Array, digest: ScramDigest): Buffer {
+  const clientKey = createHmac(digest, salted).update("Client Key").digest();
+  return createHash(digest).update(clientKey).digest();
 }
 
 /** Reads what `toString` writes. @returns a text that says what is wrong, without the keys. */

@@ -93,6 +93,36 @@ const scenes: Readonly<Record<string, (scene: Scene) => Told>> = {
     if (!client.isClosed) client.drop();
     return [told, observer.takeHex()];
   },
+  "delayed rewritten"({ broker, qos, connect, wait, observer }) {
+    const client = connect();
+    client.sendPublish("$delayed/60/old/a/t", "x", { qos, id: 7 });
+    wait();
+    if (qos === 2) client.sendAcknowledgement("pubrel", 7);
+    assert.equal(observer.takeHex(), "");
+    broker.advance(70_000);
+    return [client.takeHex(), observer.takeHex()];
+  },
+  "will retained"({ broker, version, qos, wait }) {
+    const client = broker.dial(version);
+    client.sendConnect("c", { will: { topicName, payload: utf8("x"), qos, retain: true } });
+    wait();
+    const told = client.takeHex();
+    if (!client.isClosed) client.drop();
+    const later = broker.connect("later");
+    later.subscribe("#", 2);
+    return [told, later.takeHex()];
+  },
+  "will delayed"({ broker, version, qos, wait, observer }) {
+    const client = broker.dial(version);
+    const will = { topicName: `$delayed/60/${topicName}`, payload: utf8("x"), qos, retain: false };
+    client.sendConnect("c", { will });
+    wait();
+    const told = client.takeHex();
+    if (!client.isClosed) client.drop();
+    assert.equal(observer.takeHex(), "");
+    broker.advance(70_000);
+    return [told, observer.takeHex()];
+  },
   "publish rewritten"({ qos, connect, wait, observer }) {
     const client = connect();
     client.sendPublish("old/a/t", "x", { qos, id: 7 });
@@ -112,6 +142,14 @@ const scenes: Readonly<Record<string, (scene: Scene) => Told>> = {
   "subscribe rewritten"({ qos, connect, wait, other }) {
     const client = connect();
     client.sendSubscribe([["old/a/#", qos]]);
+    wait();
+    const told = client.takeHex();
+    other.sendPublish(topicName, "x", { qos: 2, id: 9 });
+    return [told, client.takeHex()];
+  },
+  "subscribe to a share rewritten"({ qos, connect, wait, other }) {
+    const client = connect();
+    client.sendSubscribe([["$share/g/old/a/#", qos]]);
     wait();
     const told = client.takeHex();
     other.sendPublish(topicName, "x", { qos: 2, id: 9 });
@@ -147,6 +185,29 @@ const scenes: Readonly<Record<string, (scene: Scene) => Told>> = {
     wait();
     return [client.takeHex(), ""];
   },
+  "deliver rewritten"({ qos, connect, wait, other, observer }) {
+    const client = connect();
+    client.subscribe("old/a/#", qos);
+    other.sendPublish("old/a/t", "x", { qos: 2, id: 9 });
+    wait();
+    return [client.takeHex(), observer.takeHex()];
+  },
+  "deliver delayed"({ broker, qos, connect, wait, other, observer }) {
+    const client = connect();
+    client.subscribe("a/#", qos);
+    other.sendPublish(`$delayed/60/${topicName}`, "x", { qos: 2, id: 9 });
+    broker.advance(60_000);
+    wait();
+    return [client.takeHex(), observer.takeHex()];
+  },
+  "deliver a will"({ broker, qos, connect, wait, observer }) {
+    const client = connect();
+    client.subscribe("a/#", qos);
+    const will = { topicName, payload: utf8("x"), qos: 2, retain: false } as const;
+    broker.connect("dying", 5, { will }).drop();
+    wait();
+    return [client.takeHex(), observer.takeHex()];
+  },
   "deliver to a share"({ qos, connect, wait, other }) {
     const client = connect();
     client.subscribe("$share/g/a/#", qos);
@@ -170,7 +231,12 @@ function play(
       const decide = ({ clientId }: { readonly clientId: string }): boolean | Promise<boolean> =>
         clientId === "c" ? answer(self) : true;
       return isDelivery
-        ? { authorizeDelivery: decide }
+        ? {
+            authorizeDelivery: (client, request) => {
+              if (client.clientId === "c") assert.equal(request.topicName, topicName);
+              return decide(client);
+            },
+          }
         : {
             authorizePublish: (client, request) => {
               // Always the topic that is meant.
@@ -239,6 +305,11 @@ const retained5: Row = [
   "33 09 0003'a/t' 0001 00'x'",
   "35 09 0003'a/t' 0001 00'x'",
 ];
+const retainedSecond5: Row = [
+  "31 07 0003'a/t' 00'x'",
+  "33 09 0003'a/t' 0002 00'x'",
+  "35 09 0003'a/t' 0002 00'x'",
+];
 /** The same of 3.1 and 3.1.1. */
 const first3: Row = ["30 06 0003'a/t' 'x'", "32 08 0003'a/t' 0001'x'", "34 08 0003'a/t' 0001'x'"];
 const second3: Row = ["30 06 0003'a/t' 'x'", "32 08 0003'a/t' 0002'x'", "34 08 0003'a/t' 0002'x'"];
@@ -275,6 +346,12 @@ const matrix: readonly (readonly [
   ["delayed", [5], [taken, first5], [refused5, nothing]],
   ["will", [3, 4], [connack, second5], [connackRefused, nothing]],
   ["will", [5], [connack5, second5], [connackRefused5, nothing]],
+  ["delayed rewritten", [3, 4], [taken, first5], [taken, nothing]],
+  ["delayed rewritten", [5], [taken, first5], [refused5, nothing]],
+  ["will retained", [3, 4], [connack, retainedSecond5], [connackRefused, nothing]],
+  ["will retained", [5], [connack5, retainedSecond5], [connackRefused5, nothing]],
+  ["will delayed", [3, 4], [connack, second5], [connackRefused, nothing]],
+  ["will delayed", [5], [connack5, second5], [connackRefused5, nothing]],
   ["publish rewritten", [3, 4], [taken, first5], [taken, nothing]],
   ["publish rewritten", [5], [taken, first5], [refused5, nothing]],
   ["will rewritten", [3, 4], [connack, second5], [connackRefused, nothing]],
@@ -282,6 +359,9 @@ const matrix: readonly (readonly [
   ["subscribe rewritten", [3], [suback, second3], [suback, nothing]],
   ["subscribe rewritten", [4], [suback, second3], [subackRefused4, nothing]],
   ["subscribe rewritten", [5], [suback5, second5], [subackRefused5, nothing]],
+  ["subscribe to a share rewritten", [3], [suback, second3], [suback, nothing]],
+  ["subscribe to a share rewritten", [4], [suback, second3], [subackRefused4, nothing]],
+  ["subscribe to a share rewritten", [5], [suback5, second5], [subackRefused5, nothing]],
   ["subscribe", [3], [suback, second3], [suback, nothing]], // [X-124]
   ["subscribe", [4], [suback, second3], [subackRefused4, nothing]], // [MQTT3-3.9.3-2]
   ["subscribe", [5], [suback5, second5], [subackRefused5, nothing]],
@@ -292,6 +372,12 @@ const matrix: readonly (readonly [
   ["deliver", [5], [first5, observed], [nothing, observed]],
   ["deliver retained", [3, 4], [retained3, nothing], [nothing, nothing]],
   ["deliver retained", [5], [retained5, nothing], [nothing, nothing]],
+  ["deliver rewritten", [3, 4], [first3, observed], [nothing, observed]],
+  ["deliver rewritten", [5], [first5, observed], [nothing, observed]],
+  ["deliver delayed", [3, 4], [first3, observed], [nothing, observed]],
+  ["deliver delayed", [5], [first5, observed], [nothing, observed]],
+  ["deliver a will", [3, 4], [first3, observed], [nothing, observed]],
+  ["deliver a will", [5], [first5, observed], [nothing, observed]],
   ["deliver to a share", [3, 4], [first3, nothing], [nothing, nothing]],
   ["deliver to a share", [5], [first5, nothing], [nothing, nothing]],
 ];

@@ -20,7 +20,7 @@ export function ask<V>(
   try {
     answer = question();
   } catch (error) {
-    connection.engine.hookFailed(name, error);
+    connection.engine.hookFailed(name, error, connection);
     answer = refusal;
   }
   if (isPromise(answer)) parkFor(connection, name, answer, refusal, proceed);
@@ -40,7 +40,7 @@ export function parkFor<V>(
   const timer = new TimerEntry(() => {
     engine.enter();
     if (!connection.isWaitingFor(ticket)) return;
-    engine.hookTimedOut(name);
+    engine.hookTimedOut(name, connection);
     settle(refusal);
   });
   const settle = (answer: V): void => {
@@ -53,7 +53,7 @@ export function parkFor<V>(
   };
   engine.wheel.schedule(timer, engine.settings.limits.hookTimeout);
   promise.then(settle, (error: unknown) => {
-    if (connection.isWaitingFor(ticket)) engine.hookFailed(name, error);
+    if (connection.isWaitingFor(ticket)) engine.hookFailed(name, error, connection);
     settle(refusal);
   });
 }

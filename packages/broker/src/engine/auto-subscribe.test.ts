@@ -2,10 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NAME_OF_VERSION, TestBroker, VERSIONS } from "../test-broker.test-support.ts";
 import { Answer } from "../testing/index.ts";
+import type { Events } from "./events.ts";
 import { AutoSubscriptions } from "./auto-subscribe.ts";
 import type { AutoSubscription } from "./auto-subscribe.ts";
 
 const own: AutoSubscription = { topicFilter: "to/%c/#", qos: 1 };
+
+const what = ({ topicFilter, reasonCode }: Events["subscriptionRefused"]): unknown[] => [
+  topicFilter,
+  reasonCode,
+];
 
 for (const version of VERSIONS) {
   test(`${NAME_OF_VERSION[version]}: a client that connects has what it did not ask for, and is told of nothing`, () => {
@@ -43,7 +49,7 @@ for (const version of VERSIONS) {
     const refused = broker.listen("subscriptionRefused");
     const client = broker.connect("c", version);
     assert.deepEqual(asked, ["c no/c", "c yes/c"]);
-    assert.deepEqual(refused, [{ clientId: "c", topicFilter: "no/c", reasonCode: 0x87 }]);
+    assert.deepEqual(refused.map(what), [["no/c", 0x87]]);
     const publisher = broker.connect("p");
     publisher.sendPublish("no/c", "x");
     publisher.sendPublish("yes/c", "x");
@@ -60,7 +66,7 @@ test("the rights that a client came in with count as well", () => {
   });
   const refused = broker.listen("subscriptionRefused");
   broker.connect("c");
-  assert.deepEqual(refused, [{ clientId: "c", topicFilter: "to/c/#", reasonCode: 0x87 }]);
+  assert.deepEqual(refused.map(what), [["to/c/#", 0x87]]);
 });
 
 test("a hook that answers late makes the client's own packets wait, not CONNACK", () => {
@@ -137,7 +143,7 @@ test("session.subscriptionsMaximum counts them", () => {
   });
   const refused = broker.listen("subscriptionRefused");
   broker.connect("c");
-  assert.deepEqual(refused, [{ clientId: "c", topicFilter: "all", reasonCode: 0x97 }]);
+  assert.deepEqual(refused.map(what), [["all", 0x97]]);
 });
 
 test("a listener that sends a client away when it connects leaves it without subscriptions", () => {

@@ -1,7 +1,7 @@
-import { UsageError } from "@sericite/protocol";
 import type { QoS, SubscriptionRequest } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
-import { fillNames, topicFilterFault } from "./rewrite.ts";
+import { entryError, fillNames, topicFilterFault } from "./rewrite.ts";
+import type { EntryFault } from "./rewrite.ts";
 import { subscribeUnasked } from "./subscribe.ts";
 
 /** A subscription that each client gets when it connects, without asking. */
@@ -62,22 +62,30 @@ export function autoSubscriptionsOf(
     : new AutoSubscriptions(subscriptions);
 }
 
-function check(subscription: AutoSubscription, index: number): SubscriptionRequest {
-  const { topicFilter, qos = 0, noLocal, retainAsPublished, retainHandling } = subscription;
-  const fault = (what: string): UsageError =>
-    new UsageError("ERR_AUTO_SUBSCRIBE", `autoSubscribe[${index}]${what}`);
-  for (const key of Object.keys(subscription))
-    if (!KEYS.includes(key)) throw fault(`: there is no ${key}; there are ${KEYS.join(", ")}`);
+/** Why clients cannot be subscribed by it, or `undefined`. */
+export function autoSubscriptionFault(subscription: AutoSubscription): EntryFault | undefined {
+  const { topicFilter, qos = 0, noLocal, retainHandling } = subscription;
+  for (const key of Object.keys(subscription)) {
+    if (!KEYS.includes(key))
+      return { key: "", text: `there is no ${key}; there are ${KEYS.join(", ")}` };
+  }
   const names = { clientId: "c", username: "u" };
   const filterFault = topicFilterFault(
     typeof topicFilter === "string" ? fillNames(topicFilter, names) : topicFilter,
   );
-  if (filterFault !== undefined) throw fault(`.topicFilter: ${filterFault}`);
+  if (filterFault !== undefined) return { key: "topicFilter", text: filterFault };
   for (const [key, value] of Object.entries({ qos, retainHandling: retainHandling ?? 0 })) {
     if (value !== 0 && value !== 1 && value !== 2)
-      throw fault(`.${key}: expected 0, 1 or 2, got ${JSON.stringify(value)}`);
+      return { key, text: `expected 0, 1 or 2, got ${JSON.stringify(value)}` };
   }
   if (noLocal === true && /^\$(share|queue)\//.test(topicFilter))
-    throw fault(".noLocal: a Shared Subscription has none"); // [MQTT5-3.8.3-4]
+    return { key: "noLocal", text: "a Shared Subscription has none" }; // [MQTT5-3.8.3-4]
+  return undefined;
+}
+
+function check(subscription: AutoSubscription, index: number): SubscriptionRequest {
+  const fault = autoSubscriptionFault(subscription);
+  if (fault !== undefined) throw entryError("ERR_AUTO_SUBSCRIBE", `autoSubscribe[${index}]`, fault);
+  const { topicFilter, qos = 0, noLocal, retainAsPublished, retainHandling } = subscription;
   return { topicFilter, qos, noLocal, retainAsPublished, retainHandling };
 }

@@ -23,12 +23,14 @@ export function handleConnect(connection: Connection, packet: ConnectPacket): vo
   connection.username = packet.username;
   connection.maximumPacketSize = packet.properties?.maximumPacketSize ?? 0xffff_ffff;
   // Before anything is hashed for it.
-  if (refuseBanned(connection) || engine.entryLimits.refusesRate(connection)) return;
+  const { entryLimits } = engine;
+  if (refuseBanned(connection) || entryLimits.refusesExcess(connection)) return;
+  if (entryLimits.refusesRate(connection)) return;
   if (engine.overload.refuses(connection, packet.cleanStart)) return;
   const fault = clientIdentifierFault(engine, packet);
   if (fault !== undefined) return connection.refuse(ReasonCode.clientIdentifierNotValid, fault); // [MQTT5-3.1.3-8] [MQTT3-3.1.3-9]
   const properties = packet.properties;
-  const will = willFault(engine, packet);
+  const will = willFault(connection, packet);
   if (will !== 0)
     return connection.refuse(will, "the Will asks for what this broker does not offer");
   // Taken now: the packet's bytes are gone once something has to be waited for.
@@ -147,7 +149,7 @@ function authorizeWill(connection: Connection, packet: ConnectPacket): void {
     connection.refuse(ReasonCode.notAuthorized, `the Will may not be published to ${topicName}`);
   if (
     !mayPublishTo(engine, topicName) ||
-    !hasRightToPublish(connection, topicName, will.qos, will.retain)
+    !hasRightToPublish(engine, connection, topicName, will.qos, will.retain)
   )
     return refuse();
   if (authorize === undefined) return claim(connection, packet);

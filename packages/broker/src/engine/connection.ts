@@ -13,9 +13,12 @@ import type { EnhancedAuthentication } from "./auth.ts";
 import type { ConnectionGroup, Engine } from "./engine.ts";
 import type { ClientIdentity } from "./hooks.ts";
 import { Intake } from "./intake.ts";
+import type { LimitName } from "./limit-table.ts";
+import { limitPassed } from "./limits.ts";
 import { connackFailure } from "./refusal.ts";
 import type { PublishRate } from "./publish-rate.ts";
 import type { Rights } from "./ports.ts";
+import { LINES_OF_REFUSALS } from "./quiet-log.ts";
 import { tellSent } from "./packet-events.ts";
 import { Sender } from "./sender.ts";
 import type { ArmedWill } from "./will.ts";
@@ -30,6 +33,17 @@ export type ConnectionState = "new" | "connecting" | "open" | "closing" | "close
 const OUTPUT_PAUSE = 64 * 1024;
 /** Time that a closing link has to end by itself. Milliseconds. */
 const CLOSE_TIMEOUT = 5000;
+
+/** The timer of a connection: with a closure of its own each would take twice the memory. */
+class ConnectionTimer extends TimerEntry {
+  readonly connection: Connection;
+
+  constructor(fire: (timer: TimerEntry) => void, connection: Connection) {
+    super(fire);
+    this.connection = connection;
+  }
+}
+
 /**
  * One network connection: bytes in, packets to `dispatch` one at a time, bytes out once per turn.
  * It knows the connection's own limits; what outlives it is its `session`.
@@ -43,6 +57,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   readonly isTrusted: boolean;
   /** Where it is counted besides. */
   group: ConnectionGroup | undefined;
+  /** It is one connection too many for this: its CONNECT is refused. */
+  excess: LimitName | undefined;
   state: ConnectionState = "new";
   protocolVersion: ProtocolVersion = 4;
   /** Its CONNECT had the bridge bit (no standard). */
@@ -83,7 +99,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   /** The client closed in order; what it sent before is still being handled. */
   #isLinkGone = false;
   #lastReceivedAt: number;
-  readonly #timer: TimerEntry;
+  readonly #timer: ConnectionTimer;
   #stallTimer: TimerEntry | undefined;
   #expiryTimer: TimerEntry | undefined;
   retryTimer: TimerEntry | undefined;
@@ -97,7 +113,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.intake = new Intake(this);
     this.sender = new Sender(this);
     this.#lastReceivedAt = engine.now;
-    this.#timer = new TimerEntry(() => this.#onTimer());
+    this.#timer = new ConnectionTimer(Connection.#fire, this);
     engine.wheel.schedule(this.#timer, engine.settings.mqtt.connectTimeout); // [X-34] [X-96]
   }
 
@@ -111,7 +127,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     const engine = this.engine;
     engine.enter();
     engine.counters.bytesReceived += end - start;
-    if (engine.events.has("bytesReceived")) {
+    if (engine.events.hearsBytes) {
       const { clientId, peer } = this;
       engine.events.emit("bytesReceived", { clientId, peer, byteCount: end - start });
     }
@@ -224,7 +240,7 @@ export class Connection implements LinkHandler, ClientIdentity {
 
   #flush(): void {
     this.engine.counters.bytesSent += this.sender.output.size;
-    if (this.engine.events.has("packetSent")) tellSent(this);
+    if (this.engine.events.hearsSent) tellSent(this);
     if (this.engine.trace !== undefined) this.engine.trace.sent(this, this.sender.output.whole());
     if (this.sender.output.flush(this.link, this.engine.joiner)) return;
     this.isWritable = false;
@@ -250,11 +266,7 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.engine.enter();
     if (this.isWritable || this.state !== "open") return;
     this.engine.counters.slowConsumers++;
-    this.engine.log.write("warn", "slow-consumer", {
-      clientId: this.clientId,
-      address: this.peer.address,
-      unsentBytes: this.link.unsentBytes,
-    });
+    this.engine.limitReached("session.slowConsumerTimeout", this);
     // DISCONNECT would stand behind what the client does not read.
     this.#abandon(ReasonCode.quotaExceeded, "did not read in time");
   }
@@ -268,6 +280,9 @@ export class Connection implements LinkHandler, ClientIdentity {
     else this.engine.wheel.schedule(this.#timer, this.keepAlive * 1500);
   }
 
+  static readonly #fire = (timer: TimerEntry): void =>
+    (timer as ConnectionTimer).connection.#onTimer();
+
   #onTimer(): void {
     const engine = this.engine;
     engine.enter();
@@ -277,6 +292,14 @@ export class Connection implements LinkHandler, ClientIdentity {
       if (this.#isParked)
         return engine.wheel.schedule(this.#timer, engine.settings.mqtt.connectTimeout);
       engine.counters.connectTimeouts++;
+      engine.limitReached("mqtt.connectTimeout", this);
+      const { listener, address, port } = this.peer;
+      engine.events.emit("connectionRefused", {
+        listener,
+        reason: "connect-timeout",
+        address,
+        port,
+      });
       return this.#abandon(ReasonCode.unspecifiedError, "no CONNECT in time");
     }
     // Re-armed from what was received last: no packet touches the wheel.
@@ -305,6 +328,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   /** The client broke the protocol: answers as its version has it, and closes [MQTT5-4.13.1-1] [X-86]. */
   fail(error: ProtocolError): void {
     this.engine.counters.protocolErrors++;
+    const limit = limitPassed(error);
+    if (limit !== undefined) this.engine.limitReached(limit, this);
     if (this.state === "new" || this.state === "connecting") {
       this.refuse(error.reasonCode, error.message);
       return;
@@ -324,14 +349,7 @@ export class Connection implements LinkHandler, ClientIdentity {
       reasonCode,
       reason,
     });
-    engine.log.write("info", "client-refused", {
-      clientId: this.clientId,
-      username: this.username,
-      address: this.peer.address,
-      port: this.peer.port,
-      reasonCode,
-      reason,
-    });
+    this.#tellRefused(reasonCode, reason);
     const answer = connackFailure(
       this.protocolVersion,
       reasonCode,
@@ -340,6 +358,21 @@ export class Connection implements LinkHandler, ClientIdentity {
     );
     if (answer !== undefined) this.sender.send(answer);
     this.#shut(reasonCode, reason);
+  }
+
+  #tellRefused(reasonCode: number, reason: string): void {
+    const { engine, clientId, username, peer } = this;
+    if (!engine.quietLog.isDue("client-refused", reasonCode, engine.now, LINES_OF_REFUSALS)) return;
+    const fields = { clientId, username, address: peer.address, port: peer.port, reason };
+    engine.quietLog.write(
+      "info",
+      "client-refused",
+      "reasonCode",
+      reasonCode,
+      engine.now,
+      fields,
+      LINES_OF_REFUSALS,
+    );
   }
 
   /**

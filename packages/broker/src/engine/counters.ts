@@ -8,12 +8,18 @@ export interface CounterRow {
 export const counterTable = {
   connectionsAccepted: { text: "Connections accepted by listeners." },
   connectionsRefused: {
-    text: "Connections closed before CONNECT because limits.connections or limits.connectionsPerAddress was reached, or a hook refused them.",
+    text: "Connections closed before CONNECT: one too many beyond limits.refusalReserve, or refused by a hook.",
+  },
+  handshakesRefused: {
+    text: "Connections that ended in a PROXY header, a TLS handshake or an HTTP upgrade, or before it.",
   },
   connectionsClosed: { text: "Connections that ended." },
   connectAccepted: { text: "CONNECTs answered with success." },
   connectRefused: { text: "CONNECTs answered with a failure." },
   connectBanned: { text: "CONNECTs refused because of a ban (0x8A)." },
+  connectTooMany: {
+    text: "CONNECTs refused because of limits.connections or limits.connectionsPerAddress (0x97).",
+  },
   connectRateExceeded: {
     text: "CONNECTs refused because of limits.connectRate or limits.connectRatePerAddress (0x9F).",
   },

@@ -1,5 +1,6 @@
 import { TimerEntry, topicNameFault } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
+import type { LimitName } from "./limit-table.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import type { StoredDelayed } from "./records.ts";
@@ -79,19 +80,15 @@ export class DelayedMessages {
     return this.#entries.size;
   }
 
-  /** Why a message cannot be taken, or `undefined`. */
-  fault(seconds: number, size: number): string | undefined {
+  /** The limit by which a message cannot be taken, or `undefined`. */
+  limitOf(seconds: number, size: number): LimitName | undefined {
     const { maximumMessages, maximumBytes, maximumDelay } = this.#engine.settings.delayed;
-    if (seconds > maximumDelay)
-      return `a delay of ${seconds} s, at most ${maximumDelay} s are allowed`;
-    if (this.count >= maximumMessages)
-      return `delayed.maximumMessages (${maximumMessages}) is reached`;
-    if (this.bytes + size > maximumBytes)
-      return `delayed.maximumBytes (${maximumBytes}) is reached`;
-    return undefined;
+    if (seconds > maximumDelay) return "delayed.maximumDelay";
+    if (this.count >= maximumMessages) return "delayed.maximumMessages";
+    return this.bytes + size > maximumBytes ? "delayed.maximumBytes" : undefined;
   }
 
-  /** Takes a message that `fault` had nothing against. @returns the record's position. */
+  /** Takes a message that `limitOf` had nothing against. @returns the record's position. */
   add(message: Message, seconds: number): Position {
     const engine = this.#engine;
     const dueAt = engine.storeTime() + seconds * 1000;

@@ -1,5 +1,5 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
-import type { TopicAliasOutbound } from "@sericite/protocol";
+import type { QoS, TopicAliasOutbound } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import { pageIn, SETTLED_UNSAFE } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
@@ -156,7 +156,18 @@ function refuseHead(engine: Engine, session: Session): Outcome {
   const queue = session.queue!;
   const message = queue.head()!;
   const extras = queue.headExtras;
-  engine.drop("delivery-denied", session.clientId, message, queue.headMeta & META_QOS);
+  const qos = (queue.headMeta & META_QOS) as QoS;
+  engine.drop("delivery-denied", session.clientId, message, qos);
+  if (engine.events.has("deliveryRefused")) {
+    engine.events.emit("deliveryRefused", {
+      clientId: session.clientId,
+      username: session.username,
+      peer: session.connection?.peer,
+      topicName: message.topicName,
+      qos,
+      publisher: message.publisher,
+    });
+  }
   const refusedBy = extras?.refusedBy ?? [];
   if (extras?.group === undefined || refusedBy.length + 1 >= MEMBERS_ASKED)
     return dropHead(engine, session);
@@ -297,7 +308,7 @@ function isDeliveryAllowed(
   try {
     answer = engine.hooks.authorizeDelivery!(connection, request);
   } catch (error) {
-    engine.hookFailed("authorizeDelivery", error);
+    engine.hookFailed("authorizeDelivery", error, connection);
     answer = false;
   }
   if (isPromise(answer)) {
@@ -322,7 +333,7 @@ function awaitDelivery(
   session.isParked = true;
   session.question = question;
   const timer = new TimerEntry(() => {
-    if (session.question === question) engine.hookTimedOut("authorizeDelivery");
+    if (session.question === question) engine.hookTimedOut("authorizeDelivery", session);
     settle(false);
   });
   const settle = (allowed: boolean): void => {
@@ -342,7 +353,8 @@ function awaitDelivery(
   answer.then(
     (allowed) => settle(allowed === true),
     (error: unknown) => {
-      engine.hookFailed("authorizeDelivery", error);
+      // It may come when nobody waits any more: the client is gone, or the deadline has passed.
+      if (session.question === question) engine.hookFailed("authorizeDelivery", error, session);
       settle(false);
     },
   );

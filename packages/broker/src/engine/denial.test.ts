@@ -204,7 +204,10 @@ for (const [version, code] of [
     const suback = client.takeFirst();
     assert.equal(suback?.type, "suback");
     assert.equal(String(suback.reasonCodes), code);
-    assert.deepEqual(refused, [{ clientId: "c", topicFilter: "a/#", reasonCode: 0x87 }]);
+    assert.deepEqual(
+      refused.map(({ topicFilter, reasonCode }) => [topicFilter, reasonCode]),
+      [["a/#", 0x87]],
+    );
     assert.deepEqual(granted, []);
     assert.equal(broker.engine.counters.subscriptionsRefused, 1);
     assert.equal(broker.engine.counters.subscriptionsGranted, 0);

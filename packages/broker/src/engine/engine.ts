@@ -6,7 +6,15 @@ import {
   TopicNameTable,
   TopicTree,
 } from "@sericite/protocol";
-import type { Clock, Link, LinkHandler, PacketLimits, Random, Scheduler } from "@sericite/protocol";
+import type {
+  Clock,
+  Link,
+  LinkHandler,
+  PacketLimits,
+  Peer,
+  Random,
+  Scheduler,
+} from "@sericite/protocol";
 import { Arena } from "./arena.ts";
 import { ask } from "./ask.ts";
 import type { AutoSubscriptions } from "./auto-subscribe.ts";
@@ -25,7 +33,9 @@ import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import { packetLimitsOf } from "./limits.ts";
-import { LimitLog } from "./limit-log.ts";
+import { limitTable } from "./limit-table.ts";
+import type { LimitName } from "./limit-table.ts";
+import { LINES_OF_REFUSALS, QuietLog } from "./quiet-log.ts";
 import type { Message } from "./message.ts";
 import { Joiner } from "./output.ts";
 import { PacketTrace } from "./packet-trace.ts";
@@ -71,8 +81,15 @@ interface Held {
 /** Connections that are counted together, such as those of one listener. */
 export interface ConnectionGroup {
   /** More are refused. */
-  readonly maximum: number;
+  maximum: number;
   count: number;
+}
+
+/** Who met a limit; `clientId` is empty before CONNECT, `peer` is not there without a connection. */
+export interface Limited {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly peer?: Pick<Peer, "address" | "listener">;
 }
 
 /** Everything an engine asks for. */
@@ -118,11 +135,15 @@ export class Engine {
   rewriter: TopicRewriter | undefined;
   autoSubscriptions: AutoSubscriptions | undefined;
   readonly log: Log;
+  /** For what clients could have written as often as they like. */
+  readonly quietLog: QuietLog;
 
   readonly events: EventHub;
   readonly counters: Counters = createCounters();
   /** Messages dropped, by reason. */
   readonly drops: Record<DropReason, number>;
+  /** How often clients met a limit. */
+  readonly limitsReached: Record<LimitName, number>;
   readonly wheel: TimingWheel;
   readonly topicNames = new TopicNameTable({ maximumEntries: TOPIC_NAMES });
   readonly topicTree: TopicTree;
@@ -172,7 +193,6 @@ export class Engine {
   /** Sessions whose next QoS 2 message waits for its record. */
   readonly waitingSessions = new Set<Session>();
 
-  readonly #limitLog: LimitLog;
   #storeTime: StoreTime;
   #isInTurn = false;
   #ready: Connection[] = [];
@@ -202,7 +222,7 @@ export class Engine {
     this.rewriter = options.rewriter;
     this.autoSubscriptions = options.autoSubscriptions;
     this.log = options.log;
-    this.#limitLog = new LimitLog(this.log);
+    this.quietLog = new QuietLog(this.log);
     this.now = this.clock.now();
     this.#storeTime = new StoreTime(undefined, this.now, this.clock.wallTime());
     this.events = new EventHub((name, error) => {
@@ -211,6 +231,8 @@ export class Engine {
     });
     this.drops = {} as Record<DropReason, number>;
     for (const reason of Object.keys(dropReasons) as DropReason[]) this.drops[reason] = 0;
+    this.limitsReached = {} as Record<LimitName, number>;
+    for (const limit of Object.keys(limitTable) as LimitName[]) this.limitsReached[limit] = 0;
     this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
     // Clients cannot make up level texts with equal hashes: they do not know the seed.
     this.topicTree = new TopicTree({ seed: Math.floor(options.random() * 2 ** 32) });
@@ -238,13 +260,8 @@ export class Engine {
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
     this.connections.add(connection);
-    const limit = this.entryLimits.accepted(connection);
-    if (limit !== undefined) {
-      this.counters.connectionsRefused++;
-      this.limitReached(`limits.${limit}`, connection);
-      connection.abort("too many connections");
-    } else if (group !== undefined) this.#join(connection, group);
-    if (connection.isAlive && !isTrusted) this.#meet(connection);
+    if (!this.entryLimits.refusesConnection(connection, group) && !isTrusted)
+      this.#meet(connection);
     return connection;
   }
 
@@ -262,30 +279,26 @@ export class Engine {
       (allowed) => {
         if (allowed === true) return;
         this.counters.connectionsRefused++;
-        this.log.write("info", "connection-refused", {
-          address: peer.address,
-          port: peer.port,
-          reason: "a hook refused it",
-        });
+        const { listener, address, port } = peer;
+        this.quietLog.write(
+          "info",
+          "connection-refused",
+          "reason",
+          "a hook refused it",
+          this.now,
+          { listener, address, port },
+          LINES_OF_REFUSALS,
+        );
+        this.events.emit("connectionRefused", { listener, reason: "hook", address, port });
         connection.abort("refused by a hook");
       },
     );
-  }
-
-  #join(connection: Connection, group: ConnectionGroup): void {
-    connection.group = group;
-    group.count++;
-    if (group.count <= group.maximum) return;
-    this.counters.connectionsRefused++;
-    this.limitReached(`limits.connections of ${connection.peer.listener}`, connection);
-    connection.abort("too many connections of this listener");
   }
 
   /** A connection is gone. */
   forget(connection: Connection): void {
     if (!this.connections.delete(connection)) return;
     this.counters.connectionsClosed++;
-    if (connection.group !== undefined) connection.group.count--;
     this.entryLimits.gone(connection);
     if (this.connections.size === 0) this.#onEmpty?.();
   }
@@ -424,14 +437,20 @@ export class Engine {
     for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
   }
 
+  /** Whether publishers are held at present, and this connection is not the embedding program's. */
+  holds({ isTrusted }: Connection): boolean {
+    return this.store.state === "slow" || (this.overload.holdsPublishers && !isTrusted);
+  }
+
   /** Stops reading from a publisher until the store keeps up and no overload holds it; for `limits.holdTimeout` at most. */
   holdPublisher(connection: Connection): void {
     const ticket = connection.park();
     const timer = new TimerEntry(() => {
       this.enter();
       this.#held.delete(held);
-      if (connection.isWaitingFor(ticket))
-        connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
+      if (!connection.isWaitingFor(ticket)) return;
+      this.limitReached("limits.holdTimeout", connection);
+      connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
     });
     const held: Held = { connection, ticket, timer };
     this.#held.add(held);
@@ -565,12 +584,16 @@ export class Engine {
       if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }
 
-  /** A client met a limit. @param limit  Path of the setting. */
-  limitReached(limit: string, { clientId, username, peer }: Connection): void {
-    this.#limitLog.write(limit, this.now, {
+  /** A client met a limit. */
+  limitReached(limit: LimitName, who: Limited): void {
+    this.limitsReached[limit]++;
+    if (!this.quietLog.isDue("limit-reached", limit, this.now)) return;
+    const { clientId, username, peer } = who;
+    this.quietLog.write("warn", "limit-reached", "limit", limit, this.now, {
       ...(clientId !== "" && { clientId }),
       username,
-      address: peer.address,
+      address: peer?.address,
+      listener: peer?.listener,
     });
   }
 
@@ -596,20 +619,33 @@ export class Engine {
     });
   }
 
-  /** A hook or port threw or rejected: refusal. */
-  hookFailed(name: string, error: unknown): void {
+  /** A hook or port threw or rejected: refusal. @param about  The client that it was asked about. */
+  hookFailed(name: string, error: unknown, about: HookSubject): void {
     this.counters.hookErrors++;
-    this.log.write("error", "hook-failed", { hook: name, error: messageOf(error) });
+    this.quietLog.write("error", "hook-failed", "hook", name, this.now, {
+      ...subjectOf(about),
+      error: messageOf(error),
+    });
   }
 
   /** A hook or port did not answer in time: refusal. */
-  hookTimedOut(name: string): void {
+  hookTimedOut(name: string, about: HookSubject): void {
     this.counters.hookTimeouts++;
-    this.log.write("error", "hook-timed-out", {
-      hook: name,
+    this.quietLog.write("error", "hook-timed-out", "hook", name, this.now, {
+      ...subjectOf(about),
       timeoutMs: this.settings.limits.hookTimeout,
     });
   }
+}
+
+/** Whom a hook was asked about; `clientId` is empty before CONNECT, `peer` is not there after the connection. */
+interface HookSubject {
+  readonly clientId: string;
+  readonly peer?: Peer;
+}
+
+function subjectOf({ clientId, peer }: HookSubject): Record<string, unknown> {
+  return { ...(clientId !== "" && { clientId }), ...(peer && { address: peer.address }) };
 }
 
 function messageOf(error: unknown): string {

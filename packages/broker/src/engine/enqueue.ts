@@ -93,7 +93,12 @@ function isFull(engine: Engine, session: Session, message: Message): boolean {
 
 /** Drops what the setting says until the message fits: QoS 0 first. @returns false where the new one is what goes. */
 function makeRoom(engine: Engine, session: Session, message: Message, qos: number): boolean {
-  const { queueFull } = engine.settings.session;
+  const { queueFull, queueMaximumMessages } = engine.settings.session;
+  const isTooMany = waitingOf(session) >= queueMaximumMessages;
+  engine.limitReached(
+    isTooMany ? "session.queueMaximumMessages" : "session.queueMaximumBytes",
+    session,
+  );
   while (waitingOf(session) > 0 && isFull(engine, session, message)) {
     const { queue } = session;
     let dropped: Dropped | undefined;

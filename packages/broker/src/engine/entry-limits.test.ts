@@ -15,21 +15,54 @@ const refused = (version: number, reasonCode: string, returnCode: string): strin
 for (const version of VERSIONS) {
   const name = NAME_OF_VERSION[version];
 
-  test(`${name}: a connection too many from one address is closed without a word, and makes room again when it ends`, () => {
-    const broker = limited({ connectionsPerAddress: 2 });
-    const clients = ["a", "b"].map((clientId) => broker.connect(clientId, version));
-    const third = broker.dial(version);
-    third.sendConnect("c");
+  for (const limit of ["connections", "connectionsPerAddress"] as const) {
+    test(`${name}: a connection beyond limits.${limit} has its CONNECT refused, and there is room again when one ends`, () => {
+      const broker = limited({ [limit]: 2 });
+      const clients = ["a", "b"].map((clientId) => broker.connect(clientId, version));
+      const third = broker.dial(version);
+      const silent = broker.dial(version);
+      third.sendConnect("c");
+      broker.settle();
+      assert.deepEqual(third.told(), refused(version, "97", "03"));
+      assert.equal(broker.engine.counters.connectTooMany, 1);
+      assert.equal(broker.engine.counters.connectionsRefused, 0);
+      assert.equal(broker.logged("limit-reached")[0]?.fields["limit"], `limits.${limit}`);
+      clients[0]!.leave();
+      broker.settle();
+      broker.connect("c", version);
+      broker.advance(10_000);
+      assert.deepEqual(silent.told(), ["CLOSED"], "it does not wait longer than others");
+    });
+
+    test(`${name}: beyond limits.refusalReserve such connections are closed without a word`, () => {
+      const broker = limited({ [limit]: 1, refusalReserve: 2 });
+      broker.connect("a", version);
+      const reserve = [broker.dial(version), broker.dial(version)];
+      const fourth = broker.dial(version);
+      fourth.sendConnect("d");
+      broker.settle();
+      assert.deepEqual(fourth.told(), ["CLOSED"]);
+      assert.equal(broker.engine.counters.connectionsRefused, 1);
+      reserve[0]!.drop();
+      const next = broker.dial(version);
+      for (const client of [reserve[1]!, next]) client.sendConnect("x");
+      broker.settle();
+      for (const client of [reserve[1]!, next])
+        assert.deepEqual(client.told(), refused(version, "97", "03"));
+      assert.equal(broker.engine.counters.connectTooMany, 2);
+    });
+  }
+
+  test(`${name}: a connection too many cannot send a large CONNECT, nor anything else`, () => {
+    const broker = limited({ connections: 1 });
+    broker.connect("a", version);
+    const large = broker.dial(version);
+    large.sendConnect("c", { username: "u", password: new Uint8Array(65_535) });
+    const other = broker.dial(version);
+    other.send({ type: "pingreq" });
     broker.settle();
-    assert.deepEqual(third.told(), ["CLOSED"]);
-    assert.equal(broker.engine.counters.connectionsRefused, 1);
-    assert.equal(
-      broker.logged("limit-reached")[0]?.fields["limit"],
-      "limits.connectionsPerAddress",
-    );
-    clients[0]!.leave();
-    broker.settle();
-    broker.connect("c", version);
+    assert.deepEqual(large.told(), ["CLOSED"]);
+    assert.deepEqual(other.told(), ["CLOSED"]);
   });
 
   test(`${name}: a connection too many of one Username is refused, and the one that is taken over does not count`, () => {
@@ -109,6 +142,7 @@ test("who is not let in does not count as flapping", () => {
 
 test("the embedding program's own connections meet none of these limits", () => {
   const broker = limited({
+    connections: 1,
     connectionsPerAddress: 1,
     connectionsPerUser: 1,
     connectRate: 1,

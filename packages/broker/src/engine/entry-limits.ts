@@ -1,19 +1,31 @@
 import { ReasonCode } from "@sericite/protocol";
 import { parseAddress } from "./address-range.ts";
 import type { Connection } from "./connection.ts";
-import type { Engine } from "./engine.ts";
+import type { ConnectionGroup, Engine } from "./engine.ts";
+import type { LimitName } from "./limit-table.ts";
 import { WindowCounts } from "./window-counts.ts";
 
 /** The window of a rate. Milliseconds. */
 const SECOND = 1000;
 
+/** Largest CONNECT that a connection too many may send to be told why it is refused. Bytes. */
+const CONNECT_IN_RESERVE = 64 * 1024;
+
 /**
- * How many may come, and how often: connections by address and by Username, CONNECTs a second, and
- * connects of one Client Identifier, which is banned for a while where it comes and goes too often.
- * Connections of the embedding program do not count.
+ * How many may come, and how often: connections in all, by listener, by address and by Username,
+ * CONNECTs a second, and connects of one Client Identifier, which is banned for a while where it
+ * comes and goes too often. Connections of the embedding program do not count.
+ *
+ * A connection too many may stay until its CONNECT, which is answered with the reason, since only
+ * then its version is known. `limits.refusalReserve` of them are there at once; the rest is closed
+ * without a word. None of them counts as a connection, so that they keep nobody out.
  */
 export class EntryLimits {
   readonly #engine: Engine;
+  /** Connections that are not too many. */
+  #connections = 0;
+  /** Those that are, and wait for their CONNECT. */
+  readonly #reserve = new Set<Connection>();
   readonly #byAddress = new Map<string, number>();
   readonly #byUsername = new Map<string, number>();
   readonly #connects = new WindowCounts();
@@ -24,21 +36,70 @@ export class EntryLimits {
     this.#engine = engine;
   }
 
-  /** A connection was accepted. @returns the setting that it is too many for, or `undefined`. */
-  accepted(connection: Connection): "connections" | "connectionsPerAddress" | undefined {
-    const { limits } = this.#engine.settings;
+  /**
+   * Counts a connection that was accepted.
+   *
+   * @param group  Those that it is counted with besides.
+   * @returns whether it is one too many: it was closed, or waits for its CONNECT to be refused.
+   */
+  refusesConnection(connection: Connection, group: ConnectionGroup | undefined): boolean {
+    if (connection.isTrusted) return false;
+    const limit = this.#excess(connection, group);
+    if (limit === undefined) {
+      this.#connections++;
+      const address = addressOf(connection);
+      if (address !== undefined) changeCount(this.#byAddress, address, 1);
+      if (group !== undefined) {
+        connection.group = group;
+        group.count++;
+      }
+      return false;
+    }
+    connection.excess = limit;
+    this.#engine.limitReached(limit, connection);
+    if (this.#reserve.size < this.#engine.settings.limits.refusalReserve) {
+      this.#reserve.add(connection);
+      const { parser } = connection;
+      parser.maximumPacketSize = Math.min(parser.maximumPacketSize, CONNECT_IN_RESERVE);
+    } else {
+      this.#engine.counters.connectionsRefused++;
+      const { listener, address, port } = connection.peer;
+      const reason = "too-many-connections";
+      this.#engine.events.emit("connectionRefused", { listener, reason, address, port });
+      connection.abort("too many connections", ReasonCode.quotaExceeded);
+    }
+    return true;
+  }
+
+  /** The limit that a connection is one too many for. */
+  #excess(connection: Connection, group: ConnectionGroup | undefined): LimitName | undefined {
+    const { connections, connectionsPerAddress } = this.#engine.settings.limits;
+    if (connections > 0 && this.#connections >= connections) return "limits.connections";
     const address = addressOf(connection);
-    const same = address === undefined ? 0 : changeCount(this.#byAddress, address, 1);
-    const { connections, connectionsPerAddress } = limits;
-    if (connections > 0 && this.#engine.connections.size > connections) return "connections";
-    if (connectionsPerAddress > 0 && same > connectionsPerAddress) return "connectionsPerAddress";
-    return undefined;
+    if (connectionsPerAddress > 0 && address !== undefined) {
+      const same = this.#byAddress.get(address) ?? 0;
+      if (same >= connectionsPerAddress) return "limits.connectionsPerAddress";
+    }
+    if (group === undefined || group.count < group.maximum) return undefined;
+    return "limits.connections";
+  }
+
+  /** Refuses a CONNECT on a connection that is one too many. @returns whether it is. */
+  refusesExcess(connection: Connection): boolean {
+    if (connection.excess === undefined) return false;
+    this.#engine.counters.connectTooMany++;
+    connection.refuse(ReasonCode.quotaExceeded, `too many connections: ${connection.excess}`); // [X-97]
+    return true;
   }
 
   /** A connection that was accepted is gone. */
   gone(connection: Connection): void {
+    if (connection.isTrusted) return;
+    if (connection.excess !== undefined) return void this.#reserve.delete(connection);
+    this.#connections--;
     const address = addressOf(connection);
     if (address !== undefined) changeCount(this.#byAddress, address, -1);
+    if (connection.group !== undefined) connection.group.count--;
   }
 
   /** Counts a CONNECT, and refuses it where it is one too many in this second. @returns whether it is refused. */

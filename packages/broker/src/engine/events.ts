@@ -28,7 +28,7 @@ export interface Events {
     reasonCode: number;
     reason: string;
   };
-  /** It ended before it was a client: in a PROXY header, a TLS handshake or an HTTP upgrade. */
+  /** It ended before it was a client: in a PROXY header, a TLS handshake or an HTTP upgrade, as one too many, or by a hook. */
   connectionRefused: {
     listener: string;
     /** See `refusalReasons`. */
@@ -40,7 +40,35 @@ export interface Events {
   sessionEnded: { clientId: string; reason: string };
   subscribed: { clientId: string; topicFilter: string; qos: QoS };
   /** Also where MQTT 3.1 was told that it is granted; the Reason Code is that of 5.0. */
-  subscriptionRefused: { clientId: string; topicFilter: string; reasonCode: number };
+  subscriptionRefused: {
+    clientId: string;
+    username: string | undefined;
+    peer: Peer;
+    topicFilter: string;
+    reasonCode: number;
+  };
+  /** A PUBLISH has no effect, whatever 3.x was answered; or a Will that was due has not. */
+  publishRefused: {
+    clientId: string;
+    username: string | undefined;
+    /** `undefined` of a Will, whose client is gone. */
+    peer: Peer | undefined;
+    topicName: string;
+    qos: QoS;
+    retain: boolean;
+    isWill: boolean;
+    reason: DropReason;
+  };
+  /** A client does not get a message, since it may not. */
+  deliveryRefused: {
+    clientId: string;
+    username: string | undefined;
+    peer: Peer | undefined;
+    topicName: string;
+    qos: QoS;
+    /** Client Identifier; empty where no client published it. */
+    publisher: string;
+  };
   unsubscribed: { clientId: string; topicFilter: string };
   /**
    * A message goes to all who subscribed: of a client, a Will, a delayed one, one of the embedding
@@ -90,6 +118,8 @@ export const eventNames: readonly EventName[] = [
   "sessionEnded",
   "subscribed",
   "subscriptionRefused",
+  "publishRefused",
+  "deliveryRefused",
   "unsubscribed",
   "messagePublished",
   "messageDropped",
@@ -106,8 +136,15 @@ export type EventListener<N extends EventName> = (event: Events[N]) => void;
 export class EventHub {
   readonly #listeners: { [N in EventName]?: EventListener<N>[] } = {};
   readonly #onError: (name: EventName, error: unknown) => void;
-  /** Whether anybody listens to `packetReceived` or `packetHandled`: one look for each packet. */
+  // One look each, where a look at the listeners themselves could be measured (bench, unused-extensions).
+  /** Whether anybody listens to `packetReceived` or `packetHandled`. */
   hearsPackets = false;
+  /** Whether anybody listens to `messagePublished`. */
+  hearsMessages = false;
+  /** Whether anybody listens to `bytesReceived`. */
+  hearsBytes = false;
+  /** Whether anybody listens to `packetSent`. */
+  hearsSent = false;
 
   /** @param onError  Told of a listener that threw; the others are called all the same. */
   constructor(onError: (name: EventName, error: unknown) => void) {
@@ -128,6 +165,9 @@ export class EventHub {
 
   #listenersChanged(): void {
     this.hearsPackets = this.has("packetReceived") || this.has("packetHandled");
+    this.hearsMessages = this.has("messagePublished");
+    this.hearsBytes = this.has("bytesReceived");
+    this.hearsSent = this.has("packetSent");
   }
 
   /** Whether anybody listens, so that nobody builds what nobody reads. */

@@ -203,8 +203,8 @@ test("dropping from a queue tells a store that its records are settled", () => {
 
 // --- connections
 
-test("limits.connections refuses what is above it before it says a word, and lets in again when there is room", () => {
-  const broker = new TestBroker({ settings: { limits: { connections: 3 } } });
+test("limits.connections without a reserve refuses what is above it before it says a word, and lets in again when there is room", () => {
+  const broker = new TestBroker({ settings: { limits: { connections: 3, refusalReserve: 0 } } });
   const clients = [1, 2, 3].map((i) => broker.connect(`c${i}`));
   for (let i = 0; i < 20; i++) {
     const refused = broker.dial();

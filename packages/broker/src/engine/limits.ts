@@ -1,5 +1,7 @@
-import type { PacketLimits } from "@sericite/protocol";
+import type { PacketLimits, ProtocolError } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
+import { limitTable } from "./limit-table.ts";
+import type { LimitName } from "./limit-table.ts";
 import type { EngineSettings } from "./settings.ts";
 
 /** Topic Filters that one SUBSCRIBE or UNSUBSCRIBE may have in any case; beyond, as many as a session may have. */
@@ -21,8 +23,28 @@ export function packetLimitsOf({ limits, session }: EngineSettings): PacketLimit
   };
 }
 
+/** The settings behind the bounds that the parser knows. */
+const PARSER_LIMITS: Readonly<Record<string, LimitName>> = {
+  maximumPacketSize: "mqtt.maximumPacketSize",
+  topicFilters: "session.subscriptionsMaximum",
+  userProperties: "limits.userProperties",
+  userPropertyBytes: "limits.userPropertyBytes",
+};
+
+/** The limit that a client passed with a packet which ends its connection, or `undefined`. */
+export function limitPassed({ limit }: ProtocolError): LimitName | undefined {
+  if (limit === undefined) return undefined;
+  return Object.hasOwn(limitTable, limit) ? (limit as LimitName) : PARSER_LIMITS[limit];
+}
+
+/** The limit that a topic passes, or `undefined`. */
+export function topicLimit(engine: Engine, topic: string, levels: number): LimitName | undefined {
+  if (levels > engine.settings.limits.topicLevels) return "limits.topicLevels";
+  return isTooLong(engine, topic) ? "limits.topicBytes" : undefined;
+}
+
 /** Whether a Topic Name or Topic Filter has more bytes than `limits.topicBytes`. */
-export function isTooLong({ settings }: Engine, topic: string): boolean {
+function isTooLong({ settings }: Engine, topic: string): boolean {
   const most = settings.limits.topicBytes;
   // A unit of a text has three bytes at most.
   return topic.length * 3 > most && bytesOf(topic) > most;

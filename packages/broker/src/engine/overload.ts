@@ -31,6 +31,8 @@ export class Overload {
   level = 0;
   /** Highest since it began. */
   #highest = 0;
+  /** What there was too much of last. */
+  #limit: "limits.queuedBytes" | "limits.overloadLag" = "limits.queuedBytes";
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -54,6 +56,7 @@ export class Overload {
     const { bytes } = engine.meter;
     const isOver = bytes > queuedBytes || (most > 0 && lagMs > most);
     const isCalm = bytes <= queuedBytes * CALM && (most === 0 || lagMs <= most * CALM);
+    if (isOver) this.#limit = bytes > queuedBytes ? "limits.queuedBytes" : "limits.overloadLag";
     if (isOver) this.#rise(lagMs, queuedBytes);
     else if (isCalm && this.level > 0) this.#fall(lagMs);
     if (this.level < 3 || !isOver) return;
@@ -96,6 +99,7 @@ export class Overload {
     const session = cleanStart ? undefined : engine.sessions.get(connection.clientId);
     if (session !== undefined && waitingOf(session) > 0) return false;
     engine.counters.overloadRefused++;
+    engine.limitReached(this.#limit, connection);
     connection.refuse(ReasonCode.serverBusy, "the broker has too much to do");
     return true;
   }
@@ -134,7 +138,7 @@ export class Overload {
       if (left <= 0) return;
       left -= bytes;
       engine.counters.overloadDisconnects++;
-      engine.limitReached("limits.queuedBytes", connection);
+      engine.limitReached(this.#limit, connection);
       const reason = "the broker has too much to do, and the client takes too little";
       // DISCONNECT would stand behind what the client does not read.
       if (connection.isWritable) connection.close(ReasonCode.quotaExceeded, reason);

@@ -24,7 +24,7 @@ test("items leave in order, each when both its positions are reached, none befor
             waiting.push({ item: item++, ...step });
           } else {
             const sent: PendingItem[] = [];
-            line.drain(step.drainStore, step.drainBus, (one) => sent.push(one));
+            line.drain(step.drainStore, step.drainBus, { sendPending: (one) => sent.push(one) });
             const expected: number[] = [];
             while (
               waiting.length > 0 &&
@@ -48,7 +48,7 @@ test("a line that is never quite empty gives its memory back", () => {
   line.push(0, 1, 0);
   for (let position = 1; position <= 10_000; position++) {
     line.push(position, position + 1, 0);
-    line.drain(position, 0, () => sent++);
+    line.drain(position, 0, { sendPending: () => sent++ });
   }
   assert.equal(line.length, 1);
   assert.equal(sent, 10_000);
@@ -59,9 +59,11 @@ test("an item that pushes another while the line drains does not disturb it", ()
   line.push(1, 1, 0);
   line.push(2, 1, 0);
   const sent: PendingItem[] = [];
-  line.drain(1, 0, (item) => {
-    sent.push(item);
-    if (item === 1) line.push(3, 2, 0);
+  line.drain(1, 0, {
+    sendPending: (item) => {
+      sent.push(item);
+      if (item === 1) line.push(3, 2, 0);
+    },
   });
   assert.deepEqual(sent, [1, 2]);
   assert.equal(line.length, 1);

@@ -3,6 +3,11 @@ import type { Position } from "./ports.ts";
 /** What waits to be sent: a short acknowledgement packed into a number, or an encoded packet. */
 export type PendingItem = number | Uint8Array;
 
+/** What sends them when their time has come. */
+export interface PendingSink {
+  sendPending(item: PendingItem): void;
+}
+
 /** Packs PUBACK, PUBREC, PUBREL or PUBCOMP: packet type, Reason Code, Packet Identifier. */
 export function packAcknowledgement(
   packetType: number,
@@ -36,8 +41,8 @@ export class PendingLine {
     this.#buses.push(bus);
   }
 
-  /** Gives to `send`, in order, what waits for nothing beyond these positions. */
-  drain(store: Position, bus: Position, send: (item: PendingItem) => void): void {
+  /** Gives to `sink`, in order, what waits for nothing beyond these positions. */
+  drain(store: Position, bus: Position, sink: PendingSink): void {
     while (
       this.#head < this.#items.length &&
       this.#stores[this.#head]! <= store &&
@@ -45,7 +50,7 @@ export class PendingLine {
     ) {
       const item = this.#items[this.#head]!;
       this.#head++;
-      send(item);
+      sink.sendPending(item);
     }
     if (this.#head === this.#items.length || this.#head > 1024) {
       this.#items.splice(0, this.#head);

@@ -59,6 +59,7 @@ export function handlePublish(connection: Connection): void {
         "ERR_PROTOCOL",
         ReasonCode.receiveMaximumExceeded,
         `more than ${most} unanswered PUBLISH packets`,
+        "mqtt.receiveMaximum",
       ); // [X-55] [MQTT5-3.3.4-7]
     }
     connection.sender.unanswered++;
@@ -67,8 +68,7 @@ export function handlePublish(connection: Connection): void {
       return connection.sender.acknowledge(PacketType.puback, packetIdentifier, inUse, 0, 0);
     }
   }
-  if (engine.store.state === "slow" || (engine.overload.holdsPublishers && !connection.isTrusted))
-    engine.holdPublisher(connection);
+  if (engine.holds(connection)) connection.intake.isToBeHeld = true;
   let delay: DelayRequest | undefined;
   if (isDelayTopic(topic.name)) {
     delay = parseDelayTopic(topic.name);
@@ -103,7 +103,7 @@ export function handlePublish(connection: Connection): void {
     !connection.isTrusted &&
     (!mayPublishTo(engine, topic.name) ||
       (connection.rights !== undefined &&
-        !hasRightToPublish(connection, topic.name, qos, message.retain)))
+        !hasRightToPublish(engine, connection, topic.name, qos, message.retain)))
   ) {
     return refusePublish(
       connection,
@@ -133,7 +133,7 @@ export function handlePublish(connection: Connection): void {
   try {
     answer = authorize(connection, request);
   } catch (error) {
-    engine.hookFailed("authorizePublish", error);
+    engine.hookFailed("authorizePublish", error, connection);
     answer = false;
   }
   if (answer === true) return runPublishHook(connection, message, packetIdentifier);
@@ -213,6 +213,7 @@ function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: T
       "ERR_TOPIC_NAME",
       ReasonCode.topicNameInvalid,
       `Topic Name of ${topic.bytes.length} bytes, at most ${limits.topicBytes} are allowed`,
+      "limits.topicBytes",
     );
   }
   if (topic.levels > limits.topicLevels) {
@@ -220,6 +221,7 @@ function checkOffers(connection: Connection, qos: QoS, retain: boolean, topic: T
       "ERR_TOPIC_NAME",
       ReasonCode.topicNameInvalid,
       `Topic Name with ${topic.levels} levels, at most ${limits.topicLevels} are allowed`,
+      "limits.topicLevels",
     );
   }
 }
@@ -297,7 +299,7 @@ function runPublishHook(connection: Connection, message: Message, packetIdentifi
       properties,
     });
   } catch (error) {
-    engine.hookFailed("publish", error);
+    engine.hookFailed("publish", error, connection);
     answer = false;
   }
   if (!isPromise(answer)) return applyPublishHook(connection, message, packetIdentifier, answer);
@@ -342,7 +344,7 @@ function applyPublishHook(
         expiresAt = engine.now + messageExpiryInterval * 1000;
     }
   } catch (error) {
-    engine.hookFailed("publish", error);
+    engine.hookFailed("publish", error, connection);
     return refusePublish(
       connection,
       message,
@@ -378,6 +380,7 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
   }
   if (message.delay !== undefined)
     return acceptDelayed(connection, message, message.delay, packetIdentifier);
+  if (message.retain && isRefusedRetained(connection, message, packetIdentifier)) return;
   const receipt = route(engine, message, "client");
   const qos = message.qos;
   if (qos === 0) return;
@@ -402,6 +405,24 @@ function accept(connection: Connection, message: Message, packetIdentifier: numb
   );
 }
 
+/**
+ * Refuses a message that cannot be retained where its publisher can be told, before any effect: what
+ * is acknowledged is kept.
+ */
+function isRefusedRetained(
+  connection: Connection,
+  message: Message,
+  packetIdentifier: number,
+): boolean {
+  const { engine } = connection;
+  if (connection.protocolVersion !== 5 || message.qos === 0) return false;
+  const limit = engine.retained.limitOf(message);
+  if (limit === undefined) return false;
+  engine.limitReached(limit, connection);
+  refusePublish(connection, message, packetIdentifier, "retained-full", ReasonCode.quotaExceeded);
+  return true;
+}
+
 /** A message below `$delayed/`: taken now, routed when its time has come, or what it cancels goes. */
 function acceptDelayed(
   connection: Connection,
@@ -413,8 +434,9 @@ function acceptDelayed(
   const { records } = engine;
   if (delay.type === "cancel") engine.delayed.cancelOf(message.publisher, message.topicName);
   else if (delay.type === "publish") {
-    const fault = engine.delayed.fault(delay.seconds, message.size);
-    if (fault !== undefined) {
+    const limit = engine.delayed.limitOf(delay.seconds, message.size);
+    if (limit !== undefined) {
+      engine.limitReached(limit, connection);
       return refusePublish(
         connection,
         message,
@@ -459,6 +481,20 @@ function refusePublish(
   engine.counters.publishRefused++;
   engine.drop(reason, connection.clientId, message, message.qos);
   const qos = message.qos;
+  if (engine.events.has("publishRefused")) {
+    const { clientId, username, peer } = connection;
+    const { topicName, retain } = message;
+    engine.events.emit("publishRefused", {
+      clientId,
+      username,
+      peer,
+      topicName,
+      qos,
+      retain,
+      isWill: false,
+      reason,
+    });
+  }
   if (connection.protocolVersion === 5) {
     if (qos === 0) return; // [X-19]: silence.
     // PUBREC 0x80 and above frees the identifier [MQTT5-4.3.3-9]; the connection goes on [X-88].

@@ -3,6 +3,7 @@ import type { TopicNameCursor } from "@sericite/protocol";
 import { waitingOf } from "./backlog.ts";
 import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import type { LimitName } from "./limit-table.ts";
 import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
@@ -43,17 +44,24 @@ export class Retained {
     return this.#messages.get(topicName);
   }
 
+  /** The limit by which a message cannot be retained, or `undefined`. */
+  limitOf(message: Message): LimitName | undefined {
+    if (message.payloadLength === 0) return undefined;
+    const { retainedMessages, retainedBytes } = this.#engine.settings.limits;
+    const before = this.#messages.get(message.topicName);
+    if (retainedMessages > 0 && before === undefined && this.count >= retainedMessages)
+      return "limits.retainedMessages";
+    const bytes = this.bytes + message.size - (before?.size ?? 0);
+    return retainedBytes > 0 && bytes > retainedBytes ? "limits.retainedBytes" : undefined;
+  }
+
   /** Keeps a message, or with an empty payload removes the one of its Topic Name. @returns the record's position. */
   put(message: Message): Position {
     if (message.payloadLength === 0) return this.clear(message.topicName); // [MQTT5-3.3.1-6] [MQTT5-3.3.1-7] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11] [X-123]
     const engine = this.#engine;
-    const { retainedMessages, retainedBytes } = engine.settings.limits;
-    const before = this.#messages.get(message.topicName);
-    const bytes = this.bytes + message.size - (before?.size ?? 0);
-    if (
-      (retainedMessages > 0 && before === undefined && this.count >= retainedMessages) ||
-      (retainedBytes > 0 && bytes > retainedBytes)
-    ) {
+    const limit = this.limitOf(message);
+    if (limit !== undefined) {
+      engine.limitReached(limit, { clientId: message.publisher, username: undefined });
       engine.drop("retained-full", "", message, message.qos);
       // The one before is not the topic's last message any more.
       return this.clear(message.topicName);

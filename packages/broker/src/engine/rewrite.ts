@@ -151,32 +151,61 @@ function shareLength(topicFilter: string): number {
   return topicFilter.indexOf("/", SHARE.length) + 1;
 }
 
-function compile(rule: RewriteRule, index: number): Rule {
+/** What is wrong with one entry of a list. */
+export interface EntryFault {
+  /** Empty where it is about the entry as a whole. */
+  readonly key: string;
+  readonly text: string;
+}
+
+/** Why it is no rule, or `undefined`. */
+export function rewriteRuleFault(rule: RewriteRule): EntryFault | undefined {
   const { action, from, pattern, to } = rule;
-  const fault = (what: string): UsageError =>
-    new UsageError("ERR_REWRITE_RULE", `rewrite[${index}]${what}`);
   for (const key of Object.keys(rule))
     if (!["action", "from", "pattern", "to"].includes(key))
-      throw fault(`: there is no ${key}; there are action, from, pattern, to`);
-  if (!rewriteActions.includes(action))
-    throw fault(
-      `.action: expected one of ${rewriteActions.join(", ")}, got ${JSON.stringify(action)}`,
-    );
-  const filterFault = topicFilterFault(from);
-  if (filterFault !== undefined) throw fault(`.from: ${filterFault}`);
-  if (shareLength(from) > 0)
-    throw fault(`.from: expected a Topic Filter without ${from.slice(0, shareLength(from))}`);
-  if (typeof to !== "string" || to === "") throw fault(".to: expected a text that is not empty");
-  if (typeof pattern !== "string" && !(pattern instanceof RegExp))
-    throw fault(`.pattern: expected a regular expression, got ${JSON.stringify(pattern)}`);
-  try {
-    // Without `g` and `y`, which would begin where the topic before left off.
-    const expression =
-      typeof pattern === "string"
-        ? new RegExp(pattern, "u")
-        : new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ""));
-    return { from, pattern: expression, to };
-  } catch (error) {
-    throw fault(`.pattern: ${error instanceof Error ? error.message : String(error)}`);
+      return { key: "", text: `there is no ${key}; there are action, from, pattern, to` };
+  if (!rewriteActions.includes(action)) {
+    const text = `expected one of ${rewriteActions.join(", ")}, got ${JSON.stringify(action)}`;
+    return { key: "action", text };
   }
+  const filterFault = topicFilterFault(from);
+  if (filterFault !== undefined) return { key: "from", text: filterFault };
+  if (shareLength(from) > 0) {
+    const text = `expected a Topic Filter without ${from.slice(0, shareLength(from))}`;
+    return { key: "from", text };
+  }
+  if (typeof to !== "string" || to === "")
+    return { key: "to", text: "expected a text that is not empty" };
+  if (typeof pattern !== "string" && !(pattern instanceof RegExp)) {
+    const text = `expected a regular expression, got ${JSON.stringify(pattern)}`;
+    return { key: "pattern", text };
+  }
+  try {
+    expressionOf(pattern);
+    return undefined;
+  } catch (error) {
+    return { key: "pattern", text: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function expressionOf(pattern: string | RegExp): RegExp {
+  if (typeof pattern === "string") return new RegExp(pattern, "u");
+  // Without `g` and `y`, which would begin where the topic before left off.
+  return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ""));
+}
+
+function compile(rule: RewriteRule, index: number): Rule {
+  const fault = rewriteRuleFault(rule);
+  if (fault !== undefined) throw entryError("ERR_REWRITE_RULE", `rewrite[${index}]`, fault);
+  const { from, pattern, to } = rule;
+  return { from, pattern: expressionOf(pattern), to };
+}
+
+/** The error that says what is wrong with the entry at `path`. */
+export function entryError(
+  code: "ERR_REWRITE_RULE" | "ERR_AUTO_SUBSCRIBE",
+  path: string,
+  { key, text }: EntryFault,
+): UsageError {
+  return new UsageError(code, `${path}${key === "" ? "" : `.${key}`}: ${text}`);
 }

@@ -1,19 +1,26 @@
 import type { QoS } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import type { Session } from "./session.ts";
 
-/** Whether the rights that the client came in with let it publish. An error counts as no. */
+/**
+ * Whether the rights that a client came in with let it publish. An error counts as no.
+ *
+ * @param client  Its connection, or its session once that is gone.
+ */
 export function hasRightToPublish(
-  connection: Connection,
+  engine: Engine,
+  client: Connection | Session,
   topicName: string,
   qos: QoS,
   retain: boolean,
 ): boolean {
-  const { rights } = connection;
+  const { rights } = client;
   if (rights?.mayPublish === undefined) return true;
   try {
     return rights.mayPublish(topicName, qos, retain) === true;
   } catch (error) {
-    connection.engine.hookFailed("rights.mayPublish", error);
+    engine.hookFailed("rights.mayPublish", error, client);
     return false;
   }
 }
@@ -29,7 +36,7 @@ export function hasRightToSubscribe(
   try {
     return rights.maySubscribe(topicFilter, qos) === true;
   } catch (error) {
-    connection.engine.hookFailed("rights.maySubscribe", error);
+    connection.engine.hookFailed("rights.maySubscribe", error, connection);
     return false;
   }
 }
@@ -41,7 +48,7 @@ export function hasRightToReceive(connection: Connection, topicName: string): bo
   try {
     return rights.mayReceive(topicName) === true;
   } catch (error) {
-    connection.engine.hookFailed("rights.mayReceive", error);
+    connection.engine.hookFailed("rights.mayReceive", error, connection);
     return false;
   }
 }

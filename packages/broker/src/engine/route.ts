@@ -28,7 +28,7 @@ export function route(engine: Engine, message: Message, origin: Origin, target?:
   const receipt = engine.receipt;
   engine.counters.messagesRouted++;
   // First: what a listener publishes uses the one receipt.
-  if (engine.events.has("messagePublished")) tellPublished(engine, message, origin);
+  if (engine.events.hearsMessages) tellPublished(engine, message, origin);
   receipt.sessions = 0;
   receipt.store = 0;
   receipt.bus = 0;

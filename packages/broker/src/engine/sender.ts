@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { Output } from "./output.ts";
 import { packAcknowledgement, PendingLine } from "./pending.ts";
-import type { PendingItem } from "./pending.ts";
+import type { PendingItem, PendingSink } from "./pending.ts";
 import type { Position } from "./ports.ts";
 
 /** Flags of PUBREL's first byte are 0010 [MQTT5-3.6.1-1]. */
@@ -15,7 +15,7 @@ const pingresp = Uint8Array.of(PacketType.pingresp << 4, 0);
  * What leaves one connection: answers at once, or in line behind what the store and the bus still
  * have to make durable. Everything is written together at the end of the turn.
  */
-export class Sender {
+export class Sender implements PendingSink {
   readonly output = new Output();
   /** QoS 1 and 2 PUBLISHes of the client that were not answered for good yet. */
   unanswered = 0;
@@ -152,7 +152,7 @@ export class Sender {
   drainPending(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
-    pending.drain(this.#engine.store.durable, this.#engine.bus.durable, this.#sendItem);
+    pending.drain(this.#engine.store.durable, this.#engine.bus.durable, this);
     if (pending.isEmpty) {
       this.#pending = undefined;
       this.releasedAt = this.#engine.now;
@@ -161,12 +161,13 @@ export class Sender {
     if (this.output.size > 0) this.#engine.ready(this.#connection);
   }
 
-  readonly #sendItem = (item: PendingItem): void => {
+  /** Sends what waited in line. */
+  sendPending(item: PendingItem): void {
     this.awaitsConnack = false;
     if (typeof item === "number")
       this.#writeAcknowledgement(item >>> 24, item & 0xffff, (item >>> 16) & 0xff);
     else this.output.append(item, 0, item.length);
-  };
+  }
 
   /**
    * Without properties, so that it fits whoever takes CONNACK [MQTT5-3.4.2-2] [MQTT5-3.4.2-3]

@@ -110,6 +110,7 @@ export class SessionRegistry {
 
 /** The session's connection is gone: its Will is decided, and it ends now or when it expires. */
 export function detach(engine: Engine, session: Session): void {
+  session.rights = session.connection?.rights;
   session.connection = undefined;
   session.isParked = false;
   session.question = undefined;

@@ -4,7 +4,7 @@ import type { Backlog, BacklogRead } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
-import type { Claim, Position, SessionKey } from "./ports.ts";
+import type { Claim, Position, Rights, SessionKey } from "./ports.ts";
 import { Queue } from "./queue.ts";
 import type { Meter } from "./queue.ts";
 import type { RetainedReplay } from "./retained.ts";
@@ -70,6 +70,8 @@ export class Session {
   /** Shared Subscriptions that it is a member of, by their text. */
   shares: Map<string, SharedGroup> | undefined;
   will: ArmedWill | undefined;
+  /** What its last connection was let in with, for the Will; a restart forgets it. */
+  rights: Rights | undefined;
   expiryTimer: TimerEntry | undefined;
   willTimer: TimerEntry | undefined;
 

@@ -13,6 +13,11 @@ export type SettingType =
 export interface SettingRow<V = unknown> {
   readonly type: SettingType;
   readonly default: V;
+  /**
+   * The default is a share of the memory that the process may use, where that is less than `default`:
+   * one for each `each` bytes of it, and `least` at least.
+   */
+  readonly ofMemory?: { readonly each: number; readonly least: number };
   /** What it means, in one sentence. */
   readonly text: string;
   /** Lowest and highest value, of numbers. */
@@ -275,6 +280,7 @@ export const engineSettings = {
     maximumBytes: {
       type: "bytes",
       default: 64 * 1024 * 1024,
+      ofMemory: { each: 32, least: 2 * 1024 * 1024 },
       minimum: 0,
       live: true,
       text: "Bytes of messages that wait below $delayed/.",
@@ -311,16 +317,25 @@ export const engineSettings = {
     },
   },
   limits: {
+    memory: {
+      type: "bytes",
+      default: 0,
+      minimum: 0,
+      live: true,
+      text: "Memory by which other defaults are measured. 0: what the process may use, by the machine's memory and the limit of its container.",
+    },
     windowsBytes: {
       type: "bytes",
       default: 64 * 1024 * 1024,
+      ofMemory: { each: 16, least: 4 * 1024 * 1024 },
       minimum: 1024 * 1024,
       live: true,
-      text: "The same for all sessions together.",
+      text: "What session.windowBytes says, for all sessions together.",
     },
     connections: {
       type: "integer",
-      default: 0,
+      default: 1_000_000,
+      ofMemory: { each: 64 * 1024, least: 1000 },
       minimum: 0,
       live: true,
       text: "Connections at once. 0: as many as the system allows.",
@@ -331,6 +346,13 @@ export const engineSettings = {
       minimum: 0,
       live: true,
       text: "Connections at once from one address; of IPv6 from one network of 64 bits. 0: no limit.",
+    },
+    refusalReserve: {
+      type: "integer",
+      default: 100,
+      minimum: 0,
+      live: true,
+      text: "Connections beyond these limits that may be there at once until their CONNECT is refused with the reason (0x97, 3.x: 3); more are closed without a word. 0: all are.",
     },
     connectionsPerUser: {
       type: "integer",
@@ -411,10 +433,11 @@ export const engineSettings = {
     },
     queuedBytes: {
       type: "bytes",
-      default: 0,
+      default: 4 * 1024 ** 3,
+      ofMemory: { each: 4, least: 16 * 1024 * 1024 },
       minimum: 0,
       live: true,
-      text: "Bytes of messages that wait in memory, of all clients together and each client's counted, beyond which there is overload. 0: half of the machine's memory.",
+      text: "Bytes of messages that wait in memory, of all clients together and each client's counted, beyond which there is overload. 0: that does not count.",
     },
     overloadLag: {
       type: "milliseconds",
@@ -442,6 +465,7 @@ export const engineSettings = {
     retainedMessages: {
       type: "integer",
       default: 1_000_000,
+      ofMemory: { each: 4096, least: 10_000 },
       minimum: 0,
       live: true,
       text: "Retained messages; when reached, new topics are not retained.",
@@ -449,6 +473,7 @@ export const engineSettings = {
     retainedBytes: {
       type: "bytes",
       default: 256 * 1024 * 1024,
+      ofMemory: { each: 16, least: 4 * 1024 * 1024 },
       minimum: 0,
       live: true,
       text: "Bytes of retained messages.",

@@ -3,7 +3,7 @@ import type { QoS, SubscribePacket, SubscriptionRequest, TopicFilter } from "@se
 import { ask, goOnNextTurn } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
-import { isTooLong } from "./limits.ts";
+import { topicLimit } from "./limits.ts";
 import { hasRightToSubscribe } from "./rights.ts";
 import { OPTION_MUTE, packOptions } from "./session.ts";
 import type { Session } from "./session.ts";
@@ -160,8 +160,11 @@ function refusalOf(
 ): number | undefined {
   const { engine } = connection;
   const session = connection.session!;
-  if (parsed.levels > engine.settings.limits.topicLevels || isTooLong(engine, topicFilter))
+  const limit = topicLimit(engine, topicFilter, parsed.levels);
+  if (limit !== undefined) {
+    engine.limitReached(limit, connection);
     return ReasonCode.topicFilterInvalid;
+  }
   const { wildcardSubscriptionAvailable, sharedSubscriptionAvailable } = engine.settings.mqtt;
   if (!wildcardSubscriptionAvailable && parsed.hasWildcard)
     return ReasonCode.wildcardSubscriptionsNotSupported; // [MQTT3-3.8.3-2]
@@ -171,7 +174,9 @@ function refusalOf(
   const tree = engine.topicTree;
   const count = tree.countOf(session.subscriber) + (session.shares?.size ?? 0);
   if (count < engine.settings.session.subscriptionsMaximum) return undefined;
-  return engine.hasSubscription(session, topicFilter) ? undefined : ReasonCode.quotaExceeded;
+  if (engine.hasSubscription(session, topicFilter)) return undefined;
+  engine.limitReached("session.subscriptionsMaximum", connection);
+  return ReasonCode.quotaExceeded;
 }
 
 /** Refuses what CONNACK said is not there; a 5.0 client that asks all the same is disconnected. */
@@ -278,8 +283,14 @@ function finish(connection: Connection, progress: Progress): void {
     else {
       counters.subscriptionsRefused++;
       const { topicFilter, qos } = packet.subscriptions[i]!;
-      const { clientId } = connection;
-      events.emit("subscriptionRefused", { clientId, topicFilter, reasonCode: reasonCodes[i]! });
+      const { clientId, username, peer } = connection;
+      events.emit("subscriptionRefused", {
+        clientId,
+        username,
+        peer,
+        topicFilter,
+        reasonCode: reasonCodes[i]!,
+      });
       // A 3.1.1 SUBACK knows 0, 1, 2 and 0x80 only [MQTT3-3.9.3-2]; 3.1 has no failure code [X-124].
       if (connection.protocolVersion === 4) reasonCodes[i] = 0x80;
       else if (connection.protocolVersion === 3)

@@ -1,12 +1,14 @@
 import { encodeProperties, isUtf8, PacketType, ReasonCode, TimerEntry } from "@sericite/protocol";
 import type { ConnectPacket, Properties, TopicName } from "@sericite/protocol";
 import { isDelayTopic, parseDelayTopic } from "./delayed.ts";
+import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { composeMessage } from "./forms.ts";
-import { isTooLong } from "./limits.ts";
+import { topicLimit } from "./limits.ts";
 import type { Message } from "./message.ts";
 import type { StoredWill } from "./records.ts";
 import type { ClientNames } from "./rewrite.ts";
+import { hasRightToPublish } from "./rights.ts";
 import { route } from "./route.ts";
 import type { Session } from "./session.ts";
 
@@ -136,22 +138,35 @@ export function publishWill(engine: Engine, session: Session): void {
   dropWill(engine, session);
   if (isConfirmed(engine, session, will)) return sendWill(engine, session.clientId, will);
   engine.counters.publishRefused++;
-  engine.drop(
-    "publish-denied",
-    session.clientId,
-    messageOf(engine, session.clientId, will),
-    will.qos,
-  );
+  const { clientId, username } = session;
+  const { qos, retain } = will;
+  const reason = "publish-denied";
+  engine.drop(reason, clientId, messageOf(engine, clientId, will), qos);
+  engine.events.emit("publishRefused", {
+    clientId,
+    username,
+    peer: undefined,
+    topicName: will.topic.name,
+    qos,
+    retain,
+    isWill: true,
+    reason,
+  });
 }
 
-/** Whether the client may still publish it: it could when it connected, which may be long ago. */
+/**
+ * Whether the client may still publish it: it could when it connected, which may be long ago. Only
+ * what answers at once is asked again. A Will that waited for a promise could come after its client
+ * is back, and a crash meanwhile would lose it or send it twice.
+ */
 function isConfirmed(engine: Engine, session: Session, { topic, qos, retain }: ArmedWill): boolean {
+  if (!hasRightToPublish(engine, session, topic.name, qos, retain)) return false;
   const confirm = engine.hooks.confirmWill;
   if (confirm === undefined || session.isTrusted) return true;
   try {
     return confirm(session, { topicName: topic.name, qos, retain, isWill: true }) === true;
   } catch (error) {
-    engine.hookFailed("confirmWill", error);
+    engine.hookFailed("confirmWill", error, session);
     return false;
   }
 }
@@ -175,9 +190,12 @@ export function sendWill(engine: Engine, clientId: string, will: ArmedWill): voi
   const message = messageOf(engine, clientId, will);
   engine.counters.willsPublished++;
   if (will.delayedBy === 0) route(engine, message, "will");
-  else if (engine.delayed.fault(will.delayedBy, message.size) === undefined)
-    engine.delayed.add(message, will.delayedBy);
-  else engine.drop("delayed-full", clientId, message, message.qos);
+  else {
+    const limit = engine.delayed.limitOf(will.delayedBy, message.size);
+    if (limit === undefined) return void engine.delayed.add(message, will.delayedBy);
+    engine.limitReached(limit, { clientId, username: undefined });
+    engine.drop("delayed-full", clientId, message, message.qos);
+  }
 }
 
 /** Forgets the Will unsent: DISCONNECT 0x00, or a new connection in time [MQTT5-3.14.4-3] [MQTT5-3.1.3-9]. */
@@ -189,7 +207,8 @@ export function dropWill(engine: Engine, session: Session): void {
 }
 
 /** Why a Will cannot be accepted, as a Reason Code, or 0. */
-export function willFault(engine: Engine, packet: ConnectPacket): number {
+export function willFault(connection: Connection, packet: ConnectPacket): number {
+  const { engine } = connection;
   const will = packet.will;
   if (will === undefined) return 0;
   const { maximumQos, retainAvailable, checkPayloadFormat } = engine.settings.mqtt;
@@ -197,11 +216,11 @@ export function willFault(engine: Engine, packet: ConnectPacket): number {
   if (will.retain && !retainAvailable) return ReasonCode.retainNotSupported; // [MQTT5-3.2.2-13]
   const { topicName } = willTopic(will.topicName);
   if (isDelayTopic(topicName)) return ReasonCode.topicNameInvalid;
-  if (
-    topicName.split("/").length > engine.settings.limits.topicLevels ||
-    isTooLong(engine, topicName)
-  )
+  const limit = topicLimit(engine, topicName, topicName.split("/").length);
+  if (limit !== undefined) {
+    engine.limitReached(limit, connection);
     return ReasonCode.topicNameInvalid;
+  }
   const isMarked = will.properties?.payloadFormatIndicator === 1;
   if (checkPayloadFormat && isMarked && !isUtf8(will.payload, 0, will.payload.length))
     return ReasonCode.payloadFormatInvalid;

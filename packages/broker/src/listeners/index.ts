@@ -3,6 +3,7 @@ export type {
   AddressOptions,
   Listener,
   ListenerOptions,
+  OwnListener,
   ProxyOptions,
   Refusal,
   RefusalReason,

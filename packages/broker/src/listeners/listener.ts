@@ -1,3 +1,4 @@
+import type { Server } from "node:net";
 import type { Peer } from "@sericite/protocol";
 import type { TlsContexts } from "./tls-contexts.ts";
 
@@ -18,16 +19,32 @@ export interface Listener {
    * Puts other certificates in force for connections to come; those that are there live on. Absent
    * where the listener has none of its own.
    */
-  readonly reload?: (contexts: TlsContexts) => void;
+  readonly reload?: ((contexts: TlsContexts) => void) | undefined;
   /** Stops accepting. Connections live on; those still in a handshake end. Settles when the port is free. */
   close(): Promise<void>;
 }
 
-/** Why a connection ended before it was a link. */
+/** A listener on a port or path that nobody else has. */
+export interface OwnListener extends Listener {
+  /** Ends the hold that it was made with: takes the connections that came since, and those that come. */
+  start(): void;
+  /**
+   * Takes no more connections, and gives the server, which listens on, to the listener that comes in
+   * its place. Connections live on, also those in a handshake.
+   */
+  handOver(): Server;
+}
+
+/** Why a connection ended before it was a client: here, or where the engine says so. */
 export const refusalReasons = {
   accept: "The system could not hand over a connection; most often no file descriptor was left.",
   "too-many-handshakes":
-    "As many connections as listen.handshakesMaximum were in their handshakes.",
+    "As many connections as listen.handshakesMaximum were in their handshakes; under overload 64.",
+  "too-many-connections":
+    "One too many for limits.connections or limits.connectionsPerAddress, and beyond limits.refusalReserve.",
+  hook: "A hook, authorizeConnection, said no.",
+  "connect-timeout":
+    "No CONNECT, or no end of an enhanced authentication, within mqtt.connectTimeout.",
   "handshake-timeout":
     "PROXY header, TLS handshake and HTTP upgrade took longer than listen.handshakeTimeout.",
   closed: "The other end closed the connection in the middle of its handshakes.",
@@ -63,8 +80,14 @@ export interface ListenerOptions {
   readonly handshakeTimeoutMs?: number;
   /** Connections at once that are not through yet. Default 4096. */
   readonly handshakesMaximum?: number;
+  /** Whether the broker has too much to do: then few handshakes are begun, since each costs more than a CONNECT. */
+  readonly isOverloaded?: () => boolean;
   /** Told of each refusal, for logs and counters. */
   readonly onRefused?: (refusal: Refusal) => void;
+  /** That of a listener at the same address that handed it over. Default: one is opened. */
+  readonly server?: Server;
+  /** Whether connections wait until `start` is called. Default false. */
+  readonly isHeld?: boolean;
 }
 
 /** Whose word about a client's address is taken. */

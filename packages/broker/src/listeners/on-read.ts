@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 
-/** Told of bytes in `buffer` from 0 to `length`; they are valid during the call only. */
-export type OnRead = (buffer: Uint8Array, length: number) => void;
+/** Told of bytes in `buffer` from 0 to `length`; they are valid during the call only. Answers true: read on. */
+export type OnRead = (length: number, buffer: Uint8Array) => true;
 
 /** One for all sockets of the process: each read is handled before the next one happens. */
 const readBuffer = new Uint8Array(64 * 1024);
@@ -35,16 +35,13 @@ export function readIntoSharedBuffer(accepted: Socket, onRead: OnRead): Socket {
   from._handle = null;
   const options = {
     handle,
-    onread: {
-      buffer: readBuffer,
-      callback: (length: number): boolean => {
-        onRead(readBuffer, length);
-        return true;
-      },
-    },
+    allowHalfOpen: true,
+    onread: { buffer: readBuffer, callback: onRead },
   };
   const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]) as Socket &
     Internals;
+  // Node's own does nothing where half-open is allowed, and two listeners cost each socket an array.
+  socket.removeAllListeners("end");
   // The server counts its connections by this field.
   from._server = null;
   socket._server = server;
@@ -54,6 +51,6 @@ export function readIntoSharedBuffer(accepted: Socket, onRead: OnRead): Socket {
 
 /** The public way: a buffer for each read. */
 export function withDataEvents(socket: Socket, onRead: OnRead): Socket {
-  socket.on("data", (bytes: Uint8Array) => onRead(bytes, bytes.length));
+  socket.on("data", (bytes: Uint8Array) => onRead(bytes.length, bytes));
   return socket;
 }

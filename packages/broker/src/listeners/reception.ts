@@ -5,11 +5,15 @@ import type {
   AddressOptions,
   Listener,
   ListenerOptions,
+  OwnListener,
   ProxyOptions,
   RefusalReason,
 } from "./listener.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
+
+/** Handshakes at once where the broker has too much to do. */
+const FEW_HANDSHAKES = 64;
 
 /** A connection that was accepted and is no link yet. */
 export interface Arrival {
@@ -47,7 +51,7 @@ export function trustedProxies(proxy: ProxyOptions | undefined): TrustedProxies 
  * here, handshakes of other layers are watched. Bounds how many there are and how long they take.
  */
 export class Reception {
-  readonly server: Server = createServer({ noDelay: true, pauseOnConnect: true });
+  readonly server: Server;
   readonly trusted: TrustedProxies;
   name = "";
   refused = 0;
@@ -55,24 +59,46 @@ export class Reception {
   readonly #onArrival: (arrival: Arrival) => void;
   readonly #arrivals = new Set<Arrival>();
   readonly #bySocket = new WeakMap<Socket, Arrival>();
+  /** Connections that wait for `start`. */
+  #held: Socket[] | undefined;
 
   /** @param onArrival  Takes it from here; ends with `admit` or `refuse`. */
   constructor(options: ListenerOptions, onArrival: (arrival: Arrival) => void) {
     this.#options = options;
     this.#onArrival = onArrival;
     this.trusted = trustedProxies(options.proxy);
-    this.server.on("connection", (socket) => this.#receive(socket));
+    this.#held = options.isHeld === true ? [] : undefined;
+    this.server = options.server ?? createServer({ noDelay: true, pauseOnConnect: true });
+    this.server.on("connection", this.#onConnection);
+    if (options.server !== undefined) this.server.on("error", this.#onError);
   }
 
-  /** Begins to accept. Rejects with the system's error where it cannot. */
+  readonly #onConnection = (socket: Socket): void => {
+    if (this.#held === undefined) return this.#receive(socket);
+    if (this.#held.length >= this.#handshakesMaximum) return void socket.destroy();
+    socket.on("error", ignored);
+    this.#held.push(socket);
+  };
+
+  /** Without it one accept that fails, for want of a descriptor, would end the process. */
+  readonly #onError = (cause: Error): void => this.report("accept", undefined, undefined, cause);
+
+  get #handshakesMaximum(): number {
+    const { handshakesMaximum = 4096, isOverloaded } = this.#options;
+    return isOverloaded?.() === true
+      ? Math.min(handshakesMaximum, FEW_HANDSHAKES)
+      : handshakesMaximum;
+  }
+
+  /** Begins to accept, where its server does not yet. Rejects with the system's error where it cannot. */
   open(where: ListenOptions): Promise<void> {
     const { server } = this;
+    if (server.listening) return Promise.resolve();
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen(where, () => {
         server.removeListener("error", reject);
-        // Else one accept that fails, for want of a descriptor, would end the process.
-        server.on("error", (cause) => this.report("accept", undefined, undefined, cause));
+        server.on("error", this.#onError);
         resolve();
       });
     });
@@ -82,7 +108,7 @@ export class Reception {
     const { remoteAddress: address, remotePort: port } = socket;
     const isGone = address === undefined && typeof this.server.address() !== "string";
     if (isGone) return void socket.destroy();
-    if (this.#arrivals.size >= (this.#options.handshakesMaximum ?? 4096)) {
+    if (this.#arrivals.size >= this.#handshakesMaximum) {
       this.report("too-many-handshakes", address, port);
       return void socket.destroy();
     }
@@ -194,8 +220,23 @@ export class Reception {
     this.#arrivals.delete(arrival);
   }
 
+  /** As `OwnListener.start`. */
+  start(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const socket of held) if (!socket.destroyed) this.#receive(socket);
+  }
+
+  /** As `OwnListener.handOver`. */
+  handOver(): Server {
+    this.server.removeListener("connection", this.#onConnection);
+    this.server.removeListener("error", this.#onError);
+    return this.server;
+  }
+
   /** Stops accepting; ends what is not through. Settles when the port is free. */
   close(): Promise<void> {
+    for (const socket of this.#held ?? []) socket.destroy();
     for (const arrival of this.#arrivals) {
       arrival.isDecided = true;
       arrival.socket.destroy();
@@ -217,7 +258,7 @@ export async function openOnPort(
   reception: Reception,
   { host, port, backlog }: AddressOptions,
   { scheme, name, transport }: { scheme: string; name: string; transport: Listener["transport"] },
-): Promise<Listener> {
+): Promise<OwnListener> {
   await reception.open({ host, port, backlog: backlog ?? 511 });
   const bound = reception.server.address() as AddressInfo;
   reception.name = `${name}:${bound.port}`;
@@ -230,6 +271,8 @@ export async function openOnPort(
     get refused() {
       return reception.refused;
     },
+    start: () => reception.start(),
+    handOver: () => reception.handOver(),
     close: () => reception.close(),
   };
 }

@@ -7,49 +7,49 @@ export const listenerSettings = {
     host: {
       type: "string",
       default: "127.0.0.1",
-      live: false,
+      live: true,
       flag: "host",
       text: "Address to listen on. Beyond loopback only with authentication, or with anonymous access asked for.",
     },
     port: {
       type: "port",
       default: 1883,
-      live: false,
+      live: true,
       flag: "port",
       text: "TCP port; 0 picks a free one, off switches the listener off.",
     },
     tlsPort: {
       type: "port",
       default: -1,
-      live: false,
+      live: true,
       flag: "tls-port",
       text: "Port for TLS, 8883 by custom; needs tls.certificate and tls.key.",
     },
     wsPort: {
       type: "port",
       default: -1,
-      live: false,
+      live: true,
       flag: "ws-port",
       text: "Port for WebSocket, 8083 by custom.",
     },
     wssPort: {
       type: "port",
       default: -1,
-      live: false,
+      live: true,
       flag: "wss-port",
       text: "Port for secure WebSocket, 8084 by custom; needs tls.certificate and tls.key.",
     },
     unix: {
       type: "string",
       default: "",
-      live: false,
+      live: true,
       flag: "unix",
       text: "Path of a Unix socket to listen on; empty: none.",
     },
     unixMode: {
       type: "string",
       default: "0660",
-      live: false,
+      live: true,
       text: "Permissions of the Unix socket, octal: who may write to it may connect.",
       expected: (value) => (isOctalMode(value) ? undefined : "an octal mode such as 0660"),
     },
@@ -64,14 +64,14 @@ export const listenerSettings = {
       type: "milliseconds",
       default: 10_000,
       minimum: 100,
-      live: false,
+      live: true,
       text: "Time from accept until PROXY header, TLS handshake and HTTP upgrade are through.",
     },
     handshakesMaximum: {
       type: "integer",
       default: 4096,
       minimum: 1,
-      live: false,
+      live: true,
       text: "Connections of one listener that may be in their handshakes at once; more are closed.",
     },
   },
@@ -115,7 +115,7 @@ export const listenerSettings = {
       type: "choice",
       default: "off",
       choices: ["off", "ask", "require"],
-      live: false,
+      live: true,
       text: "Whether clients show certificates: off does not ask, ask lets those in that have none, require does not; one that is shown must be valid by tls.ca.",
     },
     minimumVersion: {
@@ -130,7 +130,7 @@ export const listenerSettings = {
     path: {
       type: "string",
       default: "*",
-      live: false,
+      live: true,
       text: "Path that WebSocket clients ask for, such as /mqtt; * takes any.",
       expected: (value) =>
         /^(?:\*|\/[^?#]*)$/.test(value) ? undefined : "a path such as /mqtt, or *",
@@ -138,7 +138,7 @@ export const listenerSettings = {
     origins: {
       type: "string",
       default: "",
-      live: false,
+      live: true,
       text: "Origins of the web pages that may connect, such as https://app.example; empty: all. Clients that are no browsers send none and are let in.",
       expected: (value) =>
         listOf(value).every((origin) => /^(?:null|[a-z][\w.+-]*:\/\/[^/\s]+)$/i.test(origin))
@@ -148,7 +148,7 @@ export const listenerSettings = {
     requireSubprotocol: {
       type: "boolean",
       default: false,
-      live: false,
+      live: true,
       text: "Refuse WebSocket clients that offer no sub-protocol; the standard has them offer mqtt.",
     },
     maximumMessageSize: {
@@ -156,7 +156,7 @@ export const listenerSettings = {
       default: 16 * 1024 * 1024,
       minimum: 1024,
       maximum: 1024 * 1024 * 1024,
-      live: false,
+      live: true,
       text: "Largest WebSocket message; it may hold several packets, or a part of one.",
     },
   },
@@ -164,13 +164,13 @@ export const listenerSettings = {
     protocol: {
       type: "boolean",
       default: false,
-      live: false,
+      live: true,
       text: "Connections from proxy.trusted begin with a PROXY protocol header, version 1 or 2, which tells the client's address.",
     },
     trusted: {
       type: "string",
       default: "",
-      live: false,
+      live: true,
       text: "Proxies whose word about the client's address counts, by PROXY protocol or X-Forwarded-For: addresses, networks such as 10.0.0.0/8, and unix for the Unix socket.",
       expected: (value) => {
         const stranger = listOf(value).find((entry) => !isProxyEntry(entry));

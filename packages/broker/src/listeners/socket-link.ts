@@ -19,11 +19,17 @@ export interface SocketLinkOptions {
   readonly copiesWrites?: boolean;
 }
 
+const linkOf = Symbol("link");
+
+/** Listeners that all sockets share find the link here: made for each, they would be a third of what a link takes. */
+type LinkedSocket = Socket & { [linkOf]: SocketLink };
+
 /** A stream socket as a `Link`: TCP, TLS or Unix. */
 export class SocketLink implements Link {
   readonly peer: Peer;
   readonly #socket: Socket;
-  readonly #drain: DrainWatch;
+  /** Made when the socket is full for the first time. */
+  #drain: DrainWatch | undefined;
   readonly #copiesWrites: boolean;
   #handler: LinkHandler | undefined;
   #isEnded = false;
@@ -33,8 +39,10 @@ export class SocketLink implements Link {
   constructor(accepted: Socket, peer: Peer, options: SocketLinkOptions = {}) {
     this.peer = peer;
     this.#copiesWrites = options.copiesWrites === true;
-    const read = (bytes: Uint8Array, length: number): void =>
+    const read = (length: number, bytes: Uint8Array): true => {
       this.#handler?.onData(bytes, 0, length);
+      return true;
+    };
     const socket =
       options.usesSharedBuffer === true
         ? readIntoSharedBuffer(accepted, read)
@@ -42,11 +50,20 @@ export class SocketLink implements Link {
     socket.pause();
     socket.allowHalfOpen = true;
     this.#socket = socket;
-    this.#drain = new DrainWatch(socket, () => this.#handler?.onWritable());
-    // Answers to the last bytes are written at the end of the turn: they leave before the other half ends.
-    socket.on("end", () => setImmediate(() => socket.end()));
-    socket.on("error", (error) => (this.#cause = error));
-    socket.on("close", () => this.#handler?.onClose(this.#cause));
+    (socket as LinkedSocket)[linkOf] = this;
+    socket.on("end", onEnd);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+  }
+
+  /** The socket failed; it closes next. @internal */
+  failed(cause: Error): void {
+    this.#cause = cause;
+  }
+
+  /** The socket is closed. @internal */
+  closed(): void {
+    this.#handler?.onClose(this.#cause);
   }
 
   /** Begins to read. */
@@ -66,7 +83,9 @@ export class SocketLink implements Link {
     socket.write(copies ? Buffer.from(bytes) : bytes);
     // `write` says false at the high-water mark even where the kernel took all.
     const held = socket.writableLength;
-    if (held === 0 || (copies && held <= HELD_MAXIMUM && !this.#drain.isWatching)) return true;
+    if (held === 0 || (copies && held <= HELD_MAXIMUM && this.#drain?.isWatching !== true))
+      return true;
+    this.#drain ??= new DrainWatch(socket, () => this.#handler?.onWritable());
     this.#drain.watch();
     return false;
   }
@@ -88,4 +107,22 @@ export class SocketLink implements Link {
     this.#isEnded = true;
     this.#socket.destroy();
   }
+}
+
+/** Answers to the last bytes are written at the end of the turn: they leave before the other half ends. */
+function onEnd(this: Socket): void {
+  setImmediate(endSocket, this);
+}
+
+function endSocket(socket: Socket): void {
+  // A second end makes an error object that nobody sees, with its stack.
+  if (!socket.writableEnded) socket.end();
+}
+
+function onError(this: Socket, error: Error): void {
+  (this as LinkedSocket)[linkOf].failed(error);
+}
+
+function onClose(this: Socket): void {
+  (this as LinkedSocket)[linkOf].closed();
 }

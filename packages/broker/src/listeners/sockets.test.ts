@@ -238,11 +238,15 @@ test("a flood of connections that come and go at once leaves nothing behind", ()
   }));
 
 test("limits.connections holds against a flood", () =>
-  withBroker({ limits: { connections: 20 } }, async (broker, port) => {
+  withBroker({ limits: { connections: 20, refusalReserve: 30 } }, async (broker, port) => {
     const flood = await Promise.all(Array.from({ length: 200 }, () => RawSocket.open(port)));
-    await until(() => flood.filter((raw) => raw.isClosed).length === 180, "180 are refused");
-    assert.equal(broker.gauges.connections, 20);
-    assert.equal(broker.counters.connectionsRefused, 180);
+    await until(() => flood.filter((raw) => raw.isClosed).length === 150, "150 are refused");
+    assert.equal(broker.gauges.connections, 50);
+    assert.equal(broker.counters.connectionsRefused, 150);
+    for (const raw of flood) if (!raw.isClosed) raw.sendConnect("c");
+    const told = () => flood.filter((raw) => raw.told[0]?.startsWith("CONNACK 0x97")).length;
+    await until(() => told() === 30, "30 are told why");
+    assert.equal(broker.counters.connectTooMany, 30);
     for (const raw of flood) raw.destroy();
   }));
 

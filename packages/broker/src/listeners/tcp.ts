@@ -1,7 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { Accept } from "@sericite/protocol";
 import { GivenServer } from "./given-server.ts";
-import type { AddressOptions, Listener, ListenerOptions } from "./listener.ts";
+import type { AddressOptions, Listener, ListenerOptions, OwnListener } from "./listener.ts";
 import { openOnPort, Reception } from "./reception.ts";
 import { SocketLink } from "./socket-link.ts";
 
@@ -12,7 +12,7 @@ export interface TcpListenerOptions extends AddressOptions, ListenerOptions {
 }
 
 /** Listens on a TCP port [MQTT5-4.2.0-1] [MQTT3-7.1.1-1]. Rejects with the system's error where it cannot. */
-export function listenTcp(accept: Accept, options: TcpListenerOptions): Promise<Listener> {
+export function listenTcp(accept: Accept, options: TcpListenerOptions): Promise<OwnListener> {
   const reception = new Reception(options, (arrival) => {
     const { socket, address, port, headerLength } = arrival;
     const usesSharedBuffer = headerLength === 0 && options.usesDataEvents !== true;

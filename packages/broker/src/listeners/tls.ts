@@ -1,7 +1,7 @@
 import type { Server, TLSSocket } from "node:tls";
 import type { Accept } from "@sericite/protocol";
 import { GivenServer } from "./given-server.ts";
-import type { AddressOptions, Listener } from "./listener.ts";
+import type { AddressOptions, Listener, OwnListener } from "./listener.ts";
 import { openOnPort, Reception } from "./reception.ts";
 import { SocketLink } from "./socket-link.ts";
 import { certificateOf, TlsGate } from "./tls-gate.ts";
@@ -21,7 +21,7 @@ export interface TlsListenerOptions extends AddressOptions, TlsGateOptions {
  *
  * @throws UsageError ERR_TLS_CERTIFICATE where the certificates cannot be used.
  */
-export async function listenTls(accept: Accept, options: TlsListenerOptions): Promise<Listener> {
+export async function listenTls(accept: Accept, options: TlsListenerOptions): Promise<OwnListener> {
   const reception = new Reception(options, (arrival) => gate.take(arrival));
   const gate = new TlsGate(
     reception,

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import type { Accept } from "@sericite/protocol";
-import type { Listener, ListenerOptions } from "./listener.ts";
+import type { ListenerOptions, OwnListener } from "./listener.ts";
 import { Reception } from "./reception.ts";
 import { isOctalMode } from "./settings.ts";
 import { SocketLink } from "./socket-link.ts";
@@ -24,7 +24,10 @@ export interface UnixListenerOptions extends ListenerOptions {
  * @throws UsageError ERR_SETTING for a mode that is none.
  * Rejects with the system's error where it cannot listen, and where the path is anything else than a dead socket.
  */
-export async function listenUnix(accept: Accept, options: UnixListenerOptions): Promise<Listener> {
+export async function listenUnix(
+  accept: Accept,
+  options: UnixListenerOptions,
+): Promise<OwnListener> {
   const { path, mode = "0660", backlog = 511 } = options;
   if (!isOctalMode(mode)) {
     throw new UsageError("ERR_SETTING", `listen.unixMode: ${mode} is no octal mode such as 0660`);
@@ -62,6 +65,8 @@ export async function listenUnix(accept: Accept, options: UnixListenerOptions): 
     get refused() {
       return reception.refused;
     },
+    start: () => reception.start(),
+    handOver: () => reception.handOver(),
     close: () => reception.close(),
   };
 }

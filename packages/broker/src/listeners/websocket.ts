@@ -4,7 +4,13 @@ import type { Server as SecureServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Accept } from "@sericite/protocol";
 import { GivenServer } from "./given-server.ts";
-import type { AddressOptions, Listener, ListenerOptions, RefusalReason } from "./listener.ts";
+import type {
+  AddressOptions,
+  Listener,
+  ListenerOptions,
+  OwnListener,
+  RefusalReason,
+} from "./listener.ts";
 import { openOnPort, Reception } from "./reception.ts";
 import { TlsGate } from "./tls-gate.ts";
 import type { TlsListenerOptions } from "./tls-gate.ts";
@@ -34,7 +40,7 @@ export interface GivenWebSocketOptions extends UpgradeOptions, Pick<ListenerOpti
 export async function listenWebSocket(
   accept: Accept,
   options: WebSocketListenerOptions,
-): Promise<Listener> {
+): Promise<OwnListener> {
   const secure = "tls" in options ? options : undefined;
   const door = new UpgradeDoor(options, options.path ?? "*");
   const http = createServer({ noDelay: true }, (request, response) =>

@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find(
   (path) => existsSync(path),
@@ -14,15 +15,33 @@ const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/m
 export const withoutMosquitto: string | false =
   program === undefined ? "mosquitto is not installed" : false;
 
-/** A mosquitto of a test's own, on a free port of loopback. */
+/** Certificates of the broker's tests. */
+const certificates = fileURLToPath(
+  new URL("../../../broker/src/listeners/test-certificates/", import.meta.url),
+);
+
+/** The authority that vouches for a mosquitto's certificate, which is of `localhost`: a PEM file. */
+export const authorityFile: string = join(certificates, "ca.pem");
+
+/** Listeners of a mosquitto beside the one for TCP. */
+export interface MosquittoListeners {
+  readonly mqtts: string;
+  readonly ws: string;
+  readonly wss: string;
+  readonly unix: string;
+}
+
+/** A mosquitto of a test's own, on free ports of loopback. */
 export class Mosquitto {
   readonly port: number;
+  /** Where else it listens, as addresses; if it was asked to. */
+  readonly urls: MosquittoListeners | undefined;
   readonly #folder: string;
   #process: ChildProcess | undefined = undefined;
   /** A test that fails leaves none behind. */
   readonly #killOnExit = (): void => void this.#process?.kill("SIGKILL");
 
-  private constructor(port: number) {
+  private constructor([port = 0, ...others]: readonly number[]) {
     this.port = port;
     this.#folder = mkdtempSync(join(tmpdir(), "sericite-mosquitto-"));
     const lines = [
@@ -31,12 +50,34 @@ export class Mosquitto {
       "max_queued_messages 0",
       "persistence false",
       "set_tcp_nodelay true",
+      // Otherwise it becomes a user that may read neither folder nor certificates.
+      `user ${userInfo().username}`,
     ];
+    if (others.length > 0) {
+      const [mqtts, ws, wss] = others;
+      const socket = join(this.#folder, "mqtt.sock");
+      const certificate = [
+        `certfile ${join(certificates, "localhost.pem")}`,
+        `keyfile ${join(certificates, "localhost.key")}`,
+      ];
+      lines.push(`listener ${mqtts} 127.0.0.1`, ...certificate);
+      lines.push(`listener ${ws} 127.0.0.1`, "protocol websockets");
+      lines.push(`listener ${wss} 127.0.0.1`, "protocol websockets", ...certificate);
+      lines.push(`listener 0 ${socket}`);
+      this.urls = {
+        mqtts: `mqtts://localhost:${mqtts}`,
+        ws: `ws://127.0.0.1:${ws}/mqtt`,
+        wss: `wss://localhost:${wss}/mqtt`,
+        unix: `unix:${socket}`,
+      };
+    }
     writeFileSync(join(this.#folder, "mosquitto.conf"), `${lines.join("\n")}\n`);
   }
 
-  static async start(): Promise<Mosquitto> {
-    const mosquitto = new Mosquitto(await freePort());
+  /** @param listensEverywhere  Also for TLS, for WebSockets with and without, on a Unix socket. */
+  static async start({ listensEverywhere = false } = {}): Promise<Mosquitto> {
+    const ports = Array.from({ length: listensEverywhere ? 4 : 1 }, freePort);
+    const mosquitto = new Mosquitto(await Promise.all(ports));
     await mosquitto.start();
     return mosquitto;
   }

@@ -13,6 +13,7 @@ export function malformed(message: string): ProtocolError {
 export function protocolError(
   message: string,
   reasonCode: number = ReasonCode.protocolError,
+  limit?: string,
 ): ProtocolError {
-  return new ProtocolError("ERR_PROTOCOL", reasonCode, message);
+  return new ProtocolError("ERR_PROTOCOL", reasonCode, message, limit);
 }

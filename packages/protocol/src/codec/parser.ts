@@ -306,6 +306,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
       "ERR_PACKET_TOO_LARGE",
       ReasonCode.packetTooLarge,
       `${packetTitles[firstByte >> 4]} of ${size} bytes is above the Maximum Packet Size of ${this.maximumPacketSize}`,
+      "maximumPacketSize",
     );
   }
 

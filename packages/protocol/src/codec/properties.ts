@@ -301,11 +301,13 @@ export function checkUserProperties(
     throw protocolError(
       `${count} User Properties, at most ${userProperties} are taken`,
       ReasonCode.quotaExceeded,
+      "userProperties",
     );
   if (size > userPropertyBytes)
     throw protocolError(
       `User Properties of ${size} bytes, at most ${userPropertyBytes} are taken`,
       ReasonCode.quotaExceeded,
+      "userPropertyBytes",
     );
 }
 

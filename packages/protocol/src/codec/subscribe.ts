@@ -55,6 +55,7 @@ export function checkTopicFilters(reader: Reader, optionBytes: 0 | 1, title: str
     throw protocolError(
       `${title} with ${count} Topic Filters, at most ${most} are taken`,
       ReasonCode.quotaExceeded,
+      "topicFilters",
     );
 }
 

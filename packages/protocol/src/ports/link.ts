@@ -33,7 +33,7 @@ export interface Link {
   write(bytes: Uint8Array): boolean;
   /** Bytes written that the transport has not taken yet. */
   readonly unsentBytes: number;
-  /** No `onData` until `resume`. Data already on its way may still arrive once. */
+  /** No `onData` until `resume`. Data already on its way may still arrive once; see `onEnd`. */
   pause(): void;
   resume(): void;
   /** Sends what was written, then closes. `onClose` follows. */
@@ -48,6 +48,12 @@ export interface LinkHandler {
   onData(bytes: Uint8Array, start: number, end: number): void;
   /** All that `write` took has left, after a `write` that returned false. */
   onWritable(): void;
+  /**
+   * The other side has closed while this end is paused: what it sent before is still held, and comes
+   * after `resume`, then `onClose`. At most once. Not told where nothing is held (`onClose` comes at
+   * once then), nor by every transport: one that is not read may not see the end.
+   */
+  onEnd?(): void;
   /** The link is gone: both sides, once, last. `cause` is absent where the close was in order. */
   onClose(cause?: Error): void;
 }

@@ -35,6 +35,7 @@ export class MemoryLink implements Link {
   #ending = false;
   #closed = false;
   #deliveryDue = false;
+  #isEndTold = false;
 
   /** Ends are made in pairs: see `memoryLinkPair`. */
   constructor(scheduler: Scheduler, capacity: number, peer: Peer) {
@@ -114,6 +115,10 @@ export class MemoryLink implements Link {
     chunks.splice(0, count);
     if (chunks.length > 0) {
       if (!other.#paused) this.#scheduleDelivery();
+      else if (this.#ending && !this.#isEndTold) {
+        this.#isEndTold = true;
+        other.handler?.onEnd?.();
+      }
       return;
     }
     if (this.#full) {

@@ -1,22 +1,25 @@
-import { checkListeners, createBroker, durabilityTexts } from "@sericite/broker";
+import { checkConfiguration, createBroker, durabilityTexts } from "@sericite/broker";
 import type { Broker, BrokerOptions, Durability, Listener } from "@sericite/broker";
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import { ExitCode } from "../exit-code.ts";
+import { checkAuditFile } from "../log/audit-file.ts";
 import { AuditLog } from "../log/audit-log.ts";
 import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
 import { renderHelp } from "../options/help.ts";
 import { lastOption, parseOptions, refusePositionals } from "../options/option.ts";
+import { listenerRows } from "../settings/listener-list.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
-import { printListeners, printSettings } from "../settings/print-settings.ts";
+import { printList, printSettings } from "../settings/print-settings.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
+import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { letsAnonymousInAnywhere, openPorts } from "./exposure.ts";
-import { onReloadSignal, Reloading } from "./reloading.ts";
+import { Reloading, ReloadSignal } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
@@ -41,24 +44,31 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText(renderHelp(brokerHelp, options));
     return ExitCode.ok;
   }
+  // Before anything that takes time: whoever starts the broker may send it at once.
+  using reloadSignal = new ReloadSignal();
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
-    printText(
-      `# sericite ${version}\n${printSettings(brokerCommandSettings, resolved)}${printListeners(resolved.listeners)}`,
-    );
+    const lists = [
+      printList("listeners", listenerRows, resolved.listeners),
+      printList("rewrite", rewriteRows, resolved.rewrite.items),
+      printList("autoSubscribe", autoSubscribeRows, resolved.autoSubscribe.items),
+    ];
+    const sections = printSettings(brokerCommandSettings, resolved);
+    printText(`# sericite ${version}\n${sections}${lists.join("")}`);
     return ExitCode.ok;
   }
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
     const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = resolved.settings;
-    checkListeners(
+    checkConfiguration(
       ofBroker,
       resolved.listeners.map(({ options }) => options),
     );
+    checkAuditFile(resolved.settings.log);
     printText("settings are right\n");
     return ExitCode.ok;
   }
-  return serve(resolved, anonymous, async () => {
+  return await serve(resolved, anonymous, reloadSignal, async () => {
     const next = await resolveBrokerSettings(line);
     checkTogether(next);
     return next;
@@ -83,6 +93,7 @@ function checkTogether({ settings, listeners }: ResolvedBrokerSettings): boolean
 async function serve(
   resolved: ResolvedBrokerSettings,
   anonymous: boolean,
+  reloadSignal: ReloadSignal,
   resolveAgain: () => Promise<ResolvedBrokerSettings>,
 ): Promise<number> {
   const { log: logSettings, shutdown: _shutdown, trace, ...ofBroker } = resolved.settings;
@@ -98,7 +109,12 @@ async function serve(
 
   const audit = new AuditLog(log);
   audit.prepare(logSettings).apply();
-  const broker = await openBroker({ settings: ofBroker, log });
+  const broker = await openBroker({
+    settings: ofBroker,
+    log,
+    rewrite: resolved.rewrite.entries,
+    autoSubscribe: resolved.autoSubscribe.entries,
+  });
   audit.listen(broker);
   const traces = new Traces(broker, log);
   traces.set(trace);
@@ -106,12 +122,13 @@ async function serve(
   announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
-  systemd.ready(`listens on ${broker.listeners.map(({ url }) => url).join(", ")}`);
+  const status = (): string => `listens on ${broker.listeners.map(({ url }) => url).join(", ")}`;
+  systemd.ready(status());
 
   const reloading = new Reloading({ broker, log, audit, traces, resolveAgain, resolved });
-  const stopReloading = onReloadSignal(() => {
+  reloadSignal.handle(() => {
     systemd.reloading();
-    void reloading.run().then(() => systemd.reloaded());
+    void reloading.run().then(() => systemd.reloaded(status()));
   });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {
@@ -119,7 +136,7 @@ async function serve(
       void log.exit(ExitCode.failure);
     });
   });
-  stopReloading();
+  reloadSignal.ignore();
   const isTold = systemd.stopping();
   const { shutdown } = reloading.settings;
   log.write("info", "stopping", {
@@ -152,18 +169,10 @@ async function openListeners(
   listeners: readonly ConfiguredListener[],
 ): Promise<readonly Listener[]> {
   try {
-    await broker.listenAsConfigured();
-    for (const [index, { options, place }] of listeners.entries()) {
-      try {
-        await broker.listen(options);
-      } catch (error) {
-        throw listedTrouble(error, `${place}: listeners[${index}]`);
-      }
-    }
-    return broker.listeners;
+    return await broker.listenAsConfigured(listeners.map(({ options }) => options));
   } catch (error) {
     await broker.close();
-    throw listenTrouble(error, broker.settings.listen);
+    throw listenTrouble(listedTrouble(error, listeners), broker.settings.listen);
   }
 }
 
@@ -195,8 +204,8 @@ function announce(
 function warn(log: LogWriter, { settings, origins, ignored }: ResolvedBrokerSettings): void {
   const lowLimit = fileLimitWarning(
     openFileLimit(),
-    settings.limits.connections,
-    storeFiles(settings.store),
+    origins.get("limits.connections") === "default" ? 0 : settings.limits.connections,
+    storeFiles(settings.store) + settings.limits.refusalReserve,
   );
   if (lowLimit !== undefined) log.write("warn", "file-limit-low", { message: lowLimit });
   const { durability } = settings.store;

@@ -35,17 +35,17 @@ export function storeFiles(store: {
  * A warning where the limit of open files is low.
  *
  * @param connections  Highest number of connections by the settings; 0: as many as the system allows.
- * @param ofStore  Files that the store may have open.
+ * @param besides  Files that the store may have open, and connections that are only told no.
  */
 export function fileLimitWarning(
   limit: number | undefined,
   connections: number,
-  ofStore: number = 0,
+  besides: number = 0,
 ): string | undefined {
   if (limit === undefined) return undefined;
-  const room = Math.max(0, limit - ownDescriptors - ofStore);
+  const room = Math.max(0, limit - ownDescriptors - besides);
   if (room >= (connections === 0 ? fewConnections : connections)) return undefined;
-  const wanted = Math.max(65536, connections + ownDescriptors + ofStore);
+  const wanted = Math.max(65536, connections + ownDescriptors + besides);
   return (
     `this process may open ${limit} files, which is room for about ${room} connections` +
     `${connections === 0 ? "" : `; limits.connections is ${connections}`}. ` +

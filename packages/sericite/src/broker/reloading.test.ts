@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect } from "@sericite/client";
-import { startBroker } from "../testing/run-command.test-support.ts";
+import { startBroker, startCommand } from "../testing/run-command.test-support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sericite-reload-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -29,7 +31,7 @@ test(
 
     writeFileSync(
       file,
-      "auth:\n  username: ada\n  password: pass-2\nlisten:\n  host: 127.0.0.2\nlog:\n  level: warn\n",
+      "auth:\n  username: ada\n  password: pass-2\nlisten:\n  backlog: 99\nlog:\n  level: warn\n",
     );
     command.process.kill("SIGHUP");
     // The level that is set by the reload leaves its own line in.
@@ -37,7 +39,7 @@ test(
       /"event":"reloaded".*"changed":(\[[^\]]*\]),"needRestart":(\[[^\]]*\])/,
     );
     assert.deepEqual(JSON.parse(changed!), ["auth.password", "log.level"]);
-    assert.deepEqual(JSON.parse(waiting!), ["listen.host"]);
+    assert.deepEqual(JSON.parse(waiting!), ["listen.backlog"]);
     assert.deepEqual([await enters("pass-1"), await enters("pass-2")], [false, true]);
 
     writeFileSync(file, "auth:\n  username: ada\n  password: pass-3\nmqtt:\n  maximumQos: 7\n");
@@ -51,6 +53,31 @@ test(
     const { code, stdout } = await command.stop();
     assert.equal(code, 0);
     assert.doesNotMatch(stdout.toString(), /pass-/);
+  },
+);
+
+const hasPipes = spawnSync("mkfifo", ["--version"]).status === 0;
+
+test(
+  "a SIGHUP that comes while the broker starts does not end it, and is obeyed once it is started",
+  { skip: !hasPipes && "there is no mkfifo" },
+  async () => {
+    const file = join(folder, "pipe.yaml");
+    execFileSync("mkfifo", [file]);
+    // Reading such a file waits for its writer: the broker gets no further.
+    const write = async (level: string, meanwhile: () => void): Promise<void> => {
+      const pipe = await open(file, "w");
+      meanwhile();
+      await pipe.writeFile(`listen: { port: 0 }\nlog: { level: ${level} }\n`);
+      await pipe.close();
+    };
+    const command = startCommand(["broker", "--config", file]);
+    await write("info", () => command.process.kill("SIGHUP"));
+    await command.output(/"event":"started"/);
+    await write("warn", () => {});
+    const [, changed] = await command.output(/"event":"reloaded".*"changed":(\[[^\]]*\])/);
+    assert.deepEqual(JSON.parse(changed!), ["log.level"]);
+    assert.equal((await command.stop()).code, 0);
   },
 );
 

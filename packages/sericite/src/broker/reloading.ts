@@ -2,8 +2,12 @@ import type { Broker, LogLevel } from "@sericite/broker";
 import type { AuditLog } from "../log/audit-log.ts";
 import type { LogWriter } from "../log/log-writer.ts";
 import { commandSettings } from "../settings/command-settings.ts";
-import { listenerChanges } from "../settings/listener-list.ts";
+import { fileLists } from "../settings/file-lists.ts";
+import { listChanges } from "../settings/list-item.ts";
+import { listenerRows } from "../settings/listener-list.ts";
+import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { settingsIn } from "../settings/setting-name.ts";
+import { listedTrouble } from "./start-trouble.ts";
 import type { Traces } from "./traces.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 
@@ -28,12 +32,14 @@ export interface ReloadingOptions {
 export class Reloading {
   readonly #options: ReloadingOptions;
   #settings: BrokerCommandSettings;
+  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe" | "listeners">;
   #underWay: Promise<void> | undefined;
   #isAskedAgain = false;
 
   constructor(options: ReloadingOptions) {
     this.#options = options;
     this.#settings = options.resolved.settings;
+    this.#lists = options.resolved;
   }
 
   /** The command's own settings (`log`, `shutdown`) as they are in force. */
@@ -56,26 +62,44 @@ export class Reloading {
   }
 
   async #runOnce(): Promise<void> {
-    const { audit, broker, log, resolveAgain, resolved } = this.#options;
+    const { audit, broker, log, resolveAgain } = this.#options;
     try {
-      const { settings, listeners } = await resolveAgain();
+      const next = await resolveAgain();
+      const { settings, listeners, rewrite, autoSubscribe } = next;
       const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
       const nextAudit = audit.prepare(settings.log);
       const { changed, needRestart } = await broker
-        .reconfigure(ofBroker)
+        .reconfigure(ofBroker, {
+          rewrite: rewrite.entries,
+          autoSubscribe: autoSubscribe.entries,
+          listeners: listeners.map(({ options }) => options),
+        })
         .catch((error: unknown) => {
           nextAudit.cancel();
-          throw error;
+          throw listedTrouble(error, listeners);
         });
       nextAudit.apply();
       const own = this.#takeOwn(settings);
-      const all = [...changed, ...own.changed];
-      const listed = listenerChanges(resolved.listeners, listeners);
-      const waiting = [...needRestart, ...own.needRestart, ...listed];
+      const all = new Set([
+        // What changed in the lists is told more closely.
+        ...changed.filter((path) => !Object.hasOwn(fileLists, path)),
+        ...own.changed,
+        ...listChanges("rewrite", rewriteRows, this.#lists.rewrite.items, rewrite.items),
+        ...listChanges(
+          "autoSubscribe",
+          autoSubscribeRows,
+          this.#lists.autoSubscribe.items,
+          autoSubscribe.items,
+        ),
+        ...listChanges("listeners", listenerRows, this.#lists.listeners, listeners),
+      ]);
+      this.#lists = next;
+      const waiting = [...needRestart, ...own.needRestart];
       log.always("info", "reloaded", {
-        message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,
-        changed: all,
+        message: `configuration reloaded; changed: ${namesOf([...all])}; waiting for a restart: ${namesOf(waiting)}`,
+        changed: [...all],
         needRestart: waiting,
+        listeners: broker.listeners.map(({ url }) => url),
       });
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
@@ -108,13 +132,35 @@ function namesOf(paths: readonly string[]): string {
   return paths.length === 0 ? "nothing" : paths.join(", ");
 }
 
-/** Calls `onSignal` at each SIGHUP. On Windows, where it means that the console was closed, never. @returns what ends that. */
-export function onReloadSignal(onSignal: () => void): () => void {
-  if (process.platform === "win32") return () => {};
-  process.on("SIGHUP", onSignal);
-  // Not back to what it did before: a late one must not end a broker that drains.
-  return () => {
-    process.off("SIGHUP", onSignal);
-    process.on("SIGHUP", () => {});
+/**
+ * Takes SIGHUP, which ends a process that does not. What comes before there is anything to reload
+ * waits until there is. On Windows it means that the console was closed, and is left alone.
+ */
+export class ReloadSignal implements Disposable {
+  #isAsked = false;
+  #reload: (() => void) | undefined;
+
+  constructor() {
+    if (process.platform !== "win32") process.on("SIGHUP", this.#onSignal);
+  }
+
+  readonly #onSignal = (): void => {
+    if (this.#reload === undefined) this.#isAsked = true;
+    else this.#reload();
   };
+
+  /** Calls `reload` at each signal, and at once where one came before. */
+  handle(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#isAsked) reload();
+  }
+
+  /** Leaves the signals that are still to come without an effect: a late one must not end a broker that drains. */
+  ignore(): void {
+    this.#reload = () => {};
+  }
+
+  [Symbol.dispose](): void {
+    process.off("SIGHUP", this.#onSignal);
+  }
 }

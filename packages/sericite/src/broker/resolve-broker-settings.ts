@@ -1,9 +1,14 @@
+import type { AutoSubscription, RewriteRule } from "@sericite/broker";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
 import { resolveSettings } from "../settings/resolve-settings.ts";
 import type { ResolvedSettings } from "../settings/resolve-settings.ts";
+import type { ListItem } from "../settings/config-file.ts";
+import type { FileList } from "../settings/file-lists.ts";
 import { readListeners } from "../settings/listener-list.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
+import { readAutoSubscribe, readRewrite } from "../settings/topic-lists.ts";
+import type { TopicList } from "../settings/topic-lists.ts";
 import { portOff } from "../settings/setting-value.ts";
 import { settingFlags } from "../settings/setting-options.ts";
 import { brokerCommandSettings } from "./broker-options.ts";
@@ -13,6 +18,10 @@ import { dataDirectory } from "./durable-settings.ts";
 export interface ResolvedBrokerSettings extends ResolvedSettings<typeof brokerCommandSettings> {
   /** The list `listeners` of the config file; with it, `listen.port` is off unless it is set. */
   readonly listeners: readonly ConfiguredListener[];
+  /** The list `rewrite` of the config file. */
+  readonly rewrite: TopicList<RewriteRule>;
+  /** The list `autoSubscribe` of the config file. */
+  readonly autoSubscribe: TopicList<AutoSubscription>;
 }
 
 /**
@@ -30,7 +39,10 @@ export async function resolveBrokerSettings(line: CommandLine): Promise<Resolved
       ? undefined
       : (await import("../settings/config-file.ts")).readConfigFile(fileName);
   const problems: string[] = [];
-  const listeners = file?.listeners === undefined ? [] : readListeners(file.listeners, problems);
+  const listOf = (name: FileList): readonly ListItem[] => file?.lists.get(name) ?? [];
+  const listeners = readListeners(listOf("listeners"), problems);
+  const rewrite = readRewrite(listOf("rewrite"), problems);
+  const autoSubscribe = readAutoSubscribe(listOf("autoSubscribe"), problems);
   const resolved = resolveSettings(brokerCommandSettings, {
     flags: settingFlags(brokerCommandSettings, line),
     environment: process.env,
@@ -46,5 +58,7 @@ export async function resolveBrokerSettings(line: CommandLine): Promise<Resolved
       store: { ...store, dataDir: dataDirectory(store) },
     },
     listeners,
+    rewrite,
+    autoSubscribe,
   };
 }

@@ -3,6 +3,7 @@ import type { SettingSection } from "@sericite/broker";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import type { CommandErrorCode } from "../errors.ts";
+import type { ConfiguredListener } from "../settings/listener-list.ts";
 import type { ListenSettings } from "./exposure.ts";
 
 /** What Node tells of a failed `listen`. */
@@ -63,12 +64,14 @@ export function listenTrouble(error: unknown, listen: ListenSettings): Error {
   }
 }
 
-/** What keeps a listener of the list in the config file from opening. @param where  Its place and path. */
-export function listedTrouble(error: unknown, where: string): Error {
-  if (error instanceof UsageError) return new UsageError(error.code, `${where}: ${error.message}`);
-  if (!(error instanceof ConnectionError)) return error as Error;
-  // Without the cause, whose advice is about flags.
-  return new ConnectionError(error.code, `${where}: ${error.message}`);
+/** The same with the place in the config file, where it is about a listener of the list there. */
+export function listedTrouble(error: unknown, listeners: readonly ConfiguredListener[]): Error {
+  const { message } = error as Error;
+  const [, index] = /^listeners\[(\d+)\]: /.exec(message) ?? [];
+  if (index === undefined) return error as Error;
+  const told = `${listeners[Number(index)]!.place}: ${message}`;
+  if (error instanceof UsageError) return new UsageError(error.code, told, { cause: error });
+  return new ConnectionError((error as ConnectionError).code, told, { cause: error });
 }
 
 /**

@@ -49,7 +49,7 @@ strange_word 1
 function problemsOf(text: string): string[] {
   const file = parseConfigFile(text, "made.yaml");
   const problems = [...file.problems];
-  readListeners(file.listeners ?? [], problems);
+  readListeners(file.lists.get("listeners") ?? [], problems);
   try {
     resolveSettings(brokerCommandSettings, { file });
   } catch (error) {

@@ -1,73 +1,19 @@
-import { closeSync, openSync } from "node:fs";
 import type { Broker, Events } from "@sericite/broker";
-import { usageError } from "../errors.ts";
+import type { AuditWrite } from "./audit-events.ts";
+import { AuditFile } from "./audit-file.ts";
+import { AuditRate } from "./audit-rate.ts";
+import { AuditRepetitions } from "./audit-repetitions.ts";
 import { jsonFormat } from "./log-format.ts";
-import { LogSink } from "./log-sink.ts";
-import { LogWriter } from "./log-writer.ts";
-
-/** Every event of the audit log, with what it tells. The documentation is made from this table. */
-export const auditEvents = {
-  "audit-connected": "A client was let in.",
-  "audit-disconnected": "A client that was let in is gone; `reason` says why.",
-  "audit-refused": "A client was not let in; `reasonCode` and `reason` say why.",
-  "audit-connection-refused":
-    "A connection ended before it was a client: see the reasons of Listeners.",
-  "audit-subscription-refused": "A client asked for a Topic Filter that it does not get.",
-  "audit-left-out": "So many lines of `left` were left out in a flood.",
-} as const;
-
-/** Name of an event of the audit log. */
-export type AuditEvent = keyof typeof auditEvents;
-
-/** Where the lines go: whatever the level of the log. */
-export type AuditWrite = (event: AuditEvent, fields: Readonly<Record<string, unknown>>) => void;
-
-/** Lines of one event in the present second. */
-interface Second {
-  lines: number;
-  leftOut: number;
-}
-
-/** Writes lines, of each event so many a second; of those above it tells the number. */
-export class AuditRate {
-  readonly #write: AuditWrite;
-  readonly #seconds = new Map<AuditEvent, Second>();
-  #timer: NodeJS.Timeout | undefined;
-  /** Lines of one event a second; 0: no bound. */
-  maximum: number;
-
-  constructor(maximum: number, write: AuditWrite) {
-    this.maximum = maximum;
-    this.#write = write;
-  }
-
-  tell(event: AuditEvent, fields: Readonly<Record<string, unknown>>): void {
-    if (this.maximum === 0) return this.#write(event, fields);
-    let second = this.#seconds.get(event);
-    if (second === undefined) this.#seconds.set(event, (second = { lines: 0, leftOut: 0 }));
-    this.#timer ??= setTimeout(() => this.endSecond(), 1000).unref();
-    if (second.lines >= this.maximum) second.leftOut++;
-    else {
-      second.lines++;
-      this.#write(event, fields);
-    }
-  }
-
-  /** Tells what was left out, and begins to count anew. */
-  endSecond(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    for (const [left, { leftOut }] of this.#seconds)
-      if (leftOut > 0) this.#write("audit-left-out", { left, count: leftOut });
-    this.#seconds.clear();
-  }
-}
+import type { LogWriter } from "./log-writer.ts";
 
 /** What the settings say of the audit log. */
 export interface AuditSettings {
   /** Empty: none. `log`: the log of the command. Else a file. */
   readonly audit: string;
+  /** Lines of one event a second; 0: no bound. */
   readonly auditRate: number;
+  /** Bytes of the file; 0: no bound. */
+  readonly auditMaximumSize: number;
 }
 
 /** A change of the audit log, checked and not yet in force. Call one of both. */
@@ -76,56 +22,74 @@ export interface PreparedAudit {
   cancel(): void;
 }
 
-interface AuditFile {
-  readonly descriptor: number;
-  readonly sink: LogSink;
-}
-
-/** Writes who came, who was refused and why: to the log, or to a file of its own, as JSON lines. */
+/**
+ * Writes who came, who was refused and why: to the log, or to a file of its own, as JSON lines. How
+ * much that is does not depend on how much clients do.
+ */
 export class AuditLog {
   readonly #log: LogWriter;
   readonly #rate: AuditRate;
+  readonly #repetitions: AuditRepetitions;
+  #isWanted = false;
+  /** `undefined`: to the log. */
   #file: AuditFile | undefined;
-  #writer: LogWriter | undefined;
 
   /** @param log  That of the command. */
   constructor(log: LogWriter) {
     this.#log = log;
-    this.#rate = new AuditRate(0, (event, fields) => this.#writer?.always("info", event, fields));
+    this.#rate = new AuditRate(0, (event, fields) => this.#write(event, fields));
+    this.#repetitions = new AuditRepetitions((event, fields) => this.#rate.tell(event, fields));
   }
+
+  readonly #write: AuditWrite = (event, fields) => {
+    if (!this.#isWanted) return;
+    if (this.#file === undefined) return this.#log.always("info", event, fields);
+    const file = this.#file;
+    try {
+      const dropped = file.takeDropped();
+      if (dropped > 0)
+        file.write(jsonFormat(new Date(), "warn", "log-lines-dropped", { count: dropped }));
+      file.write(jsonFormat(new Date(), "info", event, fields));
+    } catch (error) {
+      this.#log.always("error", "audit-file-not-moved", {
+        message: `the audit log is as large as log.auditMaximumSize and cannot be moved away: it grows on. ${(error as Error).message}`,
+      });
+    }
+  };
 
   /**
    * Opens the file that the settings name, also where it is open already: it may have been moved away.
    *
    * @throws UsageError ERR_AUDIT_FILE where it cannot be opened; nothing has changed then.
    */
-  prepare({ audit, auditRate }: AuditSettings): PreparedAudit {
-    const file = audit === "" || audit === "log" ? undefined : open(audit);
+  prepare({ audit, auditRate, auditMaximumSize }: AuditSettings): PreparedAudit {
+    const file = audit === "" || audit === "log" ? undefined : new AuditFile(audit);
     const apply = (): void => {
-      this.#rate.endSecond();
-      const before = this.#file;
-      if (before !== undefined) void closeWhenWritten(before);
+      this.#endCounts();
+      this.#file?.close();
       this.#file = file;
-      const own = file && new LogWriter(file.sink, "info", jsonFormat);
-      this.#writer = audit === "" ? undefined : (own ?? this.#log);
+      if (file !== undefined) file.maximumSize = auditMaximumSize;
+      this.#isWanted = audit !== "";
       this.#rate.maximum = auditRate;
     };
-    const cancel = (): void => {
-      if (file !== undefined) closeSync(file.descriptor);
-    };
-    return { apply, cancel };
+    return { apply, cancel: () => file?.discard() };
+  }
+
+  #endCounts(): void {
+    this.#repetitions.endPeriod();
+    this.#rate.endSecond();
   }
 
   /** Settles when the last lines are written. */
   async end(): Promise<void> {
-    this.#rate.endSecond();
-    await this.#file?.sink.end();
+    this.#endCounts();
+    await this.#file?.end();
   }
 
   /** Listens to a broker. */
   listen(broker: Broker): void {
     const tell: AuditWrite = (event, fields) => {
-      if (this.#writer !== undefined) this.#rate.tell(event, fields);
+      if (this.#isWanted) this.#rate.tell(event, fields);
     };
     broker.on("clientConnected", ({ protocolVersion, sessionPresent, ...client }) =>
       tell("audit-connected", { ...whoOf(client), protocolVersion, sessionPresent }),
@@ -137,30 +101,44 @@ export class AuditLog {
       tell("audit-refused", { ...whoOf(client), reasonCode, reason }),
     );
     broker.on("connectionRefused", (refusal) => tell("audit-connection-refused", refusal));
-    broker.on("subscriptionRefused", (refusal) => tell("audit-subscription-refused", refusal));
+    this.#listenToDenials(broker);
+  }
+
+  /** What a client that was let in does not get done: it may try as often as it likes. */
+  #listenToDenials(broker: Broker): void {
+    broker.on("subscriptionRefused", ({ topicFilter, reasonCode, ...client }) => {
+      if (!this.#isWanted) return;
+      const fields = { ...whoOf(client), topicFilter, reasonCode };
+      this.#repetitions.tell(
+        "audit-subscription-refused",
+        `${client.clientId} ${reasonCode}`,
+        fields,
+      );
+    });
+    broker.on("publishRefused", ({ topicName, qos, retain, isWill, reason, ...client }) => {
+      if (!this.#isWanted) return;
+      const fields = { ...whoOf(client), topicName, qos, retain, isWill, reason };
+      this.#repetitions.tell("audit-publish-refused", `${client.clientId} ${reason}`, fields);
+    });
+    broker.on("deliveryRefused", ({ topicName, qos, publisher, ...client }) => {
+      if (!this.#isWanted) return;
+      const fields = { ...whoOf(client), topicName, qos, publisher };
+      this.#repetitions.tell("audit-delivery-refused", client.clientId, fields);
+    });
   }
 }
 
+/** Who it was about; a client that is gone has no address. */
 function whoOf({
   clientId,
   username,
   peer,
-}: Pick<Events["clientRefused"], "clientId" | "username" | "peer">): Record<string, unknown> {
-  const { listener, address, port } = peer;
-  return { clientId, username, listener, address, port };
-}
-
-/** One that cannot be written stays open: a line is still on its way to it. */
-async function closeWhenWritten({ sink, descriptor }: AuditFile): Promise<void> {
-  if (await sink.end()) closeSync(descriptor);
-}
-
-function open(file: string): AuditFile {
-  try {
-    const descriptor = openSync(file, "a", 0o640);
-    return { descriptor, sink: new LogSink(descriptor) };
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw usageError("ERR_AUDIT_FILE", `log.audit: ${file} cannot be opened: ${message}`, cause);
-  }
+}: Pick<Events["publishRefused"], "clientId" | "username" | "peer">): Record<string, unknown> {
+  return {
+    clientId,
+    username,
+    listener: peer?.listener,
+    address: peer?.address,
+    port: peer?.port,
+  };
 }

@@ -139,7 +139,7 @@ async function check(path: string, name: string): Promise<number> {
   const user = parsePasswordFile(readPasswordText(path), path).get(name);
   if (user === undefined) throw unknownUser(path, name);
   const [password] = await passwords([`Password of ${name}: `]);
-  const isRight = await user.hash.verify(password!);
+  const isRight = user.hash.verify(password!);
   printText(isRight ? "right\n" : "wrong\n");
   return isRight ? ExitCode.ok : ExitCode.badUserNameOrPassword;
 }

@@ -45,6 +45,13 @@ export const commandSettings = {
       live: true,
       text: "Lines of one event of the audit log a second; of those above it the number is told. 0: no bound.",
     },
+    auditMaximumSize: {
+      type: "bytes",
+      default: 100 * 1024 * 1024,
+      minimum: 0,
+      live: true,
+      text: "Size at which the file of the audit log is moved to the same name with .1 behind it, in place of the one before, and begun anew. 0: no bound.",
+    },
   },
   trace: {
     client: {

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Node, YAMLMap, YAMLParseError, YAMLWarning } from "yaml";
 import { usageError } from "../errors.ts";
+import { fileLists } from "./file-lists.ts";
+import type { FileList } from "./file-lists.ts";
 
 /** One key of a config file with its value. */
 export interface FileEntry {
@@ -32,8 +34,8 @@ export interface ConfigFile {
   /** Sections with the `file:line:column` of each. */
   readonly sections: ReadonlyMap<string, string>;
   readonly entries: readonly FileEntry[];
-  /** Entries of the list `listeners`; `undefined` where there is none. */
-  readonly listeners?: readonly ListItem[];
+  /** Entries of each list that there is. */
+  readonly lists: ReadonlyMap<FileList, readonly ListItem[]>;
   /** What is wrong with its form, each with its place first. */
   readonly problems: readonly string[];
 }
@@ -68,12 +70,8 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
   const entries: FileEntry[] = [];
   const faults = [...document.errors, ...document.warnings];
   const problems = faults.map((fault) => `${placeAt(fault.pos[0])}: ${faultText(fault)}`);
-  const file: ConfigFile & { listeners?: readonly ListItem[] } = {
-    name,
-    sections,
-    entries,
-    problems,
-  };
+  const lists = new Map<FileList, readonly ListItem[]>();
+  const file: ConfigFile = { name, sections, entries, lists, problems };
   // What YAML made of a text that it could not read would only give more to complain about.
   if (faults.some((fault) => fault.code !== "DUPLICATE_KEY")) return file;
 
@@ -99,10 +97,13 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
         valuePlace: placeOf(pair.value as Node | null, keyOffset),
       };
     });
-  const itemsOf = (list: unknown, offset: number): ListItem[] => {
+  const itemsOf = (listName: FileList, list: unknown, offset: number): ListItem[] => {
+    const example = fileLists[listName];
+    // As of a section: all that stood in it may be a remark now.
+    if (list === null || (isScalar(list) && list.value === null)) return [];
     if (!isSeq(list)) {
       problems.push(
-        `${placeOf(list as Node | null, offset)}: listeners is a list: expected entries such as "  - port: 1884"`,
+        `${placeOf(list as Node | null, offset)}: ${listName} is a list: expected entries such as "  - ${example}"`,
       );
       return [];
     }
@@ -111,7 +112,7 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
       const place = placeOf(node as Node | null, offset);
       if (isMap(item)) return { place, entries: entriesOf(item, "", offset) };
       problems.push(
-        `${place}: listeners[${index}]: expected keys with values, such as "port: 1884"`,
+        `${place}: ${listName}[${index}]: expected keys with values, such as "${example}"`,
       );
       return [];
     });
@@ -120,8 +121,9 @@ export function parseConfigFile(text: string, name: string): ConfigFile {
     const sectionNode = section.key as Node;
     const sectionOffset = sectionNode.range?.[0] ?? 0;
     const sectionName = isScalar(section.key) ? String(section.key.value) : "?";
-    if (sectionName === "listeners") {
-      file.listeners = itemsOf(resolve(section.value), sectionOffset);
+    if (Object.hasOwn(fileLists, sectionName)) {
+      const listName = sectionName as FileList;
+      lists.set(listName, itemsOf(listName, resolve(section.value), sectionOffset));
       continue;
     }
     sections.set(sectionName, placeAt(sectionOffset));
@@ -155,6 +157,8 @@ function faultText(fault: YAMLParseError | YAMLWarning): string {
       return "this key is here for the second time";
     case "BAD_ALIAS":
       return "a value that begins with * or & must stand in quotes";
+    case "BAD_SCALAR_START":
+      return `a value that begins with ${fault.message.at(-1)} must stand in quotes`;
     case "TAG_RESOLVE_FAILED":
       return "a value that begins with ! must stand in quotes";
     default:

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect } from "@sericite/client";
 import { runCommand, startCommand } from "../testing/run-command.test-support.ts";
 import { parseConfigFile } from "./config-file.ts";
-import { listenerChanges, readListeners } from "./listener-list.ts";
-import { printListeners } from "./print-settings.ts";
+import { listChanges } from "./list-item.ts";
+import { listenerRows, readListeners } from "./listener-list.ts";
+import { printList } from "./print-settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sericite-listeners-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -15,7 +19,7 @@ after(() => rmSync(folder, { recursive: true }));
 function read(text: string) {
   const file = parseConfigFile(text, "c.yaml");
   const problems = [...file.problems];
-  return { listeners: readListeners(file.listeners ?? [], problems), problems };
+  return { listeners: readListeners(file.lists.get("listeners") ?? [], problems), problems };
 }
 
 const all = `listeners:
@@ -63,9 +67,9 @@ test("a list of listeners is read into what the broker listens with", () => {
 
 test("what is printed of the list is read back as the same, but for secrets", () => {
   const { listeners } = read(all);
-  const printed = printListeners(listeners);
+  const printed = printList("listeners", listenerRows, listeners);
   assert.doesNotMatch(printed, /hidden-1/);
-  assert.deepEqual(listenerChanges(listeners, read(printed).listeners), [
+  assert.deepEqual(listChanges("listeners", listenerRows, listeners, read(printed).listeners), [
     "listeners[1].tls.keyPassphrase",
   ]);
 });
@@ -96,7 +100,7 @@ for (const [text, ...expected] of [
   });
 }
 
-test("a broker opens the listeners of its config file, each with what is its own, and the port of the settings only where it is asked for", async () => {
+test("a broker opens the listeners of its config file, each with what is its own, and the port of the settings only where it is asked for; SIGHUP changes them, or nothing", async () => {
   const file = join(folder, "two.yaml");
   writeFileSync(
     file,
@@ -118,10 +122,39 @@ listeners:
     );
   assert.deepEqual([await enters(first), await enters(second)], [true, false]);
 
-  writeFileSync(file, `auth: { username: u, password: p }\nlisteners:\n  - port: 0\n  - port: 1\n`);
+  writeFileSync(
+    file,
+    `auth: { username: u, password: p }
+listeners:
+  - { transport: ws, port: 0 }
+  - port: 0
+    auth: { allowAnonymous: true }
+`,
+  );
   command.process.kill("SIGHUP");
-  const [, waiting] = await command.output(/"event":"reloaded".*"needRestart":(\[[^\]]*\].*\])/);
-  assert.deepEqual(JSON.parse(waiting!), ["listeners[0].auth.allowAnonymous", "listeners[1].port"]);
+  const [, changed, urls] = await command.output(
+    /"event":"reloaded".*"changed":(\[.*\]),"needRestart":\[\],"listeners":(\[[^\]]*\])/,
+  );
+  assert.deepEqual(JSON.parse(changed!), [
+    "listeners[0].transport",
+    "listeners[0].auth.allowAnonymous",
+    "listeners[1].auth.allowAnonymous",
+  ]);
+  assert.deepEqual(JSON.parse(urls!), [`ws://127.0.0.1:${first}`, `mqtt://127.0.0.1:${second}`]);
+  assert.equal(await enters(second), true);
+
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  writeFileSync(file, `auth: { username: u, password: p }\nlisteners: [{ port: ${port} }]\n`);
+  command.process.kill("SIGHUP");
+  const [, error] = await command.output(/"event":"reload-failed".*"error":"([^"]*)"/);
+  assert.match(
+    error!,
+    /two\.yaml:2:13: listeners\[0\]: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/,
+  );
+  taken.close();
+  assert.equal(await enters(second), true);
   assert.equal((await command.stop()).code, 0);
 });
 

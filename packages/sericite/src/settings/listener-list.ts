@@ -1,8 +1,8 @@
 import { brokerSettings } from "@sericite/broker";
 import type { ListenOptions, SettingRow } from "@sericite/broker";
-import { nearestName } from "../options/nearest-name.ts";
 import type { ListItem } from "./config-file.ts";
-import { readSettingValue, seenValue } from "./setting-value.ts";
+import { readItem } from "./list-item.ts";
+import type { ReadItem } from "./list-item.ts";
 
 const { auth, limits, listen, proxy, tls, websocket } = brokerSettings;
 
@@ -12,7 +12,7 @@ export const listenerRows = {
     type: "choice",
     default: "tcp",
     choices: ["tcp", "tls", "ws", "wss", "unix"],
-    live: false,
+    live: true,
     text: "What is spoken below MQTT.",
   },
   host: { ...listen.host, emptyMeans: "`listen.host`" },
@@ -20,13 +20,13 @@ export const listenerRows = {
     type: "port",
     default: -1,
     minimum: 0,
-    live: false,
+    live: true,
     text: "Port; 0 picks a free one. Left out: the one by custom, 1883, 8883, 8083 or 8084.",
   },
   path: {
     type: "string",
     default: "",
-    live: false,
+    live: true,
     text: "Of unix: path of the socket. Of ws and wss: path that clients ask for, in place of websocket.path.",
   },
   mode: { ...listen.unixMode, text: "Of unix: permissions of the socket, octal." },
@@ -48,19 +48,15 @@ export const listenerRows = {
   },
   "limits.connections": {
     ...limits.connections,
-    text: "Connections of this listener at once; more are closed. 0: no bound of its own.",
+    text: "Connections of this listener at once; more are refused. 0: no bound of its own.",
   },
 } as const satisfies Readonly<Record<string, SettingRow>>;
 
 /** A key of `listenerRows`. */
 export type ListenerKey = keyof typeof listenerRows;
 
-/** One entry of the list, read and checked on its own. */
-export interface ConfiguredListener {
-  /** `file:line:column`. */
-  readonly place: string;
-  /** What is written there, by key; what is left out is as the settings say. */
-  readonly values: ReadonlyMap<ListenerKey, unknown>;
+/** One entry of the list, read and checked on its own. What is left out is as the settings say. */
+export interface ConfiguredListener extends Omit<ReadItem<ListenerKey>, "keyPlaces"> {
   readonly options: Exclude<ListenOptions, { readonly server: unknown }>;
 }
 
@@ -87,41 +83,23 @@ export function readListeners(
 }
 
 function readListener(item: ListItem, path: string, problems: string[]): ConfiguredListener {
-  const values = new Map<ListenerKey, unknown>();
-  const places = new Map<ListenerKey, string>();
-  for (const { key, value, keyPlace, valuePlace } of item.entries) {
-    if (!Object.hasOwn(listenerRows, key)) {
-      const keys = Object.keys(listenerRows);
-      const nearest = nearestName(key, keys);
-      const hint =
-        nearest === undefined ? `there are ${keys.join(", ")}` : `did you mean ${nearest}?`;
-      problems.push(`${keyPlace}: there is no ${path}.${key}; ${hint}`);
-      continue;
-    }
-    const row: SettingRow = listenerRows[key as ListenerKey];
-    const reading = readSettingValue(row, value);
-    const isOff = key === "port" && reading.ok && reading.value === -1;
-    if (!reading.ok || isOff) {
-      const expected = reading.ok
+  const { place, values, keyPlaces } = readItem(listenerRows, item, path, problems, {
+    check: (key, value) =>
+      key === "port" && value === -1
         ? "a port 0 to 65535; leave the listener out to have none"
-        : reading.expected;
-      problems.push(
-        `${valuePlace}: ${path}.${key} is ${seenValue(row, value)}; expected ${expected}`,
-      );
-    } else values.set(key as ListenerKey, reading.value);
-    places.set(key as ListenerKey, keyPlace);
-  }
+        : undefined,
+  });
   const transport = (values.get("transport") ?? "tcp") as string;
-  for (const [key, place] of places) {
+  for (const [key, keyPlace] of keyPlaces) {
     const taken = takers[key.split(".")[0]!];
     if (taken !== undefined && !taken.includes(transport))
       problems.push(
-        `${place}: ${path}.${key} is for ${taken.join(", ")}, and this one is ${transport}`,
+        `${keyPlace}: ${path}.${key} is for ${taken.join(", ")}, and this one is ${transport}`,
       );
   }
   if (transport === "unix" && !values.has("path"))
-    problems.push(`${item.place}: ${path}.path is missing: a Unix socket needs a path`);
-  return { place: item.place, values, options: optionsOf(values, transport) };
+    problems.push(`${place}: ${path}.path is missing: a Unix socket needs a path`);
+  return { place, values, options: optionsOf(values, transport) };
 }
 
 function optionsOf(
@@ -179,21 +157,4 @@ function optionsOf(
     ...(values.has("websocket.origins") && { origins: listed("websocket.origins") }),
     ...(transport === "wss" ? { secure: true, ...secure } : {}),
   };
-}
-
-/**
- * Compares the lists of two readings of a config file.
- *
- * @returns paths of what differs; all of it waits for a restart.
- */
-export function listenerChanges(
-  before: readonly ConfiguredListener[],
-  after: readonly ConfiguredListener[],
-): string[] {
-  if (before.length !== after.length) return ["listeners"];
-  return after.flatMap((listener, index) =>
-    (Object.keys(listenerRows) as ListenerKey[])
-      .filter((key) => listener.values.get(key) !== before[index]!.values.get(key))
-      .map((key) => `listeners[${index}].${key}`),
-  );
 }

@@ -1,7 +1,7 @@
 import type { SettingRow, SettingTable } from "@sericite/broker";
-import { listenerRows } from "./listener-list.ts";
-import type { ConfiguredListener } from "./listener-list.ts";
-import { formatSettingValue } from "./setting-value.ts";
+import type { ReadItem } from "./list-item.ts";
+import { formatSettingValue, shareText } from "./setting-value.ts";
+import { measuredMemory } from "./resolve-settings.ts";
 import type { ResolvedSettings } from "./resolve-settings.ts";
 
 /**
@@ -12,16 +12,20 @@ export function printSettings<T extends SettingTable>(
   table: T,
   resolved: ResolvedSettings<T>,
 ): string {
-  const lines: string[] = [];
+  const { limits } = resolved.settings as Record<string, Record<string, unknown> | undefined>;
+  const memory = formatSize(measuredMemory(limits?.["memory"]));
+  const lines = limits === undefined ? [] : [`# Shares are of ${memory} of memory.`];
   for (const [section, rows] of Object.entries(table)) {
     lines.push(`${section}:`);
     const written = Object.entries(rows).map(([key, row]) => {
       const value = (resolved.settings as Record<string, Record<string, unknown>>)[section]![key];
       const hidden = row.secret === true && value !== row.default;
       const text = row.type === "string" ? JSON.stringify(value) : formatSettingValue(row, value);
+      const origin = resolved.origins.get(`${section}.${key}`)!;
+      const isMeasured = origin === "default" && row.ofMemory !== undefined;
       return [
         hidden ? `# ${key}: (hidden)` : `${key}: ${text}`,
-        resolved.origins.get(`${section}.${key}`)!,
+        isMeasured ? `${origin}: ${shareText(row)}` : origin,
       ] as const;
     });
     const width = Math.max(...written.map(([text]) => text.length));
@@ -30,16 +34,24 @@ export function printSettings<T extends SettingTable>(
   return `${lines.join("\n")}\n`;
 }
 
-/** The list of listeners as it stands in a config file; empty where there is none. Secrets are left out. */
-export function printListeners(listeners: readonly ConfiguredListener[]): string {
-  if (listeners.length === 0) return "";
-  const lines = ["listeners:"];
-  for (const { place, values } of listeners) {
+/**
+ * A list as it stands in a config file; empty where there is none. Secrets are left out.
+ *
+ * @param rows  Of each key, in the order in which they are printed.
+ */
+export function printList<K extends string>(
+  name: string,
+  rows: Readonly<Record<K, SettingRow>>,
+  items: readonly Pick<ReadItem<K>, "place" | "values">[],
+): string {
+  if (items.length === 0) return "";
+  const lines = [`${name}:`];
+  for (const { place, values } of items) {
     lines.push(`  - # ${place}`);
     let section = "";
-    for (const key of Object.keys(listenerRows) as (keyof typeof listenerRows)[]) {
+    for (const key of Object.keys(rows) as K[]) {
       if (!values.has(key)) continue;
-      const row: SettingRow = listenerRows[key];
+      const row = rows[key];
       const [first, last] = key.split(".") as [string, string?];
       if (last !== undefined && first !== section) lines.push(`    ${first}:`);
       section = first;
@@ -56,4 +68,9 @@ export function printListeners(listeners: readonly ConfiguredListener[]): string
     }
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** As many MiB as fit, in words. */
+function formatSize(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)} MiB`;
 }

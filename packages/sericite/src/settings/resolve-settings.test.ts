@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { brokerSettings, createSettings } from "@sericite/broker";
+import { brokerSettings, createSettings, usableMemory } from "@sericite/broker";
 import type { SettingTable } from "@sericite/broker";
 import { UsageError } from "@sericite/protocol";
 import { parseConfigFile } from "./config-file.ts";
@@ -69,7 +69,8 @@ test("a flag wins over the environment, that over the file, that over the defaul
 });
 
 test("without any source all defaults of the broker's table hold", () => {
-  assert.deepEqual(resolveSettings(brokerSettings, {}).settings, createSettings());
+  const expected = createSettings({}, undefined, usableMemory());
+  assert.deepEqual(resolveSettings(brokerSettings, {}).settings, expected);
 });
 
 for (const [name, sources, expected] of [
@@ -179,6 +180,29 @@ test("settings that are printed are a config file that gives the same settings",
     file: parseConfigFile(printSettings(table, first), "p.yaml"),
   });
   assert.deepEqual(second.settings, first.settings);
+});
+
+test("defaults that are shares of the memory follow limits.memory, say so when they are printed, and do not touch what is given", () => {
+  const flags = [
+    { path: "limits.memory", written: "--limits.memory", text: "256MiB" },
+    { path: "limits.retainedBytes", written: "--limits.retainedBytes", text: "100MiB" },
+  ];
+  const resolved = resolveSettings(brokerSettings, { flags });
+  const { limits, store } = resolved.settings;
+  assert.deepEqual(
+    [limits.connections, limits.queuedBytes, limits.retainedBytes, store.cacheBytes],
+    [4000, 64 * 2 ** 20, 100 * 2 ** 20, 4 * 2 ** 20],
+  );
+  const printed = printSettings(brokerSettings, resolved);
+  assert.match(printed, /^# Shares are of 256 MiB of memory\.$/m);
+  assert.match(
+    printed,
+    /^ {2}windowsBytes: 16MiB +# default: 1\/16 of the memory, 4MiB to 64MiB$/m,
+  );
+  assert.match(printed, /^ {2}connections: 4000 +# default: one for each 64KiB of memory, /m);
+  assert.match(printed, /^ {2}retainedBytes: 100MiB +# --limits.retainedBytes$/m);
+  const again = resolveSettings(brokerSettings, { file: parseConfigFile(printed, "p.yaml") });
+  assert.deepEqual(again.settings, resolved.settings);
 });
 
 test("a secret is not printed, and its source is", () => {

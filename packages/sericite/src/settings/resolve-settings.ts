@@ -1,8 +1,10 @@
+import { defaultOf, usableMemory } from "@sericite/broker";
 import { UsageError } from "@sericite/protocol";
 import type { SettingRow, SettingsOf, SettingTable } from "@sericite/broker";
 import { usageError } from "../errors.ts";
 import { nearestName } from "../options/nearest-name.ts";
 import type { ConfigFile } from "./config-file.ts";
+import { fileLists } from "./file-lists.ts";
 import { environmentName, environmentPrefix, nearestSetting, settingsIn } from "./setting-name.ts";
 import type { NamedSetting } from "./setting-name.ts";
 import { expectedOf, readSettingValue, seenValue } from "./setting-value.ts";
@@ -102,6 +104,9 @@ export function resolveSettings<T extends SettingTable>(
   }
 
   for (const flag of sources.flags ?? []) take(flag.path, flag.text, flag.written);
+  const memory = measuredMemory(values.get("limits.memory"));
+  for (const { path, row } of settings)
+    if (origins.get(path) === "default") values.set(path, defaultOf(row, memory));
 
   if (problems.length > 0) throw new UsageError("ERR_SETTING", problems.join("\n"));
   const result = Object.fromEntries(
@@ -116,11 +121,16 @@ export function resolveSettings<T extends SettingTable>(
   return { settings: Object.freeze(result) as unknown as SettingsOf<T>, origins, ignored };
 }
 
+/** Memory by which defaults are measured. Bytes. */
+export function measuredMemory(setting: unknown): number {
+  return typeof setting === "number" && setting > 0 ? setting : usableMemory();
+}
+
 function unknownSections(file: ConfigFile, table: SettingTable): string[] {
   return [...file.sections]
     .filter(([section]) => !Object.hasOwn(table, section))
     .map(([section, place]) => {
-      const sections = Object.keys(table);
+      const sections = [...Object.keys(table), ...Object.keys(fileLists)];
       const nearest = nearestName(section, sections);
       const hint =
         nearest === undefined ? `sections are ${sections.join(", ")}` : `did you mean ${nearest}?`;

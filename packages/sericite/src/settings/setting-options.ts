@@ -2,7 +2,7 @@ import type { SettingRow, SettingTable } from "@sericite/broker";
 import type { CommandLine, OptionRow } from "../options/option.ts";
 import type { SettingFlag } from "./resolve-settings.ts";
 import { settingsIn } from "./setting-name.ts";
-import { booleanValues, formatSettingValue, rangeOf } from "./setting-value.ts";
+import { booleanValues, formatSettingValue, rangeOf, shareText } from "./setting-value.ts";
 
 /** Heading under which help lists the options that matter most. */
 export const mainGroup = "Main options";
@@ -67,9 +67,11 @@ function placeholderOf(row: SettingRow): string {
 function defaultText(row: SettingRow): string {
   const range = rangeOf(row);
   const value =
-    row.type === "string" && row.default === ""
-      ? (row.emptyMeans ?? "none")
-      : formatSettingValue(row, row.default);
+    row.ofMemory !== undefined
+      ? shareText(row)
+      : row.type === "string" && row.default === ""
+        ? (row.emptyMeans ?? "none")
+        : formatSettingValue(row, row.default);
   return range === ""
     ? `Default ${value}.`
     : `${range[0]!.toUpperCase()}${range.slice(1)}; default ${value}.`;

@@ -144,6 +144,16 @@ export function rangeOf(row: SettingRow): string {
   return `${formatSettingValue(row, minimum)} or more`;
 }
 
+/** How the default of a row is measured by the memory, in words: `1/16 of the memory, 4MiB to 64MiB`. */
+export function shareText(row: SettingRow): string {
+  const { each, least } = row.ofMemory!;
+  const share =
+    row.type === "bytes"
+      ? `1/${each} of the memory`
+      : `one for each ${formatSettingValue({ ...row, type: "bytes" }, each)} of memory`;
+  return `${share}, ${formatSettingValue(row, least)} to ${formatSettingValue(row, row.default)}`;
+}
+
 /** A value as a text that `readSettingValue` reads back as the same value. */
 export function formatSettingValue(row: SettingRow, value: unknown): string {
   switch (row.type) {
