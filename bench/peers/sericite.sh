@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Sericite, from this repository.  sericite.sh PORT
+# Sericite, from this repository.  sericite.sh PORT [WSPORT]
+#   TLSPORT=   a TLS listener, too
 #   NODE=node   NODE_OPTS=   SERICITE_FLAGS=   (flags of `sericite broker`)
 #   SERICITE_STORE_DURABILITY=memory   (nothing on disk, as the others; sericite-strict.sh has the command's default)
 #   KEEP_STORE=1   keep the store of the last run on this port
 # The log is quiet, as those of the others are; all else has its default.
 . "$(dirname "$0")/common.sh"
-no_ws sericite
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 [[ -z ${PEERS_BUILD_ONLY:-} && -f $ROOT/packages/sericite/dist/main.js ]] || (cd "$ROOT" && npm run --silent build) >&2
 export SERICITE_STORE_DURABILITY=${SERICITE_STORE_DURABILITY:-memory}
@@ -13,6 +13,12 @@ if [[ $SERICITE_STORE_DURABILITY != memory ]]; then
   export SERICITE_STORE_DATA_DIR=$RUN/store
   [[ -n ${KEEP_STORE:-} ]] || rm -rf "$SERICITE_STORE_DATA_DIR"
 fi
+LISTEN=(--port "$PORT")
+[[ -z $WSPORT ]] || LISTEN+=(--ws-port "$WSPORT")
+if [[ -n $TLSPORT ]]; then
+  certificate
+  LISTEN+=(--tls-port "$TLSPORT" --tls-certificate "$CERTIFICATE" --tls-key "$KEY")
+fi
 ready_when_up
 # shellcheck disable=SC2086
-exec "${NODE:-node}" ${NODE_OPTS:-} "$ROOT/packages/sericite/bin/sericite.js" broker --host "$BIND" --port "$PORT" --log-level warn ${SERICITE_FLAGS:-}
+exec "${NODE:-node}" ${NODE_OPTS:-} "$ROOT/packages/sericite/bin/sericite.js" broker --host "$BIND" "${LISTEN[@]}" --log-level warn ${SERICITE_FLAGS:-}

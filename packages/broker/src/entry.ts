@@ -51,6 +51,40 @@ export function namesAuthentication({ auth, jwt }: EntrySettings): boolean {
   );
 }
 
+/** What the files hold that say who may enter. */
+export interface EntryFiles {
+  readonly users: ReturnType<typeof parsePasswordFile> | undefined;
+  /** Of the password file's text; empty without one. */
+  readonly digest: string;
+  readonly tokens: ReturnType<typeof readJwtKeys> | undefined;
+}
+
+/**
+ * Reads the files that say who may enter.
+ *
+ * @throws UsageError ERR_PASSWORD_FILE, ERR_JWT_KEY.
+ */
+export function readEntryFiles({ auth, jwt }: EntrySettings): EntryFiles {
+  const file = auth.passwordFile;
+  const text = file === "" ? "" : named("auth.passwordFile", () => readPasswordText(file));
+  return {
+    users:
+      file === "" ? undefined : named("auth.passwordFile", () => parsePasswordFile(text, file)),
+    digest: file === "" ? "" : createHash("sha256").update(text).digest("hex"),
+    tokens: jwt.keyFile === "" ? undefined : named("jwt.keyFile", () => readJwtKeys(jwt.keyFile)),
+  };
+}
+
+/** Has what is wrong with a file begin with the setting that names it. */
+function named<T>(setting: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(error.code, `${setting}: ${error.message}`, { cause: error });
+  }
+}
+
 /** Who may enter, read and checked, and not yet in force. */
 export interface PreparedEntry {
   /** Nobody is asked. */
@@ -105,12 +139,8 @@ export class Entry {
     if (authenticators === undefined && !namesAuthentication(settings))
       return { letsEverybodyIn: true, changed: [], apply: () => this.#openToAll() };
     const { auth, jwt } = settings;
-    const file = auth.passwordFile;
-    const text = file === "" ? "" : readPasswordText(file);
-    const users = file === "" ? undefined : parsePasswordFile(text, file);
-    const digest = file === "" ? "" : createHash("sha256").update(text).digest("hex");
+    const { users, digest, tokens } = readEntryFiles(settings);
     const changed = this.#fileDigest === digest ? [] : ["auth.passwordFile"];
-    const tokens = jwt.keyFile === "" ? undefined : readJwtKeys(jwt.keyFile);
     if (this.#keyDigest !== (tokens?.digest ?? "")) changed.push("jwt.keyFile");
     const apply = (): Authenticator => {
       this.#fileDigest = digest;

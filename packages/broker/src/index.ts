@@ -92,7 +92,7 @@ export type { Listener, ProxyOptions, RefusalReason } from "./listeners/listener
 export { TlsContexts } from "./listeners/tls-contexts.ts";
 export type { TlsCertificate, TlsOptions } from "./listeners/tls-contexts.ts";
 export type { UpgradeOptions } from "./listeners/upgrade-door.ts";
-export { checkListeners } from "./listen-plan.ts";
+export { checkConfiguration } from "./check-configuration.ts";
 export type {
   ListenOptions,
   ListenPolicy,

@@ -157,6 +157,29 @@ export function nameOfPlace({ host, port, path }: ListenPlace): string {
 }
 
 /**
+ * Refuses two listeners at one place, which the system would tell in words that help nobody.
+ *
+ * @param wanted  With the path that messages name each by; empty where the settings ask for it.
+ * @throws UsageError ERR_SETTING.
+ */
+export function checkPlaces(
+  wanted: readonly { readonly path: string; readonly plan: ListenPlan }[],
+): void {
+  const paths = new Map<string, string>();
+  for (const { path, plan } of wanted) {
+    if (plan.place.port === 0) continue;
+    const name = nameOfPlace(plan.place);
+    const other = paths.get(name);
+    if (other !== undefined) {
+      const first = other === "" ? "another one of the section listen" : other;
+      const prefix = path === "" ? "" : `${path}: `;
+      throw new UsageError("ERR_SETTING", `${prefix}${name} is asked for twice: ${first} has it`);
+    }
+    paths.set(name, path);
+  }
+}
+
+/**
  * Whether one listener can take the place of the other without anything but what is checked when a
  * connection comes: certificates aside.
  */
@@ -217,21 +240,6 @@ export class CertificateFiles {
     checkAuthorities(contexts, requestCertificate);
     return contexts;
   }
-}
-
-/**
- * Makes the checks of opening every listener that is asked for, and opens none: whether a port is
- * free it cannot tell.
- *
- * @throws UsageError as `Broker.listenAsConfigured` does.
- */
-export function checkListeners(
-  settings: Settings,
-  listeners: readonly OwnListenOptions[] = [],
-): void {
-  const files = new CertificateFiles(settings);
-  for (const options of [...listeners, ...listenersOf(settings)])
-    files.of(planOf(options, settings));
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -215,6 +215,22 @@ test("another transport takes over the port without a gap; connections live on, 
   for (const socket of [there, behind]) socket.destroy();
 });
 
+test("certificates of a listener's own that were renewed are told by its path", async () => {
+  const own = { certificate: join(folder, "own.pem"), key: join(folder, "own.key") };
+  const put = (name: string): void => {
+    for (const kind of ["pem", "key"])
+      copyFileSync(
+        new URL(`../src/listeners/test-certificates/${name}.${kind}`, import.meta.url),
+        join(folder, `own.${kind}`),
+      );
+  };
+  put("localhost");
+  await using made = await broker([{ port: 0 }, { transport: "tls", port: 0, tlsFiles: own }]);
+  put("renewed");
+  assert.deepEqual((await made.broker.reconfigure({})).changed, ["listeners[1].tls.certificate"]);
+  assert.deepEqual(made.lines, []);
+});
+
 test("of many connections that come while a listener changes, none is lost", async () => {
   const port = await freePort();
   await using made = await broker([{ port }]);
@@ -286,6 +302,15 @@ for (const [what, listeners, settings, expected] of [
     [{ port: 0, proxy: { protocol: true, trusted: [] } }],
     {},
     { code: "ERR_SETTING", message: /^listeners\[0\]: proxy\.protocol/ },
+  ],
+  [
+    "has the port of another one",
+    [{ port: 21_883 }, { transport: "websocket", port: 21_883 }],
+    {},
+    {
+      code: "ERR_SETTING",
+      message: /^listeners\[1\]: .*:21883 is asked for twice: listeners\[0\]/,
+    },
   ],
   [
     "of the settings other machines could reach without asking",

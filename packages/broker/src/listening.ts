@@ -10,6 +10,7 @@ import {
   anonymousBeyondLoopback,
   CertificateFiles,
   checkExposure,
+  checkPlaces,
   isLoopback,
   isSameService,
   listenersOf,
@@ -44,7 +45,10 @@ export interface Reception {
 
 /** What the listeners are to be, checked and not yet opened. */
 export interface PreparedListening {
-  /** `tls.certificate` where files hold something else than before, `listeners` where the list does. */
+  /**
+   * `tls.certificate` where files hold something else than before, with `listeners[1].` in front where
+   * they are its own; `listeners` where the list says something else.
+   */
   readonly changed: readonly string[];
   /**
    * Opens what is new; nobody is let in by it yet. Rejects where that cannot be: nothing has changed then.
@@ -184,7 +188,7 @@ export class Listening {
     files: Pick<CertificateFiles, "of">,
     isOpenToAll: boolean,
   ): WantedListener[] {
-    return [
+    const wanted = [
       ...listenersOf(settings).map((options) =>
         this.#wanted("settings", options, "", settings, files, isOpenToAll),
       ),
@@ -192,6 +196,8 @@ export class Listening {
         this.#wanted("list", options, `listeners[${index}]`, settings, files, isOpenToAll),
       ),
     ];
+    checkPlaces(wanted);
+    return wanted;
   }
 
   /**
@@ -236,11 +242,14 @@ export class Listening {
   }
 
   #namesOf({ kept }: ListenerChanges, list: readonly OwnListenOptions[]): string[] {
-    const isRenewed = kept.some(([{ certificates: before }, { certificates: after }]) =>
-      hasOtherFiles(before, after),
-    );
-    const isOtherList = JSON.stringify(list) !== JSON.stringify(this.#list);
-    return [...(isRenewed ? ["tls.certificate"] : []), ...(isOtherList ? ["listeners"] : [])];
+    const names = new Set<string>();
+    for (const [{ certificates: before }, { certificates: after, path, plan }] of kept) {
+      if (!hasOtherFiles(before, after)) continue;
+      const isOwn = path !== "" && plan.tlsFiles.certificate !== undefined;
+      names.add(isOwn ? `${path}.tls.certificate` : "tls.certificate");
+    }
+    if (JSON.stringify(list) !== JSON.stringify(this.#list)) names.add("listeners");
+    return [...names];
   }
 
   async #openAdded(

@@ -7,7 +7,8 @@ import type { ServerLimits } from "./server-limits.ts";
 
 /** What the parts of one client share. The client alone changes it. */
 export class ClientState {
-  readonly settings: ClientSettings;
+  /** Of the present connection, or of the attempt to make one. */
+  settings: ClientSettings;
   readonly clock: Clock;
   readonly wheel: TimingWheel;
   /** One set for PUBLISH, SUBSCRIBE and UNSUBSCRIBE. */

@@ -1,7 +1,8 @@
-import type { ConnackPacket, Dial, ProtocolVersion, Scheduler } from "@sericite/protocol";
+import type { ConnackPacket, ProtocolVersion, Scheduler } from "@sericite/protocol";
 import { TimingWheel, UsageError } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
+import { AttemptOptions } from "./attempt-options.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import { ClientState } from "./client-state.ts";
 import type { DisconnectOptions } from "./connector.ts";
@@ -14,8 +15,7 @@ import { SessionRecords, keptSession } from "./kept-session.ts";
 import type { MailboxOwner, MessageHandler } from "./mailbox.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Message, Payload } from "./message.ts";
-import type { ClientOptions } from "./options.ts";
-import { clientSettings } from "./options.ts";
+import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { PublishOptions, PublishResult } from "./publication.ts";
 import { Publisher } from "./publisher.ts";
@@ -50,15 +50,11 @@ export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"
 export type TopicFilters = string | readonly (string | TopicFilterRequest)[];
 
 /** Opens a client and waits for its first connection. */
-export function openClient(
-  platform: Platform,
-  dial: Dial,
-  options: ClientOptions,
-): Promise<Client> {
+export function openClient(platform: Platform, options: ConnectOptions): Promise<Client> {
   const open = (kept: KeptSession | undefined): Promise<Client> =>
     new Promise((resolve, reject) => {
       if (options.signal?.aborted === true) throw abortError(options.signal);
-      new Client(platform, dial, options, kept, resolve, reject);
+      new Client(platform, options, kept, resolve, reject);
     });
   const { store, signal } = options;
   return store === undefined ? open(undefined) : openKept(store, signal, open);
@@ -98,8 +94,7 @@ export class Client implements AsyncDisposable {
   /** Made by `connect`. */
   constructor(
     platform: Platform,
-    dial: Dial,
-    options: ClientOptions,
+    options: ConnectOptions,
     kept: KeptSession | undefined,
     resolve: (client: Client) => void,
     reject: (error: Error) => void,
@@ -107,7 +102,8 @@ export class Client implements AsyncDisposable {
     const clock = options.clock ?? platform.clock;
     const random = options.random ?? platform.random;
     const scheduler = options.scheduler ?? platform.createScheduler();
-    const settings = clientSettings(options, random);
+    const attempts = new AttemptOptions(platform, options, random);
+    const settings = attempts.settings();
     this.#onError = options.onError ?? ((error) => platform.reportError(error));
     this.#events = new EventListeners(this.#onError);
     this.#state = new ClientState(settings, clock, new TimingWheel({ clock, scheduler }));
@@ -133,8 +129,10 @@ export class Client implements AsyncDisposable {
       this.#state,
       {
         platform,
-        dial,
+        attempts,
         scheduler,
+        policy: options.followServerReference ?? false,
+        onError: this.#onError,
         backoff: reconnect === undefined ? undefined : new Backoff(reconnect, random),
         signal: options.signal,
       },
@@ -173,6 +171,11 @@ export class Client implements AsyncDisposable {
 
   get protocolVersion(): ProtocolVersion {
     return this.#state.settings.protocolVersion;
+  }
+
+  /** Address of the server that is used, or tried next, without credentials; none where there is a `dial`. */
+  get url(): string | undefined {
+    return this.#connector.url;
   }
 
   /** The CONNACK of the present connection, or of the last one. */
@@ -305,6 +308,18 @@ export class Client implements AsyncDisposable {
     listener: (event: ClientEvents[Name]) => void,
   ): Disposable {
     return this.#events.on(name, listener);
+  }
+
+  /**
+   * Connects again at once: ends the wait for the next attempt, and the present connection, in order.
+   * The session goes on where the server has kept it.
+   *
+   * @param url  Other servers, from now on.
+   * @returns settles when CONNACK has come, be it after several attempts; rejects when the client
+   * is closed before.
+   */
+  reconnect(url?: string | readonly string[]): Promise<void> {
+    return this.#connector.reconnect(url);
   }
 
   /**

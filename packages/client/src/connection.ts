@@ -16,6 +16,7 @@ import type {
   UnsubackPacket,
 } from "@sericite/protocol";
 import {
+  ConnectReturnCode,
   ConnectionError,
   PacketType,
   Parser,
@@ -34,6 +35,9 @@ const outputMaximum = 256 * 1024;
 const outputKept = 64 * 1024;
 /** Time for the transport to close in order after the last packet. Milliseconds. */
 const lingerMs = 2000;
+
+/** A timer that fires this much too late says nothing about the server. Milliseconds. */
+const lateMs = 2000;
 
 /** Packet type and flags of acknowledgements [MQTT5-2.1.3-1] [MQTT3-2.2.2-1]. */
 const firstBytes = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const;
@@ -70,8 +74,12 @@ export interface ConnectionHandler {
   fill(): boolean;
   /** What `fill` appended was handed to the transport. */
   onHandedOver(): void;
-  /** The connection is over. Once, last. No error: the client asked for it. */
-  onClose(error: Error | undefined): void;
+  /**
+   * The connection is over. Once, last. No error: the client asked for it.
+   *
+   * @param serverReference  Where the server sends the client (§4.11), if it does.
+   */
+  onClose(error: Error | undefined, serverReference?: string): void;
 }
 
 /**
@@ -100,6 +108,9 @@ export class Connection implements LinkHandler {
   #lastReceivedAt = 0;
   /** -1: no PINGRESP is awaited. */
   #pingSentAt = -1;
+  /** When PINGRESP must be there. */
+  #pingDueAt = 0;
+  #isSecondPing = false;
   #isReported = false;
 
   readonly #endTurn = (): void => {
@@ -219,6 +230,21 @@ export class Connection implements LinkHandler {
     if (error !== undefined) this.#report(error);
   }
 
+  /**
+   * Sends DISCONNECT behind everything that was sent, if there was a CONNACK, and is done: `onClose`
+   * is called from inside, and the transport closes by itself.
+   */
+  leave(packet: DisconnectPacket): void {
+    this.disconnect(packet);
+    this.#report(undefined);
+  }
+
+  /** Asks the server for a sign of life: there is reason to doubt that it is there. */
+  probe(): void {
+    if (this.#state !== "open" || this.#pingSentAt >= 0 || this.isPaused) return;
+    this.#sendPing(this.#options.clock.now());
+  }
+
   /** Closes at once, without DISCONNECT; `onClose` is called from inside. */
   destroy(error?: Error): void {
     this.#close(error);
@@ -252,6 +278,15 @@ export class Connection implements LinkHandler {
       if (this.#state === "handshaking" && isHttp(bytes, start, end)) {
         const message = "this is no MQTT server: it answers in HTTP";
         this.#close(new ConnectionError(error.code, message, { cause: error }));
+      } else if (this.#state === "handshaking" && isOlderConnack(bytes, start, end)) {
+        // A server that knows no 5.0 refuses in the form of 3.1.1, return code 1.
+        this.#close(
+          new ConnectionError(
+            "ERR_CONNECT_REFUSED",
+            "the server refused the connection: it does not speak version 5.0",
+            { cause: error, reasonCode: ReasonCode.unsupportedProtocolVersion },
+          ),
+        );
       } else this.#refuse(error);
     }
   }
@@ -344,10 +379,9 @@ export class Connection implements LinkHandler {
           new ConnectionError(
             "ERR_SERVER_DISCONNECTED",
             `the server disconnected: ${hex(reasonCode)}, ${reason}`,
-            {
-              reasonCode,
-            },
+            { reasonCode },
           ),
+          packet.properties?.serverReference,
         );
         return;
       }
@@ -377,10 +411,9 @@ export class Connection implements LinkHandler {
         new ConnectionError(
           "ERR_CONNECT_REFUSED",
           `the server refused the connection: ${hex(reasonCode)}, ${reason}`,
-          {
-            reasonCode,
-          },
+          { reasonCode },
         ),
+        connack.properties?.serverReference,
       );
       return;
     }
@@ -427,26 +460,38 @@ export class Connection implements LinkHandler {
   }
 
   #onKeepAlive(): void {
-    if (this.#keepAliveMs === 0) return;
     const now = this.#options.clock.now();
-    const { wheel, pingTimeoutMs } = this.#options;
     if (this.#pingSentAt >= 0 && !this.isPaused && this.#lastReceivedAt <= this.#pingSentAt) {
-      // [X-22] [X-95]
-      this.#close(
-        new ConnectionError("ERR_KEEP_ALIVE_TIMEOUT", "the server did not answer PINGREQ"),
-      );
+      // Where time stood still, as in a page that sleeps, the answer may be waiting behind this timer.
+      const isLate = now - this.#pingDueAt > lateMs && !this.#isSecondPing;
+      if (!isLate) {
+        // [X-22] [X-95]
+        this.#close(
+          new ConnectionError("ERR_KEEP_ALIVE_TIMEOUT", "the server did not answer PINGREQ"),
+        );
+        return;
+      }
+      this.#sendPing(now);
+      this.#isSecondPing = true;
       return;
     }
     this.#pingSentAt = -1;
+    if (this.#keepAliveMs === 0) return;
     const wait = this.#untilPing(now);
-    if (wait > 0) {
-      wheel.schedule(this.#timer, wait);
-      return;
-    }
+    if (wait > 0) this.#options.wheel.schedule(this.#timer, wait);
+    else this.#sendPing(now);
+  }
+
+  #sendPing(now: number): void {
+    const { wheel, pingTimeoutMs } = this.#options;
+    const wait =
+      this.#keepAliveMs === 0 ? pingTimeoutMs : Math.min(this.#keepAliveMs, pingTimeoutMs);
     this.#pingSentAt = now;
+    this.#pingDueAt = now + wait;
     this.#lastSentAt = now;
+    this.#isSecondPing = false;
     this.send({ type: "pingreq" });
-    wheel.schedule(this.#timer, Math.min(this.#keepAliveMs, pingTimeoutMs));
+    wheel.schedule(this.#timer, wait);
   }
 
   /** @returns whether there is more for the next turn. */
@@ -480,24 +525,34 @@ export class Connection implements LinkHandler {
     this.#link?.resume();
   }
 
-  #close(error: Error | undefined): void {
+  #close(error: Error | undefined, serverReference?: string): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#options.wheel.cancel(this.#timer);
     this.#link?.destroy();
-    this.#report(error);
+    this.#report(error, serverReference);
   }
 
-  #report(error: Error | undefined): void {
+  #report(error: Error | undefined, serverReference?: string): void {
     if (this.#isReported) return;
     this.#isReported = true;
-    this.#handler.onClose(error);
+    this.#handler.onClose(error, serverReference);
   }
 }
 
 /** What a web server says to a CONNECT, or a listener for WebSocket. */
 function isHttp(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start >= 5 && String.fromCharCode(...bytes.subarray(start, start + 5)) === "HTTP/";
+}
+
+/** A CONNACK of 3.x that refuses the version: it has no properties. */
+function isOlderConnack(bytes: Uint8Array, start: number, end: number): boolean {
+  return (
+    end - start === 4 &&
+    bytes[start] === 0x20 &&
+    bytes[start + 1] === 2 &&
+    bytes[start + 3] === ConnectReturnCode.unacceptableProtocolVersion
+  );
 }
 
 /** A transport may bring a subclass, such as Node's Buffer, whose `slice` is no copy. */

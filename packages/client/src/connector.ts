@@ -1,10 +1,4 @@
-import type {
-  ConnackPacket,
-  Dial,
-  DisconnectPacket,
-  Properties,
-  Scheduler,
-} from "@sericite/protocol";
+import type { ConnackPacket, DisconnectPacket, Properties, Scheduler } from "@sericite/protocol";
 import {
   ConnectionError,
   PacketType,
@@ -12,6 +6,7 @@ import {
   ReasonCode,
   TimerEntry,
   TopicNameTable,
+  UsageError,
   encodePacket,
 } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
@@ -22,11 +17,11 @@ import { connectPacket } from "./connect-packet.ts";
 import type { ConnectionHandler } from "./connection.ts";
 import { Connection } from "./connection.ts";
 import type { EventListeners } from "./events.ts";
+import type { NextAttemptOptions } from "./next-attempt.ts";
+import { NextAttempt } from "./next-attempt.ts";
 import type { Platform } from "./platform.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Receiver } from "./receiver.ts";
-import type { Backoff } from "./reconnect.ts";
-import { hopelessReasonCodes, isHopelessConnack } from "./reconnect.ts";
 import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -47,11 +42,9 @@ export interface DisconnectOptions {
 const topicNamesRemembered = 1024;
 
 /** What a `Connector` needs to know. */
-export interface ConnectorOptions {
+export interface ConnectorOptions extends NextAttemptOptions {
   readonly platform: Platform;
-  readonly dial: Dial;
   readonly scheduler: Scheduler;
-  readonly backoff: Backoff | undefined;
   /** Ends the attempt to connect, as long as there was no connection. */
   readonly signal: AbortSignalLike | undefined;
 }
@@ -80,7 +73,7 @@ export class Connector {
   readonly #parts: ConnectorParts;
   readonly #state: ClientState;
   readonly #topicNames = new TopicNameTable({ maximumEntries: topicNamesRemembered });
-  readonly #backoff: Backoff | undefined;
+  readonly #nextAttempt: NextAttempt;
   readonly #reconnectTimer: TimerEntry;
   #name: ClientStateName = "connecting";
   #connection: Connection | undefined = undefined;
@@ -92,15 +85,29 @@ export class Connector {
   #congested = 0;
   #fallAsleep: (() => void) | undefined = undefined;
   #stopListening: () => void;
+  readonly #stopWaking: () => void;
   #closeWaiters: (() => void)[] = [];
+  #connectWaiters: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  /** Attempts since the client was opened. */
+  #attempts = 0;
+  /** Attempts since the last CONNACK. */
+  #retries = 0;
+  #lastError: Error | undefined = undefined;
+  /** The present connection is given up for another one. */
+  #isMoving = false;
+  /** Rises with each question to `refresh`, and when its answer does not matter any more. */
+  #refreshNumber = 0;
+  readonly #refreshTimer: TimerEntry;
 
   constructor(state: ClientState, options: ConnectorOptions, parts: ConnectorParts) {
     this.#state = state;
     this.#options = options;
     this.#parts = parts;
     this.#clientId = state.settings.clientId;
-    this.#backoff = options.backoff;
-    this.#reconnectTimer = new TimerEntry(() => this.#connect());
+    this.#nextAttempt = new NextAttempt(state, options);
+    this.#reconnectTimer = new TimerEntry(() => this.#connectOrFinish());
+    this.#refreshTimer = new TimerEntry(() => this.#onRefreshTimeout());
+    this.#stopWaking = options.platform.onWake?.(() => this.#wake()) ?? (() => {});
     const { signal } = options;
     this.#stopListening = onAbort(signal, () => this.#finish(abortError(signal!)));
   }
@@ -118,6 +125,11 @@ export class Connector {
   /** See `Client.connack`. */
   get connack(): ConnackPacket | undefined {
     return this.#connack;
+  }
+
+  /** See `Client.url`. */
+  get url(): string | undefined {
+    return this.#options.attempts.servers.current?.url;
   }
 
   /** Makes the first attempt. @throws UsageError where CONNECT cannot be sent. */
@@ -147,6 +159,32 @@ export class Connector {
     await this.#whenClosed();
   }
 
+  /** See `Client.reconnect`. */
+  async reconnect(url: string | readonly string[] | undefined): Promise<void> {
+    if (this.#name === "closed" || this.#isDisconnecting)
+      throw new ConnectionError("ERR_CLIENT_CLOSED", "the client is closed");
+    if (url !== undefined) this.#options.attempts.moveTo(url);
+    this.#nextAttempt.hope();
+    const connected = new Promise<void>((resolve, reject) => {
+      this.#connectWaiters.push({ resolve, reject });
+    });
+    const connection = this.#connection;
+    if (connection === undefined) this.#connectOrFinish();
+    else {
+      this.#isMoving = true;
+      connection.leave({ type: "disconnect", reasonCode: ReasonCode.normalDisconnection });
+    }
+    await connected;
+  }
+
+  /** The network may be back, or the connection dead: see `Platform.onWake`. */
+  #wake(): void {
+    if (this.#reconnectTimer.isScheduled) {
+      this.#nextAttempt.hope();
+      this.#connectOrFinish();
+    } else this.#state.connection?.probe();
+  }
+
   /** Closes the client, since it cannot go on. */
   fail(error: Error): void {
     this.#finish(error);
@@ -159,16 +197,75 @@ export class Connector {
     else this.#state.connection?.resume();
   }
 
+  #connectOrFinish(): void {
+    try {
+      this.#connect();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.#finish(error);
+    }
+  }
+
   #connect(): void {
-    this.#awake(false);
+    this.#state.wheel.cancel(this.#reconnectTimer);
     this.#name = "connecting";
-    const { settings, clock, wheel } = this.#state;
+    this.#attempts++;
+    if (this.#options.attempts.isRefreshed) this.#refresh();
+    else this.#dial();
+  }
+
+  /** Asks for the options of this attempt, then dials. */
+  #refresh(): void {
+    // Nothing else may keep the process alive meanwhile.
+    this.#awake(true);
+    const number = ++this.#refreshNumber;
+    const { wheel, settings } = this.#state;
+    wheel.schedule(this.#refreshTimer, settings.connectTimeoutMs);
+    const attempt = { attempt: this.#attempts, url: this.url, error: this.#lastError };
+    this.#options.attempts.refresh(attempt).then(
+      () => {
+        if (number !== this.#refreshNumber) return;
+        wheel.cancel(this.#refreshTimer);
+        this.#clientId = this.#options.attempts.refreshedClientId ?? this.#clientId;
+        try {
+          this.#dial();
+        } catch (error) {
+          if (!(error instanceof UsageError)) throw error;
+          this.#finish(error);
+        }
+      },
+      (cause: unknown) => {
+        if (number !== this.#refreshNumber) return;
+        wheel.cancel(this.#refreshTimer);
+        if (cause instanceof UsageError) this.#finish(cause);
+        else this.#onRefreshFailed("refresh failed", cause);
+      },
+    );
+  }
+
+  #onRefreshTimeout(): void {
+    this.#refreshNumber++;
+    const { connectTimeoutMs } = this.#state.settings;
+    this.#onRefreshFailed(`refresh took longer than ${connectTimeoutMs} ms`, undefined);
+  }
+
+  #onRefreshFailed(message: string, cause: unknown): void {
+    this.#onConnectionClosed(new ConnectionError("ERR_REFRESH_FAILED", message, { cause }));
+  }
+
+  /** @throws UsageError */
+  #dial(): void {
+    const state = this.#state;
+    const settings = this.#options.attempts.settings();
+    const dial = this.#options.attempts.dial();
+    state.settings = settings;
+    this.#awake(false);
     const connection = new Connection(
       {
-        dial: this.#options.dial,
-        clock,
+        dial,
+        clock: state.clock,
         scheduler: this.#options.scheduler,
-        wheel,
+        wheel: state.wheel,
         topicNames: this.#topicNames,
         protocolVersion: settings.protocolVersion,
         maximumPacketSize: settings.maximumPacketSize,
@@ -206,7 +303,7 @@ export class Connector {
         return this.#parts.publisher.fill(connection, limits) || moreSubscriptions;
       },
       onHandedOver: () => this.#parts.publisher.onHandedOver(),
-      onClose: (error) => this.#onConnectionClosed(error),
+      onClose: (error, serverReference) => this.#onConnectionClosed(error, serverReference),
     };
   }
 
@@ -228,6 +325,8 @@ export class Connector {
     this.#connack = connack;
     this.#hasBeenConnected = true;
     this.#connectedAt = this.#state.clock.now();
+    this.#retries = 0;
+    this.#nextAttempt.connected();
     this.#state.connection = connection;
     this.#state.connectionNumber++;
     this.#state.limits = limits;
@@ -246,9 +345,12 @@ export class Connector {
     this.#parts.events.emit("connected", { connack, isReconnect });
     this.#stopListening();
     if (!isReconnect) this.#parts.onOpened();
+    const waiters = this.#connectWaiters;
+    this.#connectWaiters = [];
+    for (const { resolve } of waiters) resolve();
   }
 
-  #onConnectionClosed(error: Error | undefined): void {
+  #onConnectionClosed(error: Error | undefined, serverReference?: string): void {
     if (this.#name === "closed") return;
     const wasConnected = this.#state.connection !== undefined;
     this.#connection = undefined;
@@ -257,32 +359,34 @@ export class Connector {
     const isOverRequest = this.#parts.subscriptions.disconnected(error);
     if (wasConnected && !isOverRequest) this.#parts.publisher.connectionEnded(error);
     this.#parts.publisher.disconnected();
-    if (wasConnected) this.#backoff?.connectionEnded(this.#state.clock.now() - this.#connectedAt);
-    const willReconnect = !this.#isDisconnecting && this.#mayReconnect(error);
+    this.#lastError = error;
+    const lastedMs = wasConnected ? this.#state.clock.now() - this.#connectedAt : undefined;
+    const isMoving = this.#isMoving;
+    this.#isMoving = false;
+    const delayMs = this.#isDisconnecting
+      ? undefined
+      : isMoving
+        ? 0
+        : this.#nextAttempt.delayAfter({
+            error,
+            lastedMs,
+            hasBeenConnected: this.#hasBeenConnected,
+            serverReference,
+          });
+    const willReconnect = delayMs !== undefined;
     this.#name = "disconnected";
     if (wasConnected) this.#parts.events.emit("disconnected", { error, willReconnect });
-    // A listener may have closed the client.
+    // A listener may have closed the client, or had it connect again.
     if (this.#name !== "disconnected") return;
-    if (willReconnect) this.#reconnectLater(error);
+    if (willReconnect) this.#reconnectLater(delayMs, error);
     else this.#finish(this.#isDisconnecting ? undefined : error);
   }
 
-  #mayReconnect(error: Error | undefined): boolean {
-    const { reconnect, protocolVersion } = this.#state.settings;
-    if (reconnect === undefined || this.#backoff === undefined) return false;
-    if (!this.#hasBeenConnected && !reconnect.fromStart) return false;
-    if (this.#backoff.attempts >= reconnect.maxAttempts) return false;
-    if (!(error instanceof ConnectionError) || error.reasonCode === undefined) return true;
-    if (error.code === "ERR_CONNECT_REFUSED")
-      return !isHopelessConnack(error.reasonCode, protocolVersion);
-    return error.code !== "ERR_SERVER_DISCONNECTED" || !hopelessReasonCodes.has(error.reasonCode);
-  }
-
-  #reconnectLater(error: Error | undefined): void {
-    const delayMs = this.#backoff!.next();
+  #reconnectLater(delayMs: number, error: Error | undefined): void {
+    this.#retries++;
     this.#awake(true);
     this.#state.wheel.schedule(this.#reconnectTimer, delayMs);
-    this.#parts.events.emit("reconnecting", { attempt: this.#backoff!.attempts, delayMs, error });
+    this.#parts.events.emit("reconnecting", { attempt: this.#retries, delayMs, error });
   }
 
   /** The client is over. @param error  Why it gave up; none: it was asked to. */
@@ -302,9 +406,15 @@ export class Connector {
     this.#parts.subscriptions.close(closed, error === undefined);
     // The connection's own timer stays: it sees to the end of a transport that is slow to close.
     this.#state.wheel.cancel(this.#reconnectTimer);
+    this.#state.wheel.cancel(this.#refreshTimer);
+    this.#refreshNumber++;
+    this.#stopWaking();
     this.#awake(false);
     if (!this.#hasBeenConnected) this.#parts.onFailed(error ?? closed);
     this.#parts.events.emit("closed", { error });
+    const connectWaiters = this.#connectWaiters;
+    this.#connectWaiters = [];
+    for (const { reject } of connectWaiters) reject(closed);
     const waiters = this.#closeWaiters;
     this.#closeWaiters = [];
     for (const waiter of waiters) waiter();

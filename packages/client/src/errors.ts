@@ -7,6 +7,8 @@ export const clientErrorCodes = {
   ERR_CONNECTION_FAILED:
     "The transport could not be opened: name not found, network unreachable, and the like.",
   ERR_CONNECTION_LOST: "The connection closed without a DISCONNECT.",
+  ERR_REFRESH_FAILED:
+    "The function that gives the options of an attempt (refresh) threw, or took longer than connectTimeoutMs.",
   ERR_CONNECT_TIMEOUT: "No CONNACK within connectTimeoutMs.",
   ERR_CONNECT_REFUSED:
     "The server refused in its CONNACK; reasonCode says why (3.x: the return code).",

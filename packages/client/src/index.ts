@@ -1,4 +1,4 @@
-export { connect, type ConnectOptions } from "./node.ts";
+export { connect } from "./node.ts";
 export type { Client, SubscribeOptions, TopicFilters } from "./client.ts";
 export type { ClientEvents, ClientStateName } from "./client-events.ts";
 export type { DisconnectOptions } from "./connector.ts";
@@ -7,9 +7,12 @@ export type { MessageHandler } from "./mailbox.ts";
 export type { Message, Payload } from "./message.ts";
 export type {
   ClientOptions,
+  ConnectAttempt,
+  ConnectOptions,
   PublishProperties,
   QueueOptions,
   ReconnectOptions,
+  RefreshedOptions,
   WillOptions,
 } from "./options.ts";
 export type { PublishOptions, PublishResult } from "./publication.ts";
@@ -18,6 +21,7 @@ export type { RespondOptions, Responder, Response } from "./respond.ts";
 export type { Subscription } from "./subscription.ts";
 export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
 export type { AbortSignalLike } from "./abort.ts";
+export type { ServerReferencePolicy } from "./servers.ts";
 export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 export type { SessionChange, SessionStore } from "./session-store.ts";
 export { fileStore, removeFileStore, type FileStoreOptions } from "./store/file-store.ts";

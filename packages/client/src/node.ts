@@ -1,12 +1,9 @@
 import type { Clock, Dial, Scheduler } from "@sericite/protocol";
-import { UsageError } from "@sericite/protocol";
 import type { Client } from "./client.ts";
 import { openClient } from "./client.ts";
-import type { ClientOptions } from "./options.ts";
+import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { Address } from "./address.ts";
-import { parseAddress } from "./address.ts";
-import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 import { dialTcp } from "./transport/tcp.ts";
 import { dialTls } from "./transport/tls.ts";
 import { dialUnix } from "./transport/unix.ts";
@@ -48,21 +45,9 @@ export const nodePlatform: Platform = {
     const timer = setInterval(() => {}, longestTimerMs);
     return () => clearInterval(timer);
   },
+  dial: dialNode,
   reportError: (error) => console.error(error),
 };
-
-/** `ClientOptions` with the address among them. */
-export interface ConnectOptions extends ClientOptions {
-  /**
-   * `mqtt`, `mqtts`, `ws` or `wss`, `://[USERNAME[:PASSWORD]@]HOST[:PORT]`, and a path for
-   * WebSockets; or `unix:PATH`. Needed where there is no `dial`.
-   */
-  readonly url?: string | undefined;
-  /** For `mqtts` and `wss`. */
-  readonly tls?: TlsOptions | undefined;
-  /** For `ws` and `wss`. */
-  readonly webSocket?: WebSocketOptions | undefined;
-}
 
 /**
  * Connects to a server and gives a client when its CONNACK has come.
@@ -81,16 +66,11 @@ export async function connect(
   urlOrOptions: string | ConnectOptions,
   more: ConnectOptions = {},
 ): Promise<Client> {
-  const { url, ...options } =
-    typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
-  if (options.dial !== undefined) return await openClient(nodePlatform, options.dial, options);
-  if (url === undefined) throw new UsageError("ERR_USAGE", "there is neither url nor dial");
-  const address = parseAddress(url);
-  const dial = dialOf(address, options);
-  return await openClient(nodePlatform, dial, { ...credentials(address), ...options });
+  const options = typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
+  return await openClient(nodePlatform, options);
 }
 
-function dialOf(address: Address, options: ConnectOptions): Dial {
+function dialNode(address: Address, options: ConnectOptions): Dial {
   const { scheme, host, port, path, url } = address;
   const timeoutMs = options.connectTimeoutMs;
   switch (scheme) {
@@ -104,14 +84,4 @@ function dialOf(address: Address, options: ConnectOptions): Dial {
     case "unix":
       return dialUnix({ path, timeoutMs });
   }
-}
-
-function credentials({
-  username,
-  password,
-}: Address): Pick<ClientOptions, "username" | "password"> {
-  return {
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-  };
 }

@@ -10,6 +10,8 @@ import type {
 import { UsageError, topicNameFault } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import type { Message, Payload } from "./message.ts";
+import type { ServerReferencePolicy } from "./servers.ts";
+import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 import type { SessionStore } from "./session-store.ts";
 
 /** 5.0 properties of a message that a client publishes (§3.3.2.3). */
@@ -47,6 +49,12 @@ export interface ReconnectOptions {
   readonly maxAttempts?: number | undefined;
   /** Try again also where the very first attempt fails; else `connect` rejects then. Default false. */
   readonly fromStart?: boolean | undefined;
+  /**
+   * Whether to give up after this error; `undefined`: as without this function. Default: after
+   * those Reason Codes of CONNACK and DISCONNECT after which the same CONNECT has no hope, or does
+   * harm, such as 0x87 (not authorized) and 0x8E (session taken over).
+   */
+  readonly giveUp?: ((error: Error | undefined) => boolean | undefined) | undefined;
 }
 
 /** Bounds of the messages that wait to be sent. */
@@ -63,6 +71,32 @@ export interface QueueOptions {
    */
   readonly whenFull?: "reject" | "dropOldest" | undefined;
 }
+
+/** What is known when an attempt to connect begins. */
+export interface ConnectAttempt {
+  /** 1 for the very first, then one more each time. */
+  readonly attempt: number;
+  /** Address of the server that will be tried, without credentials. Absent where there is a `dial`. */
+  readonly url: string | undefined;
+  /** What ended the last attempt or connection. */
+  readonly error: Error | undefined;
+}
+
+/** Options that may change from one attempt to the next. */
+export type RefreshedOptions = Partial<
+  Pick<
+    ConnectOptions,
+    | "clientId"
+    | "keepAlive"
+    | "password"
+    | "tls"
+    | "url"
+    | "userProperties"
+    | "username"
+    | "webSocket"
+    | "will"
+  >
+>;
 
 /** What a client is opened with. Everything has a default. */
 export interface ClientOptions {
@@ -125,6 +159,29 @@ export interface ClientOptions {
   /** Ends the attempt to connect. It has no effect once `connect` has settled. */
   readonly signal?: AbortSignalLike | undefined;
   /**
+   * Called before each attempt to connect, the first too: what it gives counts before the other
+   * options, for this attempt and until it gives something else. For credentials that expire,
+   * Client Identifiers that are signed, a Will that changes, servers that move. Where it throws, or
+   * takes longer than `connectTimeoutMs`, the attempt has failed.
+   */
+  readonly refresh?:
+    | ((
+        attempt: ConnectAttempt,
+      ) => RefreshedOptions | undefined | Promise<RefreshedOptions | undefined>)
+    | undefined;
+  /**
+   * Whether to try the version below if the server does not speak `protocolVersion` (0x84, 3.x:
+   * return code 1), at once and only before there was a connection. Default false.
+   */
+  readonly protocolFallback?: boolean | undefined;
+  /**
+   * What to do where the server sends the client to another one (0x9C, 0x9D). true: go there, with
+   * the same scheme and credentials; so trust your server with them. A function is given the Server
+   * Reference and whether the move is for good, and gives the address to go to; `undefined`: stay.
+   * Default false: to give up, as after other refusals.
+   */
+  readonly followServerReference?: ServerReferencePolicy | undefined;
+  /**
    * Keeps the session beyond this process: what was published at QoS 1 and 2 is sent by the next one
    * that is opened with it. Needs a `clientId`. `cleanStart` is false and `sessionExpiryInterval` a
    * day then, unless you say otherwise.
@@ -136,6 +193,20 @@ export interface ClientOptions {
   /** One for this client alone: it has one alarm. */
   readonly scheduler?: Scheduler | undefined;
   readonly random?: Random | undefined;
+}
+
+/** `ClientOptions` with the address among them. */
+export interface ConnectOptions extends ClientOptions {
+  /**
+   * `mqtt`, `mqtts`, `ws` or `wss`, `://[USERNAME[:PASSWORD]@]HOST[:PORT]`, and a path for
+   * WebSockets; or `unix:PATH`. Several: each is tried after the failure of the one before it, and
+   * all of them before the client waits. Needed where there is no `dial`.
+   */
+  readonly url?: string | readonly string[] | undefined;
+  /** For `mqtts` and `wss`. Node only: a browser decides for itself. */
+  readonly tls?: TlsOptions | undefined;
+  /** For `ws` and `wss`. */
+  readonly webSocket?: WebSocketOptions | undefined;
 }
 
 /** `ClientOptions` with the defaults filled in and checked. */
@@ -255,6 +326,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
             maxDelayMs: number("reconnect.maxDelayMs", reconnect.maxDelayMs ?? 120_000, 1),
             maxAttempts: number("reconnect.maxAttempts", reconnect.maxAttempts ?? Infinity, 0),
             fromStart: reconnect.fromStart ?? false,
+            giveUp: reconnect.giveUp ?? (() => undefined),
           },
     queue: {
       maximumMessages: number("queue.maximumMessages", queue.maximumMessages ?? 100_000, 1),

@@ -14,6 +14,19 @@ test("waits double up to their bound, each a share of it by chance", () => {
   assert.equal(new Backoff({ minDelayMs: 1000, maxDelayMs: 2000 }, () => 0).next(), 0);
 });
 
+test("a server that is busy is left alone for half of the bound at least, ten first waits long", () => {
+  for (const [random, waits] of [
+    [0, [5000, 5000, 5000, 5000, 8000, 10_000]],
+    [1, [10_000, 10_000, 10_000, 10_000, 16_000, 20_000]],
+  ] as const) {
+    const backoff = new Backoff({ minDelayMs: 1000, maxDelayMs: 20_000 }, () => random);
+    assert.deepEqual(
+      Array.from({ length: 6 }, () => backoff.next(true)),
+      waits,
+    );
+  }
+});
+
 test("a lost connection is made again, with longer and longer waits, and listeners are told", async () => {
   const server = new FakeServer();
   const client = await server.connect();
@@ -123,7 +136,7 @@ for (const [reasonCode, goesOn] of [
     server.connection.send({ type: "disconnect", reasonCode });
     await server.world.settle();
     assert.equal(server.connection.isClosed, true);
-    await server.world.advance(2000);
+    await server.world.advance(20_000);
     assert.equal(client.state, goesOn ? "connected" : "closed");
     assert.equal(hopelessReasonCodes.has(reasonCode), !goesOn);
   });

@@ -8,6 +8,7 @@ import type { AclCallbackOptions, AclCallbackTools } from "./acl-callback.ts";
 import { AclRules } from "./acl-file.ts";
 import type { aclSettings } from "./acl-settings.ts";
 import type { AuthSettings } from "./settings.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** The settings that it looks at. */
 type Asked = Pick<AuthSettings["auth"], keyof typeof aclSettings>;
@@ -65,6 +66,11 @@ export class ConfiguredAcl {
   }
 }
 
+/** Reads the file of rules that the settings name. @throws UsageError ERR_ACL for one that cannot be used. */
+export function checkAclFile({ aclFile: name }: Asked): void {
+  if (name !== "") AclRules.parse(read(name), name);
+}
+
 function optionsOf(auth: Asked): AclCallbackOptions {
   return {
     url: auth.aclUrl,
@@ -78,13 +84,6 @@ function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const seen =
-      code === "ENOENT"
-        ? `there is no file ${file}`
-        : code === "EACCES"
-          ? `this user may not read ${file}`
-          : `${file}: ${message}`;
-    throw new UsageError("ERR_ACL", `auth.aclFile: ${seen}`, { cause });
+    throw new UsageError("ERR_ACL", `auth.aclFile: ${unreadable(file, cause)}`, { cause });
   }
 }

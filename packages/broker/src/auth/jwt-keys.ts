@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { UsageError } from "@sericite/protocol";
 import type { JSONWebKeySet, JWK } from "jose";
+import { unreadable } from "./unreadable.ts";
 
 /** Signatures that are taken; others, `none` before all, never are. */
 export type JwtAlgorithm = "HS256" | "RS256" | "ES256";
@@ -32,7 +33,7 @@ function read(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw keyError(`${path} cannot be read: ${(cause as Error).message}`, cause);
+    throw keyError(unreadable(path, cause), cause);
   }
 }
 

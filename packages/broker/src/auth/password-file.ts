@@ -6,6 +6,7 @@ import { parsePasswordHash } from "./password-hash.ts";
 import type { PasswordHash } from "./password-hash.ts";
 import { parseScramVerifier } from "./scram-verifier.ts";
 import type { ScramDigest, ScramVerifier } from "./scram-verifier.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** What a password file says of one user. */
 export interface PasswordUser {
@@ -38,7 +39,7 @@ export function readPasswordText(path: string): string {
     return readFileSync(path, "utf8");
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
-    throw fileError(`${path} cannot be read: ${(cause as Error).message}`, cause);
+    throw fileError(unreadable(path, cause), cause);
   }
 }
 

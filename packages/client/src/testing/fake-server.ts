@@ -11,7 +11,7 @@ import type {
 import { Parser, TopicNameTable, connectMemory, encodePacket } from "@sericite/protocol";
 import type { Client } from "../client.ts";
 import { openClient } from "../client.ts";
-import type { ClientOptions } from "../options.ts";
+import type { ConnectOptions } from "../options.ts";
 import type { Platform } from "../platform.ts";
 import { FakeWorld } from "./fake-world.ts";
 
@@ -108,6 +108,10 @@ export class FakeServer {
   /** Attempts to connect are refused by the network. */
   isDown = false;
   dials = 0;
+  /** Addresses where nobody answers. */
+  readonly downAddresses: Set<string> = new Set();
+  /** Addresses that were dialled. */
+  readonly addresses: string[] = [];
   errors: unknown[] = [];
 
   /** The newest connection. */
@@ -129,23 +133,34 @@ export class FakeServer {
   readonly platform: Platform = {
     clock: this.world,
     random: () => 0.5,
+    dial: (address) => {
+      return (handler) => {
+        this.addresses.push(address.url);
+        const isDown = this.downAddresses.has(address.url);
+        return isDown ? Promise.reject(new Error("the network is down")) : this.dial(handler);
+      };
+    },
     createScheduler: () => this.world,
     stayAwake: () => () => {},
     reportError: (error) => this.errors.push(error),
   };
 
   /** A client, not yet connected. */
-  open(options: ClientOptions = {}): Promise<Client> {
-    return openClient(this.platform, this.dial, { clientId: "c", ...options });
+  open(options: ConnectOptions = {}): Promise<Client> {
+    return openClient(this.platform, {
+      clientId: "c",
+      ...(options.url === undefined ? { dial: this.dial } : {}),
+      ...options,
+    });
   }
 
   /** A client that dials in its own way. */
   openWith(dial: Dial): Promise<Client> {
-    return openClient(this.platform, dial, {});
+    return openClient(this.platform, { dial });
   }
 
   /** A connected client. */
-  async connect(options: ClientOptions = {}): Promise<Client> {
+  async connect(options: ConnectOptions = {}): Promise<Client> {
     const client = this.open(options);
     await this.world.settle();
     return await client;

@@ -45,6 +45,15 @@ export class FakeWorld implements Clock, Scheduler {
     }
   }
 
+  /** Time passes, and nothing happens meanwhile; what became due does so late, in the next turn. */
+  sleep(byMs: number): void {
+    this.#now += byMs;
+    const alarm = this.#alarm;
+    if (alarm === undefined || alarm.at > this.#now) return;
+    this.#alarm = undefined;
+    this.#thisTurn.push(alarm.callback);
+  }
+
   /** Moves time on, and runs what becomes due on the way. */
   async advance(byMs: number): Promise<void> {
     const end = this.#now + byMs;

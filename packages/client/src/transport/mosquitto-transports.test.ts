@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Message } from "../message.ts";
 import { connect } from "../node.ts";
-import type { ConnectOptions } from "../node.ts";
+import type { ConnectOptions } from "../options.ts";
 import type { MosquittoListeners } from "../testing/mosquitto.ts";
 import { Mosquitto, authorityFile, withoutMosquitto } from "../testing/mosquitto.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -196,6 +196,52 @@ test("a takeover is one line that names both addresses", async () => {
     .filter((line) => line.includes("session-taken-over"));
   assert.equal(takeovers.length, 1);
   assert.match(takeovers[0]!, /127\.0\.0\.1:\d+.*127\.0\.0\.1:\d+/);
+});
+
+test("--check-config reads every file that the settings name, and says all that is wrong with them", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "sericite-check-"));
+  const file = join(directory, "c.yaml");
+  const rules = join(directory, "access.conf");
+  writeFileSync(rules, "everybdy\n");
+  const users = join(directory, "users");
+  writeFileSync(users, "no colon\n");
+  writeFileSync(
+    file,
+    `auth: { aclFile: ${rules}, passwordFile: ${users} }
+listeners:
+  - port: 0
+  - transport: tls
+    port: 0
+    tls: { certificate: /none, key: /none }
+`,
+  );
+  try {
+    const { code, stderr } = await runCommand(["broker", "--check-config", "-c", file]);
+    assert.equal(code, 2);
+    const lines = stderr.trimEnd().split("\n");
+    assert.equal(lines.length, 3, stderr);
+    assert.match(lines[0]!, /^sericite: auth\.passwordFile: .*users, line 1: expected name:hash/);
+    assert.match(lines[1]!, /^sericite: .*access\.conf:1: found "everybdy"/);
+    assert.match(lines[2]!, /^sericite: listeners\[1\]: tls\.certificate: there is no file \/none/);
+    writeFileSync(rules, "everybody\ntopic #\n");
+    const audit = join(directory, "none", "audit.log");
+    for (const [flags, message] of [
+      [["--auth.passwordFile", "/none"], /auth\.passwordFile: .*\/none/],
+      [["--jwt-key-file", "/none", "--auth.passwordFile", ""], /jwt\.keyFile: .*\/none/],
+    ] as const) {
+      const ended = await runCommand(["broker", "--check-config", "-c", file, ...flags]);
+      assert.match(ended.stderr, message);
+      assert.equal(ended.code, 2);
+    }
+    const audited = await runCommand(["broker", "--check-config", "--audit", audit]);
+    assert.match(audited.stderr, /log\.audit: .*audit\.log cannot be opened: ENOENT/);
+    assert.equal(audited.code, 2);
+    const fine = join(directory, "audit.log");
+    assert.equal((await runCommand(["broker", "--check-config", "--audit", fine])).code, 0);
+    assert.equal(existsSync(fine), false);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test("flags, environment and file are checked and printed together", async () => {

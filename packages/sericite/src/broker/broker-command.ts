@@ -1,8 +1,9 @@
-import { checkListeners, createBroker, durabilityTexts } from "@sericite/broker";
+import { checkConfiguration, createBroker, durabilityTexts } from "@sericite/broker";
 import type { Broker, BrokerOptions, Durability, Listener } from "@sericite/broker";
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
 import { ExitCode } from "../exit-code.ts";
+import { checkAuditFile } from "../log/audit-file.ts";
 import { AuditLog } from "../log/audit-log.ts";
 import { LogSink } from "../log/log-sink.ts";
 import { logFormatFor, LogWriter } from "../log/log-writer.ts";
@@ -44,7 +45,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     return ExitCode.ok;
   }
   // Before anything that takes time: whoever starts the broker may send it at once.
-  const reloadSignal = new ReloadSignal();
+  using reloadSignal = new ReloadSignal();
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
     const lists = [
@@ -59,14 +60,15 @@ export async function run(argv: readonly string[]): Promise<number> {
   const anonymous = checkTogether(resolved);
   if (lastOption(line, "check-config")) {
     const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = resolved.settings;
-    checkListeners(
+    checkConfiguration(
       ofBroker,
       resolved.listeners.map(({ options }) => options),
     );
+    checkAuditFile(resolved.settings.log);
     printText("settings are right\n");
     return ExitCode.ok;
   }
-  return serve(resolved, anonymous, reloadSignal, async () => {
+  return await serve(resolved, anonymous, reloadSignal, async () => {
     const next = await resolveBrokerSettings(line);
     checkTogether(next);
     return next;

@@ -20,7 +20,7 @@ const ownOptions: readonly OptionRow[] = [
   {
     name: "check-config",
     group: mainGroup,
-    text: "Check all settings, say what is wrong with them, and start nothing.",
+    text: "Check all settings and the files that they name, say what is wrong with them, and start nothing.",
   },
   {
     name: "print-config",

@@ -80,7 +80,7 @@ export class Reloading {
         });
       nextAudit.apply();
       const own = this.#takeOwn(settings);
-      const all = [
+      const all = new Set([
         // What changed in the lists is told more closely.
         ...changed.filter((path) => !Object.hasOwn(fileLists, path)),
         ...own.changed,
@@ -92,12 +92,12 @@ export class Reloading {
           autoSubscribe.items,
         ),
         ...listChanges("listeners", listenerRows, this.#lists.listeners, listeners),
-      ];
+      ]);
       this.#lists = next;
       const waiting = [...needRestart, ...own.needRestart];
       log.always("info", "reloaded", {
-        message: `configuration reloaded; changed: ${namesOf(all)}; waiting for a restart: ${namesOf(waiting)}`,
-        changed: all,
+        message: `configuration reloaded; changed: ${namesOf([...all])}; waiting for a restart: ${namesOf(waiting)}`,
+        changed: [...all],
         needRestart: waiting,
         listeners: broker.listeners.map(({ url }) => url),
       });
@@ -136,18 +136,18 @@ function namesOf(paths: readonly string[]): string {
  * Takes SIGHUP, which ends a process that does not. What comes before there is anything to reload
  * waits until there is. On Windows it means that the console was closed, and is left alone.
  */
-export class ReloadSignal {
+export class ReloadSignal implements Disposable {
   #isAsked = false;
   #reload: (() => void) | undefined;
 
   constructor() {
-    if (process.platform === "win32") return;
-    // For good: a late one must not end a broker that drains.
-    process.on("SIGHUP", () => {
-      if (this.#reload === undefined) this.#isAsked = true;
-      else this.#reload();
-    });
+    if (process.platform !== "win32") process.on("SIGHUP", this.#onSignal);
   }
+
+  readonly #onSignal = (): void => {
+    if (this.#reload === undefined) this.#isAsked = true;
+    else this.#reload();
+  };
 
   /** Calls `reload` at each signal, and at once where one came before. */
   handle(reload: () => void): void {
@@ -155,8 +155,12 @@ export class ReloadSignal {
     if (this.#isAsked) reload();
   }
 
-  /** Leaves the signals that are still to come without an effect. */
+  /** Leaves the signals that are still to come without an effect: a late one must not end a broker that drains. */
   ignore(): void {
     this.#reload = () => {};
+  }
+
+  [Symbol.dispose](): void {
+    process.off("SIGHUP", this.#onSignal);
   }
 }

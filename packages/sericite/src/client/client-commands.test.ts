@@ -285,7 +285,7 @@ test("no broker at the address ends with exit code 1", async () => {
     "b",
   ]);
   assert.equal(code, 1);
-  assert.match(stderr, /^sericite: no server at tcp:\/\/127\.0\.0\.1:1\n$/);
+  assert.match(stderr, /^sericite: no server at mqtt:\/\/127\.0\.0\.1:1\n$/);
 });
 
 for (const [command, argv, message] of [

@@ -1,6 +1,37 @@
-import { closeSync, fstatSync, openSync, renameSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { usageError } from "../errors.ts";
 import { LogSink } from "./log-sink.ts";
+
+/**
+ * Whether lines could be added to the file that the settings name, without making it.
+ *
+ * @throws UsageError ERR_AUDIT_FILE where they could not.
+ */
+export function checkAuditFile({ audit }: { readonly audit: string }): void {
+  if (audit === "" || audit === "log") return;
+  try {
+    if (!existsSync(audit)) accessSync(dirname(audit), constants.W_OK);
+    else if (statSync(audit).isDirectory()) throw new Error("it is a directory");
+    else accessSync(audit, constants.W_OK);
+  } catch (cause) {
+    throw unusable(audit, cause);
+  }
+}
+
+function unusable(path: string, cause: unknown): Error {
+  const { message } = cause as Error;
+  return usageError("ERR_AUDIT_FILE", `log.audit: ${path} cannot be opened: ${message}`, cause);
+}
 
 /** A file that lines are added to. Once it is large it is moved to FILE.1, in place of the one before. */
 export class AuditFile {
@@ -15,8 +46,7 @@ export class AuditFile {
     try {
       this.#opened = open(path);
     } catch (cause) {
-      const { message } = cause as Error;
-      throw usageError("ERR_AUDIT_FILE", `log.audit: ${path} cannot be opened: ${message}`, cause);
+      throw unusable(path, cause);
     }
   }
 

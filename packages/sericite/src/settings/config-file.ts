@@ -157,6 +157,8 @@ function faultText(fault: YAMLParseError | YAMLWarning): string {
       return "this key is here for the second time";
     case "BAD_ALIAS":
       return "a value that begins with * or & must stand in quotes";
+    case "BAD_SCALAR_START":
+      return `a value that begins with ${fault.message.at(-1)} must stand in quotes`;
     case "TAG_RESOLVE_FAILED":
       return "a value that begins with ! must stand in quotes";
     default:

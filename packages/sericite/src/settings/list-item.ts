@@ -16,23 +16,28 @@ export interface ReadItem<K extends string> {
   readonly keyPlaces: ReadonlyMap<K, string>;
 }
 
-/** Says what is expected in place of a value that its row takes, or `undefined`. */
-export type ValueCheck<K extends string> = (key: K, value: unknown) => string | undefined;
+/** What a list asks of its entries besides its rows. */
+export interface ItemChecks<K extends string> {
+  /** Keys that must be there. */
+  readonly required?: readonly K[];
+  /** Names that others use, with the key that is meant here. */
+  readonly otherNames?: Readonly<Record<string, K>>;
+  /** Says what is expected in place of a value that its row takes, or `undefined`. */
+  readonly check?: (key: K, value: unknown) => string | undefined;
+}
 
 /**
  * Reads an entry by the table of its keys.
  *
  * @param path  As messages name it: `listeners[1]`.
  * @param problems  Gets what is wrong, each with its place and the path of the key.
- * @param required  Keys that must be there.
  */
 export function readItem<R extends ListRows>(
   rows: R,
   item: ListItem,
   path: string,
   problems: string[],
-  required: readonly (keyof R & string)[] = [],
-  check: ValueCheck<keyof R & string> = () => undefined,
+  { required = [], otherNames = {}, check }: ItemChecks<keyof R & string> = {},
 ): ReadItem<keyof R & string> {
   type Key = keyof R & string;
   const values = new Map<Key, unknown>();
@@ -41,7 +46,7 @@ export function readItem<R extends ListRows>(
   for (const { key, value, keyPlace, valuePlace } of item.entries) {
     const row = Object.hasOwn(rows, key) ? rows[key] : undefined;
     if (row === undefined) {
-      const nearest = nearestName(key, keys);
+      const nearest = Object.hasOwn(otherNames, key) ? otherNames[key] : nearestName(key, keys);
       const hint =
         nearest === undefined ? `there are ${keys.join(", ")}` : `did you mean ${nearest}?`;
       problems.push(`${keyPlace}: there is no ${path}.${key}; ${hint}`);
@@ -49,7 +54,7 @@ export function readItem<R extends ListRows>(
     }
     keyPlaces.set(key, keyPlace);
     const reading = readSettingValue(row, value);
-    const expected = reading.ok ? check(key, reading.value) : reading.expected;
+    const expected = reading.ok ? check?.(key, reading.value) : reading.expected;
     if (reading.ok && expected === undefined) values.set(key, reading.value);
     else
       problems.push(

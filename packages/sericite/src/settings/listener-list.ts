@@ -83,17 +83,12 @@ export function readListeners(
 }
 
 function readListener(item: ListItem, path: string, problems: string[]): ConfiguredListener {
-  const { place, values, keyPlaces } = readItem(
-    listenerRows,
-    item,
-    path,
-    problems,
-    [],
-    (key, value) =>
+  const { place, values, keyPlaces } = readItem(listenerRows, item, path, problems, {
+    check: (key, value) =>
       key === "port" && value === -1
         ? "a port 0 to 65535; leave the listener out to have none"
         : undefined,
-  );
+  });
   const transport = (values.get("transport") ?? "tcp") as string;
   for (const [key, keyPlace] of keyPlaces) {
     const taken = takers[key.split(".")[0]!];

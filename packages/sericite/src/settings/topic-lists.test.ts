@@ -71,6 +71,15 @@ for (const [text, ...expected] of [
     /c\.yaml:2:4: rewrite\[0\]\.pattern is missing; it takes a regular expression/,
   ],
   [
+    "rewrite:\n - { source_topic: a, pattern: b, to: c }",
+    /there is no rewrite\[0\]\.source_topic; did you mean from\?/,
+    /rewrite\[0\]\.from is missing/,
+  ],
+  [
+    "rewrite:\n - { from: a, pattern: b, to: %c/a }",
+    /c\.yaml:2:31: a value that begins with % must stand in quotes/,
+  ],
+  [
     "rewrite:\n - { from: a, pattern: b, to: c }\n - { from: a/#/b, pattern: b, to: c }",
     /c\.yaml:3:6: rewrite\[1\]\.from is "a\/#\/b": /,
   ],

@@ -2,7 +2,7 @@ import { autoSubscriptionFault, rewriteActions, rewriteRuleFault } from "@serici
 import type { AutoSubscription, EntryFault, RewriteRule, SettingRow } from "@sericite/broker";
 import type { ListItem } from "./config-file.ts";
 import { readItem } from "./list-item.ts";
-import type { ListRows, ReadItem } from "./list-item.ts";
+import type { ItemChecks, ListRows, ReadItem } from "./list-item.ts";
 
 const topic = { type: "string", default: "", live: true } as const;
 
@@ -81,7 +81,10 @@ export function readRewrite(
   return readList(
     "rewrite",
     rewriteRows,
-    ["from", "pattern", "to"],
+    {
+      required: ["from", "pattern", "to"],
+      otherNames: { source_topic: "from", re: "pattern", dest_topic: "to" },
+    },
     items,
     problems,
     (values) => ({ action: "all", ...values }) as RewriteRule,
@@ -97,7 +100,15 @@ export function readAutoSubscribe(
   return readList(
     "autoSubscribe",
     autoSubscribeRows,
-    ["topicFilter"],
+    {
+      required: ["topicFilter"],
+      otherNames: {
+        topic: "topicFilter",
+        rh: "retainHandling",
+        rap: "retainAsPublished",
+        nl: "noLocal",
+      },
+    },
     items,
     problems,
     (values) => values as unknown as AutoSubscription,
@@ -108,7 +119,7 @@ export function readAutoSubscribe(
 function readList<E>(
   name: string,
   rows: ListRows,
-  required: readonly string[],
+  checks: ItemChecks<string>,
   items: readonly ListItem[],
   problems: string[],
   entryOf: (values: Readonly<Record<string, unknown>>) => E,
@@ -117,7 +128,7 @@ function readList<E>(
   const read = items.map((item, index) => {
     const path = `${name}[${index}]`;
     const problemsBefore = problems.length;
-    const one = readItem(rows, item, path, problems, required);
+    const one = readItem(rows, item, path, problems, checks);
     const entry = entryOf(Object.fromEntries(one.values));
     // What is missing or of another type was told.
     const fault = problems.length === problemsBefore ? faultOf(entry) : undefined;
