@@ -59,6 +59,7 @@ test("a socket that is not as expected reads by 'data' events", async () => {
   const reads = new Reads();
   readIntoSharedBuffer(accepted, reads.take);
   assert.equal(accepted.listenerCount("data"), 1);
+  accepted.resume();
   near.write("one");
   await reads.until("one");
   near.destroy();
