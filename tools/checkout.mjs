@@ -1,7 +1,16 @@
 /**
  * Temporary checkouts: a place to build other sources with the tools that are installed here.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, symlinkSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
@@ -42,4 +51,42 @@ export function linkModules(checkout) {
     const link = name === "sericite" ? name : join("@sericite", name);
     symlinkSync(join(checkout, "packages", name), join(to, link));
   }
+}
+
+/**
+ * Builds a revision, `undefined` for the working tree with its changes, in a new folder.
+ *
+ * @param folder Where the checkout's folder is made; the caller removes it.
+ * @param projects What `tsc -b` is told to build.
+ * @returns The folder it stands in.
+ * @throws Error with the output of what failed.
+ */
+export function buildCheckout(revision, folder, name, projects) {
+  const checkout = join(folder, name);
+  mkdirSync(checkout);
+  if (revision === undefined) {
+    copySources(checkout);
+  } else {
+    const archive = execFileSync("git", ["archive", "--format=tar", revision], {
+      cwd: ROOT,
+      maxBuffer: 1 << 30,
+    });
+    execFileSync("tar", ["-x", "-C", checkout], { input: archive });
+  }
+  const sameLock = [ROOT, checkout].map((root) =>
+    readFileSync(join(root, "package-lock.json"), "utf8"),
+  );
+  if (sameLock[0] === sameLock[1]) {
+    linkModules(checkout);
+  } else {
+    run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], checkout);
+  }
+  run(process.execPath, ["node_modules/typescript/bin/tsc", "-b", ...projects], checkout);
+  return checkout;
+}
+
+function run(command, args, cwd) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(" ")} failed in ${cwd}:\n${stdout}${stderr}`);
 }

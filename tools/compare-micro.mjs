@@ -4,6 +4,8 @@
  *     npm run bench:compare -- BASE [CANDIDATE] [--only TEXT] [--files codec,routing]
  *                              [--threshold 5] [--max-launches 20] [--rounds 24] [--plant PERCENT]
  *
+ * `--checkouts A,B` takes two folders that are built already; BASE and CANDIDATE then only name them.
+ *
  * BASE and CANDIDATE are git revisions; without CANDIDATE the working tree is compared, changes
  * that are not committed included. Each is built in a temporary checkout of its own.
  *
@@ -25,11 +27,10 @@
  * `--plant 5` makes the candidate pretend to be 5 % slower: it shows that the comparison would
  * see it. The exit code is 1 if anything is slower.
  */
-import { execFileSync, fork, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { fork } from "node:child_process";
+import { rmSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { copySources, linkModules, ROOT, temporaryFolder } from "./checkout.mjs";
+import { buildCheckout, temporaryFolder } from "./checkout.mjs";
 import { compiledBenchmark, findMicroBenchmarks } from "./micro-benchmarks.mjs";
 import { rankInterval, median, verdict } from "./paired-statistics.mjs";
 
@@ -45,6 +46,7 @@ const { values: flags, positionals } = parseArgs({
     "max-launches": { type: "string", default: "20" },
     rounds: { type: "string", default: "24" },
     "round-ms": { type: "string", default: "15" },
+    checkouts: { type: "string", default: "" },
     plant: { type: "string", default: "0" },
   },
 });
@@ -61,38 +63,6 @@ const maxLaunches = Math.max(MIN_LAUNCHES, Number(flags["max-launches"]));
 const folder = temporaryFolder("compare");
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
-
-/** Builds a revision (`undefined`: the working tree) and gives the folder it stands in. */
-function build(revision, name) {
-  const checkout = join(folder, name);
-  mkdirSync(checkout);
-  if (revision === undefined) {
-    copySources(checkout);
-  } else {
-    const archive = execFileSync("git", ["archive", "--format=tar", revision], {
-      cwd: ROOT,
-      maxBuffer: 1 << 30,
-    });
-    execFileSync("tar", ["-x", "-C", checkout], { input: archive });
-  }
-  if (sameFile(checkout, "package-lock.json")) {
-    linkModules(checkout);
-  } else {
-    run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], checkout);
-  }
-  run(process.execPath, ["node_modules/typescript/bin/tsc", "-b", "bench"], checkout);
-  return checkout;
-}
-
-function sameFile(checkout, name) {
-  return readFileSync(join(checkout, name), "utf8") === readFileSync(join(ROOT, name), "utf8");
-}
-
-function run(command, args, cwd) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
-  if (status !== 0)
-    throw new Error(`${command} ${args.join(" ")} failed in ${cwd}:\n${stdout}${stderr}`);
-}
 
 /** A running benchmark process that does a round when it is told to. */
 class Runner {
@@ -182,7 +152,13 @@ async function launch(name, checkouts, ratios, number) {
   }
 }
 
-const checkouts = [build(base, "base"), build(candidate, "candidate")];
+const checkouts =
+  flags.checkouts === ""
+    ? [
+        buildCheckout(base, folder, "base", ["bench"]),
+        buildCheckout(candidate, folder, "candidate", ["bench"]),
+      ]
+    : flags.checkouts.split(",");
 const inBase = findMicroBenchmarks(checkouts[0]);
 const files = findMicroBenchmarks(checkouts[1])
   .filter((name) => inBase.includes(name))

@@ -24,6 +24,8 @@ import { writeResults } from "./test-results.mjs";
  * seconds on two cores; all budgets together stay under the two minutes of `npm test`.
  */
 const SUITES = [
+  // In .ci/run only: its files take long.
+  { name: "browser", budget: 25, pattern: /\/browser\// },
   { name: "tools", budget: 10, pattern: /^tools\// },
   { name: "interop", budget: 15, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
@@ -47,7 +49,7 @@ const SUITES = [
  * `npm test` leaves them to `.ci/run`, and says so.
  */
 const LONG =
-  /^crash\/dist\/crash\.test|listeners\/client-links|mosquitto-transports|store\/log\/(crash-simulation|damage)|disk\/real-files|\/durable-broker|\/cluster-simulation|\/jwt-entry|\/acl-mosquitto|\/store-command/;
+  /^crash\/dist\/crash\.test|interop\/transports|browser\/chromium|listeners\/client-links|mosquitto-transports|store\/log\/(crash-simulation|damage)|disk\/real-files|\/durable-broker|\/cluster-simulation|\/jwt-entry|\/acl-mosquitto|\/store-command/;
 
 /** Files that run at the same time. */
 const PARALLEL = 2;

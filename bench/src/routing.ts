@@ -2,7 +2,8 @@
  * What a message costs inside the broker, without sockets: from bytes in to the one write of each
  * connection and turn. Figures are for one delivered message.
  */
-import { createBroker } from "@sericite/broker";
+import { Acl, createBroker } from "@sericite/broker";
+import type { Hooks } from "@sericite/broker";
 import { encodePacket } from "@sericite/protocol";
 import type { Clock, Link, LinkHandler, ProtocolVersion, QoS, Scheduler } from "@sericite/protocol";
 import { bench } from "./harness.ts";
@@ -70,11 +71,12 @@ async function scenario(
   subscribers: number,
   qos: QoS,
   version: ProtocolVersion,
+  hooks: Hooks = {},
 ): Promise<void> {
   const turns = new Turns();
   let now = 0;
   const clock: Clock = { now: () => (now += 0.01), wallTime: () => now };
-  const broker = await createBroker({ clock, scheduler: turns, random: () => 0.5 });
+  const broker = await createBroker({ clock, scheduler: turns, random: () => 0.5, hooks });
   const open = (clientId: string): Sink => {
     const link = new Sink();
     link.handler = broker.engine.accept(link);
@@ -145,7 +147,20 @@ async function scenario(
     throw new Error(`${name}: the acknowledgements do not fit`);
 }
 
+/** A hundred rules, the last of which lets the topic through. */
+function accessRules(): string {
+  const lines = Array.from({ length: 99 }, (_, index) => `topic read site/${index}/#`);
+  return ["everybody", ...lines, "topic readwrite bench/#", ""].join("\n");
+}
+
 await scenario("routing/one receiver, QoS 0, 3.1.1", 1, 0, 4);
+await scenario(
+  "routing/one receiver, QoS 0, 3.1.1, asked an ACL",
+  1,
+  0,
+  4,
+  new Acl(accessRules()).hooks,
+);
 await scenario("routing/one receiver, QoS 1, 3.1.1", 1, 1, 4);
 await scenario("routing/one receiver, QoS 0, 5.0", 1, 0, 5);
 await scenario("routing/fan-out to 500, QoS 0, 3.1.1", 500, 0, 4);

@@ -72,13 +72,7 @@ export const PARTNERS: readonly Partner[] = [
     name: "sericite command",
     what: "our commands `sericite pub` and `sericite sub`",
     versions: VERSIONS,
-    transports: {
-      mqtt: true,
-      mqtts: commandRefusal("has no TLS yet", "-L", "mqtts://127.0.0.1:1/a"),
-      ws: commandRefusal("has no WebSocket yet", "-L", "ws://127.0.0.1:1/a"),
-      wss: commandRefusal("has no WebSocket yet", "-L", "wss://127.0.0.1:1/a"),
-      unix: commandRefusal("has no Unix sockets yet", "--unix", "/run/mqtt.sock", "-t", "a"),
-    },
+    transports: { mqtt: true, mqtts: true, ws: true, wss: true, unix: true },
   },
 ];
 
@@ -117,8 +111,4 @@ function mosquittoRefusal(scheme: string): Refusal {
     attempt: ["mosquitto_sub", "-L", `${scheme}://127.0.0.1:1/a`],
     says: "unsupported URL scheme",
   };
-}
-
-function commandRefusal(reason: string, ...words: string[]): Refusal {
-  return { reason, attempt: ["sericite", "sub", ...words], says: "this version does not have" };
 }

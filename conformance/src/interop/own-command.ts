@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import {
+  AUTHORITY,
   digest,
   type ForeignClient,
   Inbox,
@@ -79,8 +80,10 @@ export function ownCommand(): ForeignClient {
 }
 
 function serverFlags(url: string): string[] {
-  const { hostname, port } = new URL(url);
-  return ["-h", hostname, "-p", port];
+  const { protocol, hostname, port, pathname } = new URL(url);
+  if (protocol === "unix:") return ["--unix", pathname];
+  const trust = protocol === "mqtts:" || protocol === "wss:" ? ["--cafile", AUTHORITY] : [];
+  return ["-L", `${protocol}//${hostname}:${port}`, ...trust];
 }
 
 function messageFlags({ topicName, payload, qos, retain = false }: Outgoing): string[] {

@@ -31,7 +31,7 @@ import {
   TRANSPORTS,
 } from "./matrix.ts";
 import { ownClient } from "./own-client.ts";
-import { ownCommand, SERICITE } from "./own-command.ts";
+import { ownCommand } from "./own-command.ts";
 
 /** One client over one transport in one version, and what it lived through. */
 interface Party extends Spoken {
@@ -236,8 +236,7 @@ function skip(context: TestContext, { attempt }: Refusal, answer: string): void 
 /** What a client says if it is used over a transport that it does not speak. */
 async function answerTo({ attempt }: Refusal): Promise<string> {
   const [program = "", ...words] = attempt;
-  const [command, ...before] = program === "sericite" ? [process.execPath, SERICITE] : [program];
-  const { stdout, stderr } = spawnSync(command!, [...before, ...words], {
+  const { stdout, stderr } = spawnSync(program, words, {
     encoding: "utf8",
     timeout: 5000,
   });

@@ -182,6 +182,7 @@ export class Broker implements AsyncDisposable {
     const { anonymity } = entry;
     const reception: Reception = {
       accept: (link, group) => engine.accept(link, false, group),
+      isOverloaded: () => engine.overload.level > 0,
       refused: (refusal) => tellRefused(engine, refusal),
       note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
       decide: (allowsAnonymous) => {

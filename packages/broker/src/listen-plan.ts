@@ -252,7 +252,7 @@ export async function openPlanned(
   plan: ListenPlan,
   tls: TlsContexts | TlsOptions | undefined,
   accept: Accept,
-  common: Pick<ListenerOptions, "isHeld" | "onRefused" | "server">,
+  common: Pick<ListenerOptions, "isHeld" | "isOverloaded" | "onRefused" | "server">,
 ): Promise<OwnListener> {
   const { backlog, handshakeTimeoutMs, handshakesMaximum, mode, place, proxy, protocols } = plan;
   const { host, port, path } = place;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import type { AddressInfo, Server } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -52,10 +52,12 @@ async function freePort(host = "127.0.0.1"): Promise<number> {
   return port;
 }
 
-async function occupied(port = 0, host = "127.0.0.1"): Promise<Server & { port: number }> {
-  const server = createServer().listen(port, host);
+/** A port that somebody else has, until it is disposed. */
+async function occupied(): Promise<{ port: number } & Disposable> {
+  const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  return Object.assign(server, { port: (server.address() as AddressInfo).port });
+  const { port } = server.address() as AddressInfo;
+  return { port, [Symbol.dispose]: () => void server.close() };
 }
 
 async function isOpen(port: number): Promise<boolean> {
@@ -262,7 +264,7 @@ test("the mode of a Unix socket changes with the file in place, and the file goe
 test("where one of the new listeners cannot be opened, nothing changes: settings, users, listeners", async () => {
   const [there, fresh] = [await freePort(), await freePort()];
   await using made = await broker([{ port: there }]);
-  const taken = await occupied();
+  using taken = await occupied();
   const before = made.broker.settings;
   await assert.rejects(
     made.broker.reconfigure(
@@ -281,7 +283,6 @@ test("where one of the new listeners cannot be opened, nothing changes: settings
   );
   assert.deepEqual([await isOpen(there), await isOpen(fresh)], [true, false]);
   (await RawSocket.connect(there, "anonymous")).destroy();
-  taken.close();
 });
 
 for (const [what, listeners, settings, expected] of [
@@ -335,7 +336,7 @@ test("a listener moves from loopback to all addresses on its port, and back to w
   const user = { username: "u", password: "p" };
   await using made = await broker([{ port }], { ...off, auth: user });
   const there = await RawSocket.connect(port, "there", 5, { username: "u", password: pw("p") });
-  const taken = await occupied();
+  using taken = await occupied();
   await assert.rejects(
     made.broker.reconfigure({}, { listeners: [{ host: "0.0.0.0", port }, { port: taken.port }] }),
     { code: "ERR_LISTEN", message: /^listeners\[1\]/ },
@@ -354,7 +355,6 @@ test("a listener moves from loopback to all addresses on its port, and back to w
   (await RawSocket.connect(port, "again", 5, { username: "u", password: pw("p") })).destroy();
   assert.equal(await isServed(there), true);
   there.destroy();
-  taken.close();
 });
 
 test("a broker that is closed during a reconfiguration opens nothing", async () => {

@@ -27,7 +27,7 @@ import type {
   WantedListener,
 } from "./listener-changes.ts";
 import { serveTcp, serveTls, TlsContexts } from "./listeners/index.ts";
-import type { Listener, Refusal } from "./listeners/index.ts";
+import type { Listener, ListenerOptions, Refusal } from "./listeners/index.ts";
 import type * as WebSocketListeners from "./listeners/websocket.ts";
 import { ReplaceableListener } from "./replaceable-listener.ts";
 import type { Settings } from "./settings.ts";
@@ -38,7 +38,9 @@ export interface Reception {
   /** Who may come in by a listener that says so on its own. @throws UsageError where that cannot be. */
   decide(allowsAnonymous: boolean): void;
   /** A connection ended before it was a link. */
-  refused(refusal: Refusal): void;
+  readonly refused: (refusal: Refusal) => void;
+  /** Whether the broker has too much to do. */
+  readonly isOverloaded: () => boolean;
   /** A client came in by such a listener. */
   note(peer: Peer, allowsAnonymous: boolean): void;
 }
@@ -133,9 +135,9 @@ export class Listening {
     const { plan, certificates } = wanted;
     const group = { maximum: plan.maximumConnections, count: 0 };
     const policy: ListenerPolicy = { allowsAnonymous: plan.allowsAnonymous, group };
-    const onRefused = this.#onRefused;
+    const told = this.#told;
     const accept = this.#acceptOf(policy);
-    const own = await openPlanned(plan, certificates, accept, { isHeld, onRefused });
+    const own = await openPlanned(plan, certificates, accept, { isHeld, ...told });
     const listener = new ReplaceableListener(own, () => {
       for (const one of this.#open) if (one.listener === listener) this.#open.delete(one);
     });
@@ -279,10 +281,8 @@ export class Listening {
       const place = { ...plan.place, port: listener.port };
       const accept = this.#acceptOf(policy);
       try {
-        const onRefused = this.#onRefused;
-        listener.reopened(
-          await openPlanned({ ...plan, place }, certificates, accept, { onRefused }),
-        );
+        const told = this.#told;
+        listener.reopened(await openPlanned({ ...plan, place }, certificates, accept, told));
       } catch (error) {
         // Another program took the port in the moment for which it was free.
         const { message } = error as Error;
@@ -300,11 +300,11 @@ export class Listening {
       policy.group.maximum = maximumConnections;
       if (!isSameService(one.plan, next.plan)) {
         const accept = this.#acceptOf(policy);
-        const onRefused = this.#onRefused;
+        const told = this.#told;
         const isGiven = next.plan.tls !== undefined && next.plan.tls === one.plan.tls;
         const certificates = (isGiven ? listener.reloaded : undefined) ?? next.certificates;
         await listener.replace((server) =>
-          openPlanned(next.plan, certificates, accept, { server, onRefused }),
+          openPlanned(next.plan, certificates, accept, { server, ...told }),
         );
         this.#tell("listener-changed", listener);
       } else if (hasOtherFiles(one.certificates, next.certificates))
@@ -369,12 +369,16 @@ export class Listening {
   ): Listener {
     const accept: Accept = (link) => this.#reception.accept(link, undefined);
     if (upgrades !== undefined && (server instanceof HttpServer || server instanceof HttpsServer))
-      return upgrades.serveWebSocket(server, accept, { ...options, onRefused: this.#onRefused });
+      return upgrades.serveWebSocket(server, accept, { ...options, ...this.#told });
     if (server instanceof TlsServer) return serveTls(server, accept);
     return serveTcp(server, accept);
   }
 
-  readonly #onRefused = (refusal: Refusal): void => this.#reception.refused(refusal);
+  /** What every listener is given. */
+  get #told(): Pick<ListenerOptions, "isOverloaded" | "onRefused"> {
+    const { isOverloaded, refused } = this.#reception;
+    return { isOverloaded, onRefused: refused };
+  }
 
   /** Stops accepting everywhere. */
   async close(): Promise<void> {

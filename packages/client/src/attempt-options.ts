@@ -46,11 +46,6 @@ export class AttemptOptions {
     return this.#options.refresh !== undefined;
   }
 
-  /** The Client Identifier that `refresh` gave. */
-  get refreshedClientId(): string | undefined {
-    return this.#refreshed.clientId;
-  }
-
   /** Those of the next attempt; the same object while nothing has changed. @throws UsageError */
   settings(): ClientSettings {
     const address = this.servers.current;
@@ -75,10 +70,15 @@ export class AttemptOptions {
     this.servers.replace(this.#reachable(url));
   }
 
-  /** Asks `refresh`. Rejects as it does, and with a `UsageError` where what it gives is wrong. */
-  async refresh(attempt: ConnectAttempt): Promise<void> {
-    this.#refreshed = (await this.#options.refresh?.(attempt)) ?? {};
-    const { url } = this.#refreshed;
+  /** Asks `refresh`; what it says counts with `apply`. Rejects as it does. */
+  async ask(attempt: ConnectAttempt): Promise<RefreshedOptions> {
+    return (await this.#options.refresh?.(attempt)) ?? {};
+  }
+
+  /** What `refresh` gave counts from now on. @throws UsageError where it is wrong. */
+  apply(refreshed: RefreshedOptions): void {
+    this.#refreshed = refreshed;
+    const { url } = refreshed;
     const urls = url === undefined ? "" : [url].flat().join(" ");
     // The same servers again: their order of turns goes on.
     if (url !== undefined && urls !== this.#refreshedUrls) this.moveTo(url);
@@ -100,9 +100,17 @@ export class AttemptOptions {
         ? ReasonCode.unsupportedProtocolVersion
         : ConnectReturnCode.unacceptableProtocolVersion;
     if (error.reasonCode !== expected) return false;
-    this.#protocolVersion = this.#protocolVersion === 5 ? 4 : 3;
-    this.#settings = this.#merged();
-    return true;
+    const refused = this.#protocolVersion;
+    this.#protocolVersion = refused === 5 ? 4 : 3;
+    try {
+      this.#settings = this.#merged();
+      return true;
+    } catch (fault) {
+      if (!(fault instanceof UsageError)) throw fault;
+      // The options ask for what only the newer version has: the refusal is what counts.
+      this.#protocolVersion = refused;
+      return false;
+    }
   }
 
   #merged(): ClientSettings {

@@ -242,6 +242,49 @@ test("a redirection is not followed unasked, and a policy that fails is told of"
   }
 });
 
+test("an answer of refresh that comes too late changes nothing", async () => {
+  const server = new FakeServer();
+  const answers: ((options: RefreshedOptions) => void)[] = [];
+  const opened = server.open({
+    url: a,
+    connectTimeoutMs: 1000,
+    reconnect: { fromStart: true },
+    refresh: () => new Promise((resolve) => answers.push(resolve)),
+  });
+  await server.world.advance(2000);
+  answers[1]!({ username: "second" });
+  await server.world.settle();
+  const client = await opened;
+  answers[0]!({ username: "first", url: "mqtt://elsewhere" });
+  await server.world.settle();
+  assert.equal(server.connection.connect.username, "second");
+  assert.equal(client.url, a);
+});
+
+test("options that only the refused version has keep the client from falling back", async () => {
+  const server = new FakeServer();
+  server.connack = { reasonCode: 0x84 };
+  const refused = assert.rejects(server.open({ protocolFallback: true, password: "alone" }), {
+    code: "ERR_CONNECT_REFUSED",
+  });
+  await server.world.advance(100);
+  await refused;
+  assert.equal(server.dials, 1);
+});
+
+test("a giveUp that throws is told of, and the client decides", async () => {
+  const server = new FakeServer();
+  const fault = new Error("in giveUp");
+  const giveUp = (): never => {
+    throw fault;
+  };
+  const client = await server.connect({ reconnect: { giveUp } });
+  server.connection.link.destroy();
+  await server.world.advance(2000);
+  assert.deepEqual(server.errors, [fault]);
+  assert.equal(client.state, "connected");
+});
+
 test("giveUp decides whether there is another attempt", async () => {
   for (const [reasonCode, answer, state] of [
     [0x87, false, "connected"],
@@ -328,6 +371,22 @@ test("reconnect() works where the client would not by itself, and rejects once i
   assert.equal(failed.value, "ERR_CLIENT_CLOSED");
   await assert.rejects(client.reconnect(), { code: "ERR_CLIENT_CLOSED" });
 });
+
+for (const protocolVersion of [4, 5] as const) {
+  test(`[MQTT5-3.14.4-1] [MQTT5-3.14.4-2] [MQTT3-3.14.4-1] [MQTT3-3.14.4-2] nothing follows DISCONNECT but the end of the transport, version ${protocolVersion}`, async () => {
+    const server = new FakeServer();
+    const client = await server.connect({ protocolVersion });
+    const { connection } = server;
+    const left = settled(client.disconnect());
+    await server.world.settle();
+    connection.publish("t", "x", { qos: 1, packetIdentifier: 1 });
+    const published = settled(client.publish("t", "late", { qos: 1 }));
+    await server.world.advance(100_000);
+    assert.equal(connection.received.at(-1)?.type, "disconnect");
+    assert.equal(connection.isClosed, true);
+    assert.deepEqual([left.value, published.value], ["fulfilled", "ERR_CLIENT_CLOSED"]);
+  });
+}
 
 test("reconnect() with what is no address is refused, and nothing is lost by it", async () => {
   const server = new FakeServer();

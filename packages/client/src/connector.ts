@@ -222,12 +222,13 @@ export class Connector {
     const { wheel, settings } = this.#state;
     wheel.schedule(this.#refreshTimer, settings.connectTimeoutMs);
     const attempt = { attempt: this.#attempts, url: this.url, error: this.#lastError };
-    this.#options.attempts.refresh(attempt).then(
-      () => {
+    this.#options.attempts.ask(attempt).then(
+      (refreshed) => {
         if (number !== this.#refreshNumber) return;
         wheel.cancel(this.#refreshTimer);
-        this.#clientId = this.#options.attempts.refreshedClientId ?? this.#clientId;
         try {
+          this.#options.attempts.apply(refreshed);
+          this.#clientId = refreshed.clientId ?? this.#clientId;
           this.#dial();
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
@@ -237,8 +238,7 @@ export class Connector {
       (cause: unknown) => {
         if (number !== this.#refreshNumber) return;
         wheel.cancel(this.#refreshTimer);
-        if (cause instanceof UsageError) this.#finish(cause);
-        else this.#onRefreshFailed("refresh failed", cause);
+        this.#onRefreshFailed("refresh failed", cause);
       },
     );
   }

@@ -1,50 +1,7 @@
+export * from "./public.ts";
 export { connect } from "./node.ts";
-export type { Client, SubscribeOptions, TopicFilters } from "./client.ts";
-export type { ClientEvents, ClientStateName } from "./client-events.ts";
-export type { DisconnectOptions } from "./connector.ts";
-export type { TopicFilterRequest } from "./filter-entry.ts";
-export type { MessageHandler } from "./mailbox.ts";
-export type { Message, Payload } from "./message.ts";
-export type {
-  ClientOptions,
-  ConnectAttempt,
-  ConnectOptions,
-  PublishProperties,
-  QueueOptions,
-  ReconnectOptions,
-  RefreshedOptions,
-  WillOptions,
-} from "./options.ts";
-export type { PublishOptions, PublishResult } from "./publication.ts";
-export type { RequestOptions } from "./request.ts";
-export type { RespondOptions, Responder, Response } from "./respond.ts";
-export type { Subscription } from "./subscription.ts";
-export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
-export type { AbortSignalLike } from "./abort.ts";
-export type { ServerReferencePolicy } from "./servers.ts";
-export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
-export type { SessionChange, SessionStore } from "./session-store.ts";
 export { fileStore, removeFileStore, type FileStoreOptions } from "./store/file-store.ts";
 export { dialTcp, type TcpOptions } from "./transport/tcp.ts";
 export { dialTls, type TlsDialOptions } from "./transport/tls.ts";
 export { dialUnix, type UnixOptions } from "./transport/unix.ts";
 export { dialWebSocket, type WebSocketDialOptions } from "./transport/websocket.ts";
-export {
-  ConnectionError,
-  ProtocolError,
-  ReasonCode,
-  UsageError,
-  connectMemory,
-  type Clock,
-  type ConnackPacket,
-  type Dial,
-  type Link,
-  type LinkHandler,
-  type Peer,
-  type Properties,
-  type ProtocolVersion,
-  type QoS,
-  type Random,
-  type Scheduler,
-  type UserProperty,
-} from "@sericite/protocol";

@@ -54,7 +54,7 @@ export class NextAttempt {
     const { error, lastedMs, hasBeenConnected } = end;
     const { attempts, backoff } = this.#options;
     const { servers } = attempts;
-    const { reconnect, protocolVersion } = this.#state.settings;
+    const { protocolVersion } = this.#state.settings;
     if (lastedMs !== undefined) {
       backoff?.connectionEnded(lastedMs);
       if (isSteady(lastedMs)) servers.steady();
@@ -68,8 +68,17 @@ export class NextAttempt {
     }
     const haveAllFailed = lastedMs !== undefined || servers.failed();
     if (lastedMs !== undefined) servers.lost();
-    if (reconnect?.giveUp(error) ?? isHopeless(error, protocolVersion)) return undefined;
+    if (this.#givesUp(error) ?? isHopeless(error, protocolVersion)) return undefined;
     return haveAllFailed ? this.#wait(end) : 0;
+  }
+
+  #givesUp(error: Error | undefined): boolean | undefined {
+    try {
+      return this.#state.settings.reconnect?.giveUp(error);
+    } catch (cause) {
+      this.#options.onError(cause);
+      return undefined;
+    }
   }
 
   #wait({ error, hasBeenConnected }: AttemptEnd): number | undefined {

@@ -130,7 +130,7 @@ for (const [reasonCode, goesOn] of [
   [0x89, true],
   [0x00, true],
 ] as const) {
-  test(`after DISCONNECT 0x${reasonCode.toString(16)} the client ${goesOn ? "connects again" : "is done"}`, async () => {
+  test(`[X-67] after DISCONNECT 0x${reasonCode.toString(16)} the client ${goesOn ? "connects again" : "is done"}`, async () => {
     const server = new FakeServer();
     const client = await server.connect();
     server.connection.send({ type: "disconnect", reasonCode });

@@ -12,6 +12,8 @@ export interface TlsOptions {
   readonly passphrase?: string | undefined;
   /** Name that the server is asked for (SNI) and that its certificate must have. Default: the host. */
   readonly servername?: string | undefined;
+  /** false: a certificate of any name will do, if an authority vouches for it. Default true. */
+  readonly checksName?: boolean | undefined;
   /** What is offered by ALPN. Default `["mqtt"]`, for `wss` `["http/1.1"]`; empty: nothing. */
   readonly alpnProtocols?: readonly string[] | undefined;
   /** Default: what Node takes for safe. */

@@ -13,6 +13,9 @@ interface Access extends AclClient {
   readonly trees: readonly AclRuleTree[];
   /** Bits by Topic Name. */
   readonly answers: Answers;
+  /** The answer given last: most clients use few topics, one of them many times in a row. */
+  lastTopicName: string | undefined;
+  lastBits: number;
 }
 
 interface Answers {
@@ -32,6 +35,9 @@ interface Answers {
  */
 export class Acl {
   #rules: AclRules;
+  /** Whom the last question was about: a client's packets come several at a time. */
+  #lastClient: ClientIdentity | undefined;
+  #lastAccess: Access | undefined;
   /** By the client's connection. */
   #accesses = new WeakMap<ClientIdentity, Access>();
   /** For usernames whose rules name no client. */
@@ -72,32 +78,44 @@ export class Acl {
     this.#rules = rulesOf(rules);
     this.#accesses = new WeakMap();
     this.#answers = new Map();
+    this.#lastClient = undefined;
+    this.#lastAccess = undefined;
   }
 
   #bitsOf(client: ClientIdentity, topicName: string): number {
     const access = this.#accessOf(client);
-    const { byTopicName, most } = access.answers;
-    const known = byTopicName.get(topicName);
-    if (known !== undefined) return known;
-    const bits = bitsOf(access, topicName);
-    if (byTopicName.size >= most) byTopicName.clear();
-    byTopicName.set(topicName, bits);
-    return bits;
+    if (access.lastTopicName !== topicName) {
+      access.lastBits = rememberedBitsOf(access, topicName);
+      access.lastTopicName = topicName;
+    }
+    return access.lastBits;
   }
 
   #accessOf(client: ClientIdentity): Access {
-    const known = this.#accesses.get(client);
+    const known = client === this.#lastClient ? this.#lastAccess : this.#accesses.get(client);
     // Its names are settled once it is let in, and by a re-authentication.
     if (
       known !== undefined &&
       known.clientId === client.clientId &&
       known.username === client.username
-    )
+    ) {
+      this.#lastClient = client;
+      this.#lastAccess = known;
       return known;
+    }
     const { clientId, username } = client;
     const trees = this.#rules.of(username);
     const answers = this.#answersFor(trees);
-    const access: Access = { clientId, username, trees, answers };
+    const access: Access = {
+      clientId,
+      username,
+      trees,
+      answers,
+      lastTopicName: undefined,
+      lastBits: 0,
+    };
+    this.#lastClient = client;
+    this.#lastAccess = access;
     this.#accesses.set(client, access);
     return access;
   }
@@ -115,7 +133,20 @@ function rulesOf(rules: AclRules | string): AclRules {
   return typeof rules === "string" ? AclRules.parse(rules, "ACL") : rules;
 }
 
-function bitsOf(access: Omit<Access, "answers">, topic: string): number {
+function rememberedBitsOf(access: Access, topicName: string): number {
+  const { byTopicName, most } = access.answers;
+  const known = byTopicName.get(topicName);
+  if (known !== undefined) return known;
+  const bits = bitsOf(access, topicName);
+  if (byTopicName.size >= most) byTopicName.clear();
+  byTopicName.set(topicName, bits);
+  return bits;
+}
+
+function bitsOf(
+  access: AclClient & { readonly trees: readonly AclRuleTree[] },
+  topic: string,
+): number {
   const levels = topic.split("/");
   let bits = 0;
   for (const tree of access.trees) bits |= tree.bitsOf(levels, access);

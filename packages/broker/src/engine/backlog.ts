@@ -286,9 +286,13 @@ export function restoreQueue(
   recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
 ): void {
   const { queue: summary, received } = recovered;
-  const known = recovered.inFlight ?? engine.settings.session.inflightMaximum;
-  // Some too many do no harm: DUP says that a message may have been sent. None too few.
-  const inFlight = known === 0 ? 0 : known + SETTLED_UNSAFE;
+  // Who detached in time told how many. Else some too many do no harm: DUP says that a message may
+  // have been sent. None too few: what PUBREC answered takes nothing of the bound, since that holds
+  // for one connection, and PUBRELs of earlier ones do not count there.
+  const sentCount =
+    recovered.inFlight === undefined
+      ? engine.settings.session.inflightMaximum + SETTLED_UNSAFE
+      : Math.max(0, recovered.inFlight - received.size);
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {
     session
@@ -307,7 +311,7 @@ export function restoreQueue(
     first: summary.first,
     count,
     bytes: summary.bytes,
-    resendCount: Math.max(0, Math.min(count, inFlight - received.size)),
+    resendCount: Math.min(count, sentCount),
     // Who detached in time was sent nothing that is not settled.
     freshFrom: recovered.detachedAt === undefined ? summary.next : 0,
     position: 0,

@@ -437,6 +437,11 @@ export class Engine {
     for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
   }
 
+  /** Whether publishers are held at present, and this connection is not the embedding program's. */
+  holds({ isTrusted }: Connection): boolean {
+    return this.store.state === "slow" || (this.overload.holdsPublishers && !isTrusted);
+  }
+
   /** Stops reading from a publisher until the store keeps up and no overload holds it; for `limits.holdTimeout` at most. */
   holdPublisher(connection: Connection): void {
     const ticket = connection.park();

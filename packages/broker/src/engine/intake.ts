@@ -25,6 +25,8 @@ export class Intake {
   /** This turn's share is used up. */
   #hasBacklog = false;
   #isRunning = false;
+  /** It published while publishers are held: so is it, behind that message. */
+  isToBeHeld = false;
   /** What the client did wrong behind packets that are held. */
   #fault: { readonly error: unknown } | undefined;
 
@@ -71,6 +73,7 @@ export class Intake {
     this.#held = undefined;
     this.#heldBytes = 0;
     this.#fault = undefined;
+    this.isToBeHeld = false;
   }
 
   /**
@@ -92,7 +95,7 @@ export class Intake {
           connection.engine.nextTurn(() => this.#goOn());
           break;
         }
-        if (connection.rate !== undefined && !connection.isParked) connection.rate.pauseIfOver();
+        if (!connection.isParked) this.#pauseBetweenPackets();
         const goesOn =
           this.#held !== undefined && !connection.isParked ? this.#runHeld() : this.#runLive();
         if (!goesOn) break;
@@ -102,6 +105,19 @@ export class Intake {
     }
     this.#isRunning = false;
     connection.intakeChanged();
+  }
+
+  /**
+   * Holds a publisher, or makes it wait for its rate. Only between packets: in the midst of one a
+   * hook's answer would end the pause.
+   */
+  #pauseBetweenPackets(): void {
+    const connection = this.#connection;
+    if (this.isToBeHeld) {
+      this.isToBeHeld = false;
+      if (connection.engine.holds(connection)) return connection.engine.holdPublisher(connection);
+    }
+    connection.rate?.pauseIfOver();
   }
 
   #goOn(): void {

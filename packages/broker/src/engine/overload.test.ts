@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NAME_OF_VERSION, TestBroker, VERSIONS } from "../test-broker.test-support.ts";
-import { Chance } from "../testing/index.ts";
+import { Answer, Chance } from "../testing/index.ts";
 import type { WireClient } from "../wire-client.test-support.ts";
 
 /** So many bytes are too many. */
@@ -64,6 +64,20 @@ for (const version of VERSIONS) {
     look(broker);
     assert.equal(broker.engine.counters.publishReceived, 3);
     assert.equal(client.isClosed, false);
+  });
+
+  test(`${name}: publishers are held behind a message that waits for a hook, too`, () => {
+    const broker = new TestBroker({
+      hooks: ({ process }) => ({ authorizePublish: () => Answer.after(process, 100, () => true) }),
+    });
+    const client = broker.connect("c", version);
+    look(broker, 2, 6000);
+    for (const payload of ["1", "2", "3"]) client.sendPublish("a", payload);
+    broker.advance(500);
+    assert.equal(broker.engine.counters.messagesRouted, 1);
+    assert.equal(broker.engine.counters.publishReceived, 1);
+    look(broker);
+    assert.equal(broker.engine.counters.messagesRouted, 3);
   });
 
   test(`${name}: who is held for limits.holdTimeout is disconnected`, () => {
@@ -137,7 +151,14 @@ for (let seed = 1; seed <= 30; seed++)
   test(`pauses end: clients that all publish to each other and read by fits and starts, seed ${seed}`, () => {
     const chance = Chance.ofSeed(seed);
     const holdTimeout = 12_000;
-    const broker = new TestBroker({ settings: { limits: { holdTimeout, messageRate: 3 } } });
+    const broker = new TestBroker({
+      settings: { limits: { holdTimeout, messageRate: 3 } },
+      // Every second world has a hook that takes its time.
+      hooks: ({ process }) =>
+        seed % 2 === 0
+          ? { authorizePublish: () => Answer.after(process, chance.integer(1, 900), () => true) }
+          : {},
+    });
     const most = chance.integer(5000, 60_000);
     const join = (clientId: string): WireClient => {
       const client = broker.dial();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Properties, Will } from "@sericite/protocol";
+import type { Properties, PublishPacket, Will } from "@sericite/protocol";
 import { utf8 } from "../spelling.test-support.ts";
+import { SETTLED_UNSAFE } from "./backlog.ts";
 import { TestBroker } from "../test-broker.test-support.ts";
 import type { Outage } from "../test-broker.test-support.ts";
 import type { ConnectOptions, WireClient } from "../wire-client.test-support.ts";
@@ -502,4 +503,38 @@ test("[MQTT5-2.2.1-3] [MQTT5-4.4.0-1] a message has its Packet Identifier and it
   ];
   assert.deepEqual(again.map(shape), sent.map(shape));
   assert.ok(again.every(({ dup }) => dup));
+});
+
+test("[MQTT5-3.3.1-1] [MQTT3-3.3.1-1] what was sent has DUP after a crash, however many messages wait for PUBCOMP", () => {
+  const inflightMaximum = 4;
+  const before = new TestBroker({ durable: true, settings: { session: { inflightMaximum } } });
+  const subscriber = before.connect("s", 5, lasting());
+  subscriber.subscribe("#", 2);
+  subscriber.drop();
+  const publisher = before.connect("p");
+  // A session that is resumed gets its PUBRELs, too.
+  const publishesOf = (client: WireClient): PublishPacket[] =>
+    client.take().filter((packet) => packet.type === "publish");
+  const count = SETTLED_UNSAFE + 2 * inflightMaximum;
+  for (let id = 1; id <= count + 1; id++) {
+    publisher.sendPublish("a", String(id), { qos: 2, id });
+    publisher.sendAcknowledgement("pubrel", id);
+  }
+  for (let answered = 0; answered < count; answered += inflightMaximum) {
+    const client = before.connect("s", 5, lasting());
+    for (const { packetIdentifier } of publishesOf(client))
+      client.sendAcknowledgement("pubrec", packetIdentifier!);
+    before.settle();
+    client.drop();
+  }
+  const last = publishesOf(before.connect("s", 5, lasting()));
+  assert.deepEqual(
+    last.map(({ dup }) => dup),
+    [false],
+  );
+  const again = publishesOf(before.restart().connect("s", 5, lasting()));
+  assert.deepEqual(
+    again.map(({ packetIdentifier, dup }) => [packetIdentifier, dup]),
+    [[last[0]!.packetIdentifier, true]],
+  );
 });

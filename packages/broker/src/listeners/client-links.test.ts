@@ -1,7 +1,9 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WebSocket } from "ws";
 import { dialTcp, dialTls, dialUnix, dialWebSocket } from "@sericite/client";
+import { dialWebSocket as dialInBrowser } from "@sericite/client/browser";
 import type { Accept, Dial, Link, LinkHandler } from "@sericite/protocol";
 import type { LinkHarness } from "../testing/link-contract.ts";
 import { linkContract } from "../testing/link-contract.ts";
@@ -15,6 +17,9 @@ const address = { host: "127.0.0.1", port: 0 };
 const tls = { certificates: [certificate("localhost")] };
 const path = join(mkdtempSync(join(tmpdir(), "sericite-")), "broker.sock");
 const trust = { ca: pem("ca.pem"), servername: "localhost" };
+
+// Node 20 has no WebSocket of its own; that of ws does the same.
+globalThis.WebSocket ??= WebSocket as never;
 
 type Listen = (accept: Accept) => Promise<{ close: () => Promise<void>; port: number }>;
 
@@ -95,3 +100,11 @@ for (const [kind, listen, dial] of [
     clientFar(listen, dial),
   );
 }
+
+// It cannot be paused, nor have its roles changed: nobody but a browser has it.
+linkContract("browser's WebSocket", () =>
+  clientNear(
+    (accept) => listenWebSocket(accept, address),
+    (port) => dialInBrowser({ url: `ws://127.0.0.1:${port}/mqtt` }),
+  ),
+);

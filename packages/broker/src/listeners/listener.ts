@@ -39,7 +39,7 @@ export interface OwnListener extends Listener {
 export const refusalReasons = {
   accept: "The system could not hand over a connection; most often no file descriptor was left.",
   "too-many-handshakes":
-    "As many connections as listen.handshakesMaximum were in their handshakes.",
+    "As many connections as listen.handshakesMaximum were in their handshakes; under overload 64.",
   "too-many-connections":
     "One too many for limits.connections or limits.connectionsPerAddress, and beyond limits.refusalReserve.",
   hook: "A hook, authorizeConnection, said no.",
@@ -80,6 +80,8 @@ export interface ListenerOptions {
   readonly handshakeTimeoutMs?: number;
   /** Connections at once that are not through yet. Default 4096. */
   readonly handshakesMaximum?: number;
+  /** Whether the broker has too much to do: then few handshakes are begun, since each costs more than a CONNECT. */
+  readonly isOverloaded?: () => boolean;
   /** Told of each refusal, for logs and counters. */
   readonly onRefused?: (refusal: Refusal) => void;
   /** That of a listener at the same address that handed it over. Default: one is opened. */

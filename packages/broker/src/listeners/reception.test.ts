@@ -203,6 +203,20 @@ for (const kind of kinds) {
       },
     ));
 
+  test(`${kind.name}: under overload few handshakes are begun`, () =>
+    withListener(
+      kind,
+      { proxy: trusting, isOverloaded: () => true },
+      async (_listener, { refusals }, dial) => {
+        const waiting = await Promise.all(Array.from({ length: 64 }, () => dial()));
+        await turns();
+        const refused = await dial();
+        await until(() => refused.destroyed);
+        assert.equal(refusals[0]!.reason, "too-many-handshakes");
+        assert.ok(waiting.every((socket) => !socket.destroyed));
+      },
+    ));
+
   test(`${kind.name}: closing the listener ends handshakes and leaves links alone`, () =>
     withListener(kind, { proxy: trusting }, async (listener, { links }, dial) => {
       const open = await dial();

@@ -12,6 +12,9 @@ import type {
 import { readProxyHeader } from "./proxy-protocol.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
+/** Handshakes at once where the broker has too much to do. */
+const FEW_HANDSHAKES = 64;
+
 /** A connection that was accepted and is no link yet. */
 export interface Arrival {
   /** Paused; nothing was read of it but a PROXY header. */
@@ -81,7 +84,10 @@ export class Reception {
   readonly #onError = (cause: Error): void => this.report("accept", undefined, undefined, cause);
 
   get #handshakesMaximum(): number {
-    return this.#options.handshakesMaximum ?? 4096;
+    const { handshakesMaximum = 4096, isOverloaded } = this.#options;
+    return isOverloaded?.() === true
+      ? Math.min(handshakesMaximum, FEW_HANDSHAKES)
+      : handshakesMaximum;
   }
 
   /** Begins to accept, where its server does not yet. Rejects with the system's error where it cannot. */

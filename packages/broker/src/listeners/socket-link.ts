@@ -113,7 +113,8 @@ function onEnd(this: Socket): void {
 }
 
 function endSocket(socket: Socket): void {
-  socket.end();
+  // A second end makes an error object that nobody sees, with its stack.
+  if (!socket.writableEnded) socket.end();
 }
 
 function onError(this: Socket, error: Error): void {

@@ -63,7 +63,7 @@ for (const transport of ["mqtt", "mqtts", "ws", "wss", "unix"] as const) {
   }
 
   test(
-    `mosquitto over ${transport}: 2000 messages with many on their way come in order`,
+    `[MQTT5-4.2.0-1] [MQTT3-7.1.2-1] mosquitto over ${transport}: 2000 messages with many on their way come in order`,
     { skip, timeout: 30_000 },
     async () => {
       await using client = await connect(urlOf(transport), options);

@@ -13,7 +13,7 @@ export interface TcpOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** A `Dial` over TCP. */
+/** A `Dial` over TCP [MQTT5-4.2.0-1] [MQTT3-7.1.2-1]. */
 export function dialTcp(options: TcpOptions = {}): Dial {
   const { host = "127.0.0.1", port = 1883, timeoutMs } = options;
   const listener = `mqtt://${hostAndPort(host, port)}`;

@@ -52,6 +52,7 @@ export function secureOptions(host: string, options: TlsOptions): ConnectionOpti
     ...(alpnProtocols === undefined || alpnProtocols.length === 0
       ? {}
       : { ALPNProtocols: [...alpnProtocols] }),
+    ...(options.checksName === false ? { checkServerIdentity: () => undefined } : {}),
     rejectUnauthorized: options.rejectUnauthorized ?? true,
   };
 }

@@ -171,6 +171,16 @@ for (const [what, options, message] of [
   });
 }
 
+test("checksName: false takes a certificate of another name, and none of an unknown authority", async () => {
+  const { server, port } = await tlsServer();
+  const other = { host: "127.0.0.1", port, servername: "example.org", checksName: false };
+  (await dialTls({ ...other, ca: pem("ca.pem") })(silent)).destroy();
+  await assert.rejects(dialTls({ ...other, ca: pem("other-ca.pem") })(silent), {
+    code: "ERR_CONNECTION_FAILED",
+  });
+  server.close();
+});
+
 /** A WebSocket server that notes the headers of the upgrade. */
 async function webSocketServer(subprotocol: string | false = "mqtt") {
   const http = createHttpServer();

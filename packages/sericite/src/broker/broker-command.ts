@@ -122,12 +122,13 @@ async function serve(
   announce(log, broker, await openListeners(broker, resolved.listeners), anonymous);
   warn(log, resolved);
 
-  systemd.ready(`listens on ${broker.listeners.map(({ url }) => url).join(", ")}`);
+  const status = (): string => `listens on ${broker.listeners.map(({ url }) => url).join(", ")}`;
+  systemd.ready(status());
 
   const reloading = new Reloading({ broker, log, audit, traces, resolveAgain, resolved });
   reloadSignal.handle(() => {
     systemd.reloading();
-    void reloading.run().then(() => systemd.reloaded());
+    void reloading.run().then(() => systemd.reloaded(status()));
   });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     onStopSignal(resolve, (second) => {

@@ -42,6 +42,10 @@ test(
       ["RELOADING=1", "READY=1", "STOPPING=1"],
     );
     assert.match(
+      all.findLast((line) => line.includes("READY=1"))!,
+      /READY=1 STATUS=listens on mqtt:\/\/127/,
+    );
+    assert.match(
       all.find((line) => line.includes("RELOADING"))!,
       /MONOTONIC_USEC=\d+$/,
     );

@@ -34,8 +34,9 @@ export class Systemd {
     void this.#send("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   }
 
-  reloaded(): void {
-    void this.#send("READY=1");
+  /** The reload is over, whatever came of it. */
+  reloaded(status: string): void {
+    void this.#send("READY=1", `STATUS=${status}`);
   }
 
   /** The broker drains. Settles when that is told. */

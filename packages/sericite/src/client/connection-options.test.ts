@@ -22,6 +22,13 @@ for (const [argv, url, topic, username, password] of [
   ["-L mqtt://u:p%40:x@[::1]:1/t", "mqtt://[::1]:1", "t", "u", "p@:x"],
   ["-L mqtt://u@h/t -u other -p 5 -h g", "mqtt://g:5", "t", "other", undefined],
   ["-h ::1 -p 7", "mqtt://[::1]:7", undefined, undefined, undefined],
+  ["-L mqtts://u@h/t", "mqtts://h:8883", "t", "u", undefined],
+  ["-L ws://h/t", "ws://h:80/mqtt", "t", undefined, undefined],
+  ["-L wss://h:1 --ws-path /a?b", "wss://h:1/a?b", undefined, undefined, undefined],
+  ["-h h --insecure", "mqtts://h:8883", undefined, undefined, undefined],
+  ["-L ws://h --insecure", "wss://h:443/mqtt", undefined, undefined, undefined],
+  ["-L wss://h --insecure", "wss://h:443/mqtt", undefined, undefined, undefined],
+  ["--unix /run/mqtt.sock -u u", "unix:/run/mqtt.sock", undefined, "u", undefined],
 ] as const) {
   test(`${argv} connects to ${url}`, () => {
     const request = read(...argv.split(" "));
@@ -97,10 +104,13 @@ for (const [argv, message] of [
   ["-D publish content-typ x", /did you mean content-type\?/],
   ["-D nothing content-type x", /expected one of connect, publish, will, disconnect/],
   ["-D publish payload-format-indicator 2", /expected a whole number 0 to 1/],
-  ["-L mqtts://h", /does not have TLS/],
+  ["--unix /s -p 1", /--unix needs no other address/],
+  ["--unix /s --insecure", /--unix needs no other address/],
+  ["--ws-path /a", /--ws-path needs -L ws:/],
+  ["-L ws://h --ws-path a", /begins with/],
   ["-L http://h", /expected mqtt:/],
   ["-L mqtt://u:%@h", /no escape/],
-  ["--cafile x", /does not have TLS connections yet/],
+  ["--psk x", /does not have this part of TLS yet/],
 ] as const) {
   test(`${argv} is refused`, () => {
     assert.throws(

@@ -1,16 +1,17 @@
-import type { ClientOptions, ProtocolVersion, QoS } from "@sericite/client";
+import type { ConnectOptions, ProtocolVersion, QoS, TlsOptions } from "@sericite/client";
 import { usageError } from "../errors.ts";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine, GivenOption, OptionRow } from "../options/option.ts";
 import { propertyWords, readProperties, wholeNumber } from "./property-options.ts";
 import type { GivenProperties } from "./property-options.ts";
+import { readTls, tlsOptions } from "./tls-options.ts";
 
 const server = "Server";
 const session = "Session";
 const will = "Will";
 const output = "Output";
 const reserved = "Reserved";
-const tls = "TLS connections";
+const tls = "this part of TLS";
 
 /** Options that `pub` and `sub` share, with the names that mosquitto's clients gave them. */
 export const connectionOptions: readonly OptionRow[] = [
@@ -21,13 +22,31 @@ export const connectionOptions: readonly OptionRow[] = [
     group: server,
     text: "Host of the broker. Default localhost.",
   },
-  { name: "port", short: "p", value: "PORT", group: server, text: "Its port. Default 1883." },
+  {
+    name: "port",
+    short: "p",
+    value: "PORT",
+    group: server,
+    text: "Its port. Default 1883, with TLS 8883; for WebSockets 80 and 443.",
+  },
   {
     name: "url",
     short: "L",
     value: "URL",
     group: server,
-    text: "mqtt://[username[:password]@]host[:port]/topic in place of -h, -p, -u, -P and -t.",
+    text: "mqtt://[username[:password]@]host[:port]/topic in place of -h, -p, -u, -P and -t; mqtts:// for TLS, ws:// and wss:// for WebSockets.",
+  },
+  {
+    name: "ws-path",
+    value: "PATH",
+    group: server,
+    text: "Path of a WebSocket. Default /mqtt.",
+  },
+  {
+    name: "unix",
+    value: "PATH",
+    group: server,
+    text: "Unix socket of the broker, in place of -h and -p.",
   },
   { name: "username", short: "u", value: "NAME", group: server, text: "Username." },
   {
@@ -103,6 +122,7 @@ export const connectionOptions: readonly OptionRow[] = [
   { name: "will-payload", value: "TEXT", group: will, text: "Its payload. Default empty." },
   { name: "will-qos", value: "QOS", group: will, text: "Its QoS. Default 0." },
   { name: "will-retain", group: will, text: "Have it retained." },
+  ...tlsOptions,
   { name: "debug", short: "d", group: output, text: "Say on standard error what goes on." },
   {
     name: "quiet",
@@ -119,32 +139,7 @@ export const connectionOptions: readonly OptionRow[] = [
     group: reserved,
     text: "Local address to connect from.",
   },
-  {
-    name: "unix",
-    value: "PATH",
-    later: "Unix sockets",
-    group: reserved,
-    text: "Unix socket of the broker.",
-  },
-  { name: "cafile", value: "FILE", later: tls, group: reserved, text: "Trusted certificates." },
-  {
-    name: "capath",
-    value: "DIR",
-    later: tls,
-    group: reserved,
-    text: "Directory of trusted certificates.",
-  },
-  { name: "cert", value: "FILE", later: tls, group: reserved, text: "Client certificate." },
-  {
-    name: "key",
-    value: "FILE",
-    later: tls,
-    group: reserved,
-    text: "Key of the client certificate.",
-  },
-  { name: "insecure", later: tls, group: reserved, text: "Do not check the broker's name." },
   { name: "tls-version", value: "VERSION", later: tls, group: reserved, text: "TLS version." },
-  { name: "tls-alpn", value: "PROTOCOL", later: tls, group: reserved, text: "ALPN." },
   {
     name: "tls-use-os-certs",
     later: tls,
@@ -168,7 +163,7 @@ export interface ConnectionRequest {
   readonly url: string;
   /** Topic of `-L`, or `undefined`. */
   readonly urlTopic: string | undefined;
-  readonly client: ClientOptions;
+  readonly client: ConnectOptions;
   readonly properties: GivenProperties;
   readonly isDebug: boolean;
   readonly isQuiet: boolean;
@@ -214,10 +209,9 @@ export function readConnection(line: CommandLine, needs5: boolean): ConnectionRe
       "-c needs -i: nobody could come back for the session of an unknown Client Identifier",
     );
   }
-  const host = text("host") ?? address.host ?? "localhost";
-  const port = has("port") ? wholeNumber(text("port")!, 65535, "-p", 1) : (address.port ?? 1883);
+  const tls = readTls(line);
   return {
-    url: `mqtt://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    url: urlOf(line, address, tls),
     urlTopic: address.topic,
     properties,
     isDebug: has("debug"),
@@ -238,9 +232,34 @@ export function readConnection(line: CommandLine, needs5: boolean): ConnectionRe
         ? wholeNumber(text("max-inflight")!, 65535, "-M", 1)
         : 20,
       will: readWill(line, properties),
+      tls,
       queue: { qos0: true },
     },
   };
+}
+
+/** Where to connect, as the client takes it. */
+function urlOf(line: CommandLine, address: Address, tls: TlsOptions | undefined): string {
+  const text = (name: string): string | undefined => lastOption(line, name)?.words[0];
+  const socket = text("unix");
+  if (socket !== undefined) {
+    const other = ["host", "port", "url"].find((name) => lastOption(line, name));
+    if (other !== undefined || tls !== undefined)
+      throw usageError("ERR_OPTION_VALUE", "--unix needs no other address, and has no TLS");
+    return `unix:${socket}`;
+  }
+  const { scheme: given = "mqtt" } = address;
+  // Who says how TLS is to be wants it.
+  const scheme = tls === undefined || (given.endsWith("s") && given !== "ws") ? given : `${given}s`;
+  const host = text("host") ?? address.host ?? "localhost";
+  const word = text("port");
+  const port = word === undefined ? address.port : wholeNumber(word, 65535, "-p", 1);
+  const isWebSocket = scheme === "ws" || scheme === "wss";
+  const path = text("ws-path");
+  if (path !== undefined && (!isWebSocket || !path.startsWith("/")))
+    throw usageError("ERR_OPTION_VALUE", "--ws-path needs -L ws:// or wss://, and begins with /");
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port ?? defaultPorts[scheme]}`;
+  return `${scheme}://${authority}${isWebSocket ? (path ?? "/mqtt") : ""}`;
 }
 
 /** Words of every use of an option, in order. */
@@ -291,7 +310,7 @@ function readExpiry(word: string | undefined): number | undefined {
   return word === "-1" || word === "∞" ? 0xffff_ffff : wholeNumber(word, 0xffff_ffff, "-x");
 }
 
-function readWill(line: CommandLine, properties: GivenProperties): ClientOptions["will"] {
+function readWill(line: CommandLine, properties: GivenProperties): ConnectOptions["will"] {
   const topicName = lastOption(line, "will-topic")?.words[0];
   const others = ["will-payload", "will-qos", "will-retain"].find((name) => lastOption(line, name));
   if (topicName === undefined) {
@@ -310,7 +329,16 @@ function readWill(line: CommandLine, properties: GivenProperties): ClientOptions
   };
 }
 
+/** By scheme. */
+const defaultPorts: Readonly<Record<string, number>> = {
+  mqtt: 1883,
+  mqtts: 8883,
+  ws: 80,
+  wss: 443,
+};
+
 interface Address {
+  readonly scheme?: string;
   readonly host?: string;
   readonly port?: number;
   readonly username?: string;
@@ -321,22 +349,17 @@ interface Address {
 function readAddress(text: string | undefined): Address {
   if (text === undefined) return {};
   const [, scheme, user, rest] = /^([a-z]+):\/\/(?:([^@/]*)@)?(.*)$/.exec(text) ?? [];
-  if (scheme === "mqtts" || scheme === "ws" || scheme === "wss") {
-    throw usageError(
-      "ERR_OPTION_LATER",
-      `-L ${scheme}://: this version does not have ${scheme === "ws" ? "WebSocket" : tls} yet`,
-    );
-  }
   const [, host, port, topic] =
     /^(\[[^\]]+\]|[^:/]*)(?::(\d+))?(?:\/(.*))?$/.exec(rest ?? "") ?? [];
-  if (scheme !== "mqtt" || !host) {
+  if (scheme === undefined || !Object.hasOwn(defaultPorts, scheme) || !host) {
     throw usageError(
       "ERR_OPTION_VALUE",
-      "-L: expected mqtt://[username[:password]@]host[:port]/topic",
+      "-L: expected mqtt://[username[:password]@]host[:port]/topic, or the same with mqtts, ws or wss",
     );
   }
   const colon = user?.indexOf(":") ?? -1;
   return {
+    scheme,
     host: host.replace(/^\[|\]$/g, ""),
     ...(port === undefined ? {} : { port: wholeNumber(port, 65535, "-L: port", 1) }),
     ...(user === undefined

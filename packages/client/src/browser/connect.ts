@@ -1,0 +1,25 @@
+import type { Client } from "../client.ts";
+import { openClient } from "../client.ts";
+import type { ConnectOptions } from "../options.ts";
+import { browserPlatform } from "./platform.ts";
+
+/**
+ * Connects to a server by WebSocket and gives a client when its CONNACK has come.
+ *
+ * ```ts
+ * await using client = await connect("wss://broker.example.com/mqtt", { clientId: "page-1" });
+ * await client.subscribe("lamps/#", (message) => show(message.topicName, message.text()));
+ * ```
+ *
+ * Rejects with a `ConnectionError` if the first attempt fails (see `reconnect.fromStart`), and with
+ * a `UsageError` where an option is wrong.
+ */
+export function connect(url: string, options?: ConnectOptions): Promise<Client>;
+export function connect(options: ConnectOptions): Promise<Client>;
+export async function connect(
+  urlOrOptions: string | ConnectOptions,
+  more: ConnectOptions = {},
+): Promise<Client> {
+  const options = typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
+  return await openClient(browserPlatform, options);
+}

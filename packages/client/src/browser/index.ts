@@ -1,0 +1,3 @@
+export * from "../public.ts";
+export { connect } from "./connect.ts";
+export { dialWebSocket, type WebSocketDialOptions } from "./web-socket.ts";
