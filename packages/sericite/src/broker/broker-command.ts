@@ -13,6 +13,7 @@ import { listenerRows } from "../settings/listener-list.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
 import { printList, printSettings } from "../settings/print-settings.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
+import { banRows } from "../settings/ban-list.ts";
 import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
@@ -52,6 +53,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       printList("listeners", listenerRows, resolved.listeners),
       printList("rewrite", rewriteRows, resolved.rewrite.items),
       printList("autoSubscribe", autoSubscribeRows, resolved.autoSubscribe.items),
+      printList("bans", banRows, resolved.bans.items),
     ];
     const sections = printSettings(brokerCommandSettings, resolved);
     printText(`# sericite ${version}\n${sections}${lists.join("")}`);
@@ -114,6 +116,7 @@ async function serve(
     log,
     rewrite: resolved.rewrite.entries,
     autoSubscribe: resolved.autoSubscribe.entries,
+    bans: resolved.bans.entries,
   });
   audit.listen(broker);
   const traces = new Traces(broker, log);

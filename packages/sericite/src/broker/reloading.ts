@@ -5,6 +5,7 @@ import { commandSettings } from "../settings/command-settings.ts";
 import { fileLists } from "../settings/file-lists.ts";
 import { listChanges } from "../settings/list-item.ts";
 import { listenerRows } from "../settings/listener-list.ts";
+import { banRows } from "../settings/ban-list.ts";
 import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { settingsIn } from "../settings/setting-name.ts";
 import { listedTrouble } from "./start-trouble.ts";
@@ -32,7 +33,7 @@ export interface ReloadingOptions {
 export class Reloading {
   readonly #options: ReloadingOptions;
   #settings: BrokerCommandSettings;
-  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe" | "listeners">;
+  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe" | "bans" | "listeners">;
   #underWay: Promise<void> | undefined;
   #isAskedAgain = false;
 
@@ -65,13 +66,14 @@ export class Reloading {
     const { audit, broker, log, resolveAgain } = this.#options;
     try {
       const next = await resolveAgain();
-      const { settings, listeners, rewrite, autoSubscribe } = next;
+      const { settings, listeners, rewrite, autoSubscribe, bans } = next;
       const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
       const nextAudit = audit.prepare(settings.log);
       const { changed, needRestart } = await broker
         .reconfigure(ofBroker, {
           rewrite: rewrite.entries,
           autoSubscribe: autoSubscribe.entries,
+          bans: bans.entries,
           listeners: listeners.map(({ options }) => options),
         })
         .catch((error: unknown) => {
@@ -91,6 +93,7 @@ export class Reloading {
           this.#lists.autoSubscribe.items,
           autoSubscribe.items,
         ),
+        ...listChanges("bans", banRows, this.#lists.bans.items, bans.items),
         ...listChanges("listeners", listenerRows, this.#lists.listeners, listeners),
       ]);
       this.#lists = next;
