@@ -1,4 +1,5 @@
 import { brokerCommandSettings } from "../../packages/sericite/dist/broker/broker-options.js";
+import { banRows } from "../../packages/sericite/dist/settings/ban-list.js";
 import { listenerRows } from "../../packages/sericite/dist/settings/listener-list.js";
 import { environmentName } from "../../packages/sericite/dist/settings/setting-name.js";
 import {
@@ -47,6 +48,7 @@ export function configurationPage() {
   parts.push("### listeners", listenersText, listTable(listenerRows));
   parts.push("### rewrite", rewriteText, listTable(rewriteRows));
   parts.push("### autoSubscribe", autoSubscribeText, listTable(autoSubscribeRows));
+  parts.push("### bans", bansText, listTable(banRows));
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -55,6 +57,9 @@ const listenersText =
 
 const rewriteText =
   "A list, in a config file only: rules that put other topics in place of those that clients name. The first that fits is used. See [Operation](OPERATION.md#topics-under-other-names). A reload takes all of it.";
+
+const bansText =
+  "A list, in a config file only: clients that are kept out as long as they stand here. See [Operation](OPERATION.md#bans). A reload takes all of it, and ends the connections of those that are new in it.";
 
 const autoSubscribeText =
   "A list, in a config file only: subscriptions that each client gets when it connects. See [Operation](OPERATION.md#subscriptions-that-nobody-asked-for). A reload takes all of it, for clients that connect from then on.";

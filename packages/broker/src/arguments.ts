@@ -1,7 +1,8 @@
 import { parseTopicFilter, UsageError } from "@sericite/protocol";
 import type { QoS, TopicFilter } from "@sericite/protocol";
 import type { TraceOptions } from "./engine/packet-trace.ts";
-import { banKinds } from "./engine/bans.ts";
+import { banKinds, configuredBanFault } from "./engine/bans.ts";
+import type { ConfiguredBan } from "./engine/bans.ts";
 import { eventNames } from "./engine/events.ts";
 import { hookNames } from "./engine/hooks.ts";
 
@@ -13,6 +14,7 @@ const optionNames = [
   "hooks",
   "rewrite",
   "autoSubscribe",
+  "bans",
   "log",
   "store",
   "ownership",
@@ -63,6 +65,15 @@ export function checkBan(kind: string, value: unknown, expiresInMs: unknown): vo
     throw new UsageError("ERR_USAGE", `a ban's ${kind} is empty or no text`);
   if (!(typeof expiresInMs === "number" && expiresInMs > 0))
     throw new UsageError("ERR_USAGE", `expiresInMs is ${String(expiresInMs)}, expected above 0`);
+}
+
+/** @throws UsageError ERR_USAGE names the first of them by which nobody could be kept out. */
+export function checkConfiguredBans(bans: readonly ConfiguredBan[]): void {
+  for (const [index, ban] of bans.entries()) {
+    const fault = configuredBanFault(ban);
+    if (fault === undefined) continue;
+    throw new UsageError("ERR_USAGE", `bans[${index}].${fault.key}: ${fault.text}`);
+  }
 }
 
 /** @throws UsageError ERR_USAGE, ERR_TOPIC_FILTER where nothing could be traced by it. */

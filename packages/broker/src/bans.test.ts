@@ -90,3 +90,57 @@ test("a ban that nobody can be meant by is refused", async () => {
     await assert.rejects(ban, { code: "ERR_USAGE" });
   assert.deepEqual(await broker.bans(), []);
 });
+
+test("bans of the options are in force while they are configured, at each reconfiguration as a whole, and are not stored", async () => {
+  const options = keeping("configured");
+  {
+    await using broker = await createBroker({
+      ...options,
+      bans: [
+        { kind: "clientId", value: "c", reason: "abuse" },
+        { kind: "address", value: "192.0.2.0/24" },
+      ],
+    });
+    const { port } = await broker.listen({ port: 0 });
+    const refused = await RawSocket.open(port, 4);
+    refused.sendConnect("c");
+    assert.deepEqual(await refused.untilClosed(), ["CONNACK 0x05", "CLOSED"]);
+    const there = await RawSocket.connect(port, "d");
+    const bans = [{ kind: "address", value: "127.0.0.0/8" }] as const;
+    assert.deepEqual((await broker.reconfigure({}, { bans })).changed, ["bans"]);
+    assert.deepEqual(await there.untilClosed(), ["DISCONNECT 0x98", "CLOSED"]);
+    assert.deepEqual((await broker.reconfigure({ limits: { topicLevels: 9 } })).changed, [
+      "limits.topicLevels",
+    ]);
+    const again = await RawSocket.open(port, 5);
+    again.sendConnect("d");
+    assert.deepEqual(await again.untilClosed(), ["CONNACK 0x8a", "CLOSED"]);
+    await broker.reconfigure({}, { bans: [] });
+    (await RawSocket.connect(port, "c")).destroy();
+    assert.deepEqual(await broker.bans(), []);
+    await broker.reconfigure({}, { bans: [{ kind: "clientId", value: "c" }] });
+  }
+  await using broker = await createBroker(options);
+  const { port } = await broker.listen({ port: 0 });
+  (await RawSocket.connect(port, "c")).destroy();
+});
+
+test("a ban that is kept and one that is configured are two", async () => {
+  await using broker = await createBroker({ bans: [{ kind: "clientId", value: "c" }] });
+  const { port } = await broker.listen({ port: 0 });
+  await broker.ban("clientId", "c");
+  await broker.unban("clientId", "c");
+  const refused = await RawSocket.open(port, 5);
+  refused.sendConnect("c");
+  assert.deepEqual(await refused.untilClosed(), ["CONNACK 0x8a", "CLOSED"]);
+});
+
+test("a configured ban by which nobody could be kept out is refused, and changes nothing", async () => {
+  const bans = [{ kind: "address", value: "nowhere" }] as const;
+  await assert.rejects(createBroker({ bans }), /bans\[0\]\.value: expected an address/);
+  await using broker = await createBroker();
+  await assert.rejects(broker.reconfigure({ limits: { topicLevels: 9 } }, { bans }), {
+    code: "ERR_USAGE",
+  });
+  assert.equal(broker.settings.limits.topicLevels, 128);
+});

@@ -12,6 +12,7 @@ import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protoc
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import {
   checkBan,
+  checkConfiguredBans,
   checkBrokerOptions,
   checkEventName,
   checkPublish,
@@ -23,7 +24,7 @@ import { autoSubscriptionsOf } from "./engine/auto-subscribe.ts";
 import type { AutoSubscription } from "./engine/auto-subscribe.ts";
 import { describeClient, listClients } from "./client-list.ts";
 import type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
-import type { BanInfo } from "./engine/bans.ts";
+import type { BanInfo, ConfiguredBan } from "./engine/bans.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { DelayedInfo } from "./engine/delayed.ts";
 import type { DropReason } from "./engine/drop-reasons.ts";
@@ -77,6 +78,8 @@ export interface BrokerOptions {
   readonly rewrite?: readonly RewriteRule[];
   /** Subscriptions that each client gets when it connects. */
   readonly autoSubscribe?: readonly AutoSubscription[];
+  /** Who is kept out, besides those that `ban` keeps out; nothing of it is stored. */
+  readonly bans?: readonly ConfiguredBan[];
   /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
   readonly log?: Log | LoggerLike;
   /** What outlives the process. Default: what the settings of the section `store` ask for. */
@@ -116,7 +119,7 @@ export interface BanOptions {
 
 /** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
 export interface Reconfiguration {
-  /** In force now; the setting that names a file also where only the file changed. Also `rewrite`, `autoSubscribe` and `listeners`. */
+  /** In force now; the setting that names a file also where only the file changed. Also `rewrite`, `autoSubscribe`, `bans` and `listeners`. */
   readonly changed: readonly string[];
   /** Asked for, and left as it was: a broker that is made anew takes it. */
   readonly needRestart: readonly string[];
@@ -128,6 +131,8 @@ export interface Reconfigurable {
   readonly rewrite?: readonly RewriteRule[] | undefined;
   /** In place of all before, for clients that connect from now on. */
   readonly autoSubscribe?: readonly AutoSubscription[] | undefined;
+  /** In place of all before; connections that they are about end. */
+  readonly bans?: readonly ConfiguredBan[] | undefined;
   /** In place of the list that `listenAsConfigured` was given; it has to have been called. */
   readonly listeners?: readonly OwnListenOptions[] | undefined;
 }
@@ -150,6 +155,7 @@ export class Broker implements AsyncDisposable {
   readonly #hooks: readonly Hooks[];
   #rewrite: readonly RewriteRule[] = [];
   #autoSubscribe: readonly AutoSubscription[] = [];
+  #configuredBans: readonly ConfiguredBan[] = [];
   readonly #locals = new Set<Client>();
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
@@ -168,10 +174,11 @@ export class Broker implements AsyncDisposable {
     recovered: Recovered,
     acl: ConfiguredAcl,
     hooks: readonly Hooks[],
-    { rewrite = [], autoSubscribe = [] }: Reconfigurable,
+    { rewrite = [], autoSubscribe = [], bans = [] }: Reconfigurable,
   ) {
     this.#rewrite = rewrite;
     this.#autoSubscribe = autoSubscribe;
+    this.#configuredBans = bans;
     this.recovered = recovered;
     this.#acl = acl;
     this.#hooks = hooks;
@@ -433,7 +440,7 @@ export class Broker implements AsyncDisposable {
     return this.#change(() => this.#engine.bans.lift(kind, value));
   }
 
-  /** The bans in force. */
+  /** The bans in force, but for those of the option `bans`. */
   async bans(): Promise<readonly BanInfo[]> {
     return this.#engine.bans.list();
   }
@@ -519,6 +526,8 @@ export class Broker implements AsyncDisposable {
     const asked = createSettings(given, this.#settings);
     const { next, changed, needRestart } = liveChanges(this.#settings, asked);
     const { rewrite = this.#rewrite, autoSubscribe = this.#autoSubscribe } = others;
+    const { bans = this.#configuredBans } = others;
+    checkConfiguredBans(bans);
     const rewriter = rewriterOf(rewrite);
     const autoSubscriptions = autoSubscriptionsOf(autoSubscribe);
     const entry = this.#entry.prepare(next);
@@ -536,6 +545,7 @@ export class Broker implements AsyncDisposable {
     if (reloadAcl.isFileChanged) addNew(changed, ["auth.aclFile"]);
     if (!isSameList(rewrite, this.#rewrite)) changed.push("rewrite");
     if (!isSameList(autoSubscribe, this.#autoSubscribe)) changed.push("autoSubscribe");
+    if (!isSameList(bans, this.#configuredBans)) changed.push("bans");
     this.#engine.authenticator = entry.apply();
     this.#letsEverybodyIn = entry.letsEverybodyIn;
     reloadAcl.commit();
@@ -546,6 +556,8 @@ export class Broker implements AsyncDisposable {
     this.#autoSubscribe = autoSubscribe;
     this.#engine.rewriter = rewriter;
     this.#engine.autoSubscriptions = autoSubscriptions;
+    this.#configuredBans = bans;
+    this.#engine.bans.configure(bans);
     this.#engine.settingsChanged();
     await listening.commit();
     return { changed, needRestart };
@@ -599,6 +611,7 @@ export class Broker implements AsyncDisposable {
  */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   checkBrokerOptions(options);
+  checkConfiguredBans(options.bans ?? []);
   const settings = createSettings(options.settings, undefined, usableMemory());
   const hooks = [options.hooks ?? []].flat();
   const configured =
@@ -631,6 +644,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   const recovered = await openStore(configured, recoveryOf(engine), engine.log, settings.store);
   // Before anybody is let in: no Will comes after its client is back.
   finishRecovery(engine);
+  engine.bans.configure(options.bans ?? []);
   return new Broker(engine, settings, entry, recovered, acl, hooks, options);
 }
 

@@ -22,7 +22,8 @@ export type {
 export type { ClientInfo, ClientListOptions, ClientPage } from "./client-list.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
 export { brokerErrorCodes } from "./error-codes.ts";
-export type { BanInfo } from "./engine/bans.ts";
+export { banKinds, configuredBanFault } from "./engine/bans.ts";
+export type { BanInfo, ConfiguredBan } from "./engine/bans.ts";
 export { counterTable } from "./engine/counters.ts";
 export type { CounterName, CounterRow, Counters } from "./engine/counters.ts";
 export type { DelayedInfo } from "./engine/delayed.ts";

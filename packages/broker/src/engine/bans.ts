@@ -2,6 +2,7 @@ import { ReasonCode, TimerEntry, UsageError } from "@sericite/protocol";
 import { AddressRange, parseAddress } from "./address-range.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import type { EntryFault } from "./rewrite.ts";
 import { takesMessages } from "./ports.ts";
 import type { BanKind, StoredBan } from "./records.ts";
 
@@ -16,6 +17,15 @@ export interface BanInfo {
   /** Milliseconds until it ends; `Infinity` where it does not. */
   readonly expiresInMs: number;
   readonly reason: string;
+}
+
+/** A ban that is there as long as it is configured, and is no record of the store's. */
+export interface ConfiguredBan {
+  readonly kind: BanKind;
+  /** As of `BanInfo`. */
+  readonly value: string;
+  /** Default "by the configuration". */
+  readonly reason?: string;
 }
 
 interface Ban {
@@ -34,7 +44,8 @@ interface Ban {
 export class Bans {
   readonly #engine: Engine;
   readonly #bans = new Map<string, Ban>();
-  /** Those of addresses, which have to be gone through. */
+  readonly #configured = new Map<string, Ban>();
+  /** Those of addresses, of both, which have to be gone through. */
   readonly #ranges = new Set<Ban>();
 
   constructor(engine: Engine) {
@@ -45,7 +56,7 @@ export class Bans {
     return this.#bans.size;
   }
 
-  /** All that are in force, in the order in which they came. */
+  /** All that are in force, in the order in which they came, but for those that are configured. */
   list(): BanInfo[] {
     const now = this.#engine.storeTime();
     return [...this.#bans.values()].map(({ stored: { kind, value, until, reason } }) => {
@@ -75,9 +86,35 @@ export class Bans {
       reason,
       ...(until !== Infinity && { expiresInMs }),
     });
-    for (const connection of [...engine.connections])
-      if (connection.state === "open" && this.find(connection) !== undefined)
+    this.#endConnections();
+  }
+
+  /**
+   * Puts others in place of those that are configured, and ends the connections that they are about.
+   *
+   * @param bans  `configuredBanFault` has nothing against them.
+   */
+  configure(bans: readonly ConfiguredBan[]): void {
+    this.#engine.enter();
+    for (const ban of this.#configured.values()) this.#ranges.delete(ban);
+    this.#configured.clear();
+    for (const { kind, value, reason = "by the configuration" } of bans) {
+      const stored = { kind, value: valueOf(kind, value), until: Infinity, reason };
+      const ban: Ban = { stored, range: rangeOf(stored), timer: undefined };
+      const before = this.#configured.get(keyOf(stored));
+      if (before !== undefined) this.#ranges.delete(before);
+      this.#configured.set(keyOf(stored), ban);
+      if (ban.range !== undefined) this.#ranges.add(ban);
+    }
+    if (bans.length > 0) this.#endConnections();
+  }
+
+  #endConnections(): void {
+    for (const connection of [...this.#engine.connections]) {
+      const reason = connection.state === "open" ? this.find(connection) : undefined;
+      if (reason !== undefined)
         connection.close(ReasonCode.administrativeAction, `banned: ${reason}`); // [X-16]
+    }
   }
 
   /** Lifts a ban. @returns whether there was one. */
@@ -87,15 +124,19 @@ export class Bans {
 
   /** Why this client is kept out, or `undefined`. */
   find(connection: Connection): string | undefined {
-    if (this.#bans.size === 0 || connection.isTrusted) return undefined;
+    if (this.#bans.size === 0 && this.#configured.size === 0) return undefined;
+    if (connection.isTrusted) return undefined;
     const { clientId, username, peer } = connection;
     const ban =
-      this.#bans.get(keyOf({ kind: "clientId", value: clientId })) ??
-      (username === undefined
-        ? undefined
-        : this.#bans.get(keyOf({ kind: "username", value: username }))) ??
+      this.#get({ kind: "clientId", value: clientId }) ??
+      (username === undefined ? undefined : this.#get({ kind: "username", value: username })) ??
       this.#findAddress(peer.address);
     return ban?.stored.reason;
+  }
+
+  #get(meant: Pick<StoredBan, "kind" | "value">): Ban | undefined {
+    const key = keyOf(meant);
+    return this.#bans.get(key) ?? this.#configured.get(key);
   }
 
   #findAddress(address: string | undefined): Ban | undefined {
@@ -128,7 +169,7 @@ export class Bans {
 
   /** @param expiresInMs  `undefined`: `resume` will see to its end. */
   #put(stored: StoredBan, expiresInMs: number | undefined): void {
-    const range = stored.kind === "address" ? AddressRange.parse(stored.value) : undefined;
+    const range = rangeOf(stored);
     const ban: Ban = { stored, range, timer: undefined };
     this.#bans.set(keyOf(stored), ban);
     if (range !== undefined) this.#ranges.add(ban);
@@ -173,6 +214,19 @@ function valueOf(kind: BanKind, value: string): string {
     );
   }
   return range.text;
+}
+
+function rangeOf({ kind, value }: StoredBan): AddressRange | undefined {
+  return kind === "address" ? AddressRange.parse(value) : undefined;
+}
+
+/** Why nobody could be kept out by it, or `undefined`. */
+export function configuredBanFault({ kind, value }: ConfiguredBan): EntryFault | undefined {
+  if (!banKinds.includes(kind))
+    return { key: "kind", text: `expected one of ${banKinds.join(", ")}` };
+  if (typeof value !== "string" || value === "") return { key: "value", text: "expected a text" };
+  if (kind !== "address" || AddressRange.parse(value) !== undefined) return undefined;
+  return { key: "value", text: "expected an address, or a range such as 192.0.2.0/24" };
 }
 
 function keyOf({ kind, value }: Pick<StoredBan, "kind" | "value">): string {

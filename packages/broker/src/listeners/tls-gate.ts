@@ -52,6 +52,11 @@ export class TlsGate {
     server.on("secureConnection", (socket) => {
       const arrival = reception.arrivalOf(socket);
       if (arrival === undefined) return void socket.destroy();
+      // Reset as the handshake ended: of such a socket Node tells an end, and never a close.
+      if (socket.remoteAddress === undefined) {
+        socket.destroy();
+        return reception.refuse(arrival, "closed");
+      }
       // Asked, not required: Node lets a certificate pass that nobody vouches for.
       if (this.#asksForCertificate && !socket.authorized && hasCertificate(socket)) {
         return reception.refuse(arrival, "client-certificate", asError(socket.authorizationError));

@@ -15,8 +15,8 @@ const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/m
 export const withoutMosquitto: string | false =
   program === undefined ? "mosquitto is not installed" : false;
 
-/** Certificates of the broker's tests. */
-const certificates = fileURLToPath(
+/** Certificates of the broker's tests: a folder. */
+export const certificates: string = fileURLToPath(
   new URL("../../../broker/src/listeners/test-certificates/", import.meta.url),
 );
 
@@ -143,8 +143,12 @@ export class CuttableNetwork {
     return network;
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   get url(): string {
-    return `mqtt://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `mqtt://127.0.0.1:${this.port}`;
   }
 
   /** Ends every connection, wherever its bytes are. */

@@ -13,13 +13,15 @@ import { listenerRows } from "../settings/listener-list.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
 import { printList, printSettings } from "../settings/print-settings.ts";
 import { environmentName, settingsIn } from "../settings/setting-name.ts";
+import { banRows } from "../settings/ban-list.ts";
 import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { letsAnonymousInAnywhere, openPorts } from "./exposure.ts";
-import { Reloading, ReloadSignal } from "./reloading.ts";
+import { ReloadSignal } from "./reload-signal.ts";
+import { Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
@@ -33,10 +35,15 @@ const graceMs = 2000;
 /**
  * `sericite broker`: runs until a signal.
  *
+ * @param signal  Takes SIGHUP already.
  * @returns exit code.
  * @throws UsageError for options and settings; ConnectionError where the broker cannot listen.
  */
-export async function run(argv: readonly string[]): Promise<number> {
+export async function run(
+  argv: readonly string[],
+  signal: ReloadSignal = new ReloadSignal(),
+): Promise<number> {
+  using reloadSignal = signal;
   const options = brokerOptions();
   const line = parseOptions(options, argv, "broker");
   refusePositionals(line, "broker");
@@ -44,14 +51,13 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText(renderHelp(brokerHelp, options));
     return ExitCode.ok;
   }
-  // Before anything that takes time: whoever starts the broker may send it at once.
-  using reloadSignal = new ReloadSignal();
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
     const lists = [
       printList("listeners", listenerRows, resolved.listeners),
       printList("rewrite", rewriteRows, resolved.rewrite.items),
       printList("autoSubscribe", autoSubscribeRows, resolved.autoSubscribe.items),
+      printList("bans", banRows, resolved.bans.items),
     ];
     const sections = printSettings(brokerCommandSettings, resolved);
     printText(`# sericite ${version}\n${sections}${lists.join("")}`);
@@ -114,6 +120,7 @@ async function serve(
     log,
     rewrite: resolved.rewrite.entries,
     autoSubscribe: resolved.autoSubscribe.entries,
+    bans: resolved.bans.entries,
   });
   audit.listen(broker);
   const traces = new Traces(broker, log);

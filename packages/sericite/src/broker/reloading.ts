@@ -5,6 +5,7 @@ import { commandSettings } from "../settings/command-settings.ts";
 import { fileLists } from "../settings/file-lists.ts";
 import { listChanges } from "../settings/list-item.ts";
 import { listenerRows } from "../settings/listener-list.ts";
+import { banRows } from "../settings/ban-list.ts";
 import { autoSubscribeRows, rewriteRows } from "../settings/topic-lists.ts";
 import { settingsIn } from "../settings/setting-name.ts";
 import { listedTrouble } from "./start-trouble.ts";
@@ -32,7 +33,7 @@ export interface ReloadingOptions {
 export class Reloading {
   readonly #options: ReloadingOptions;
   #settings: BrokerCommandSettings;
-  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe" | "listeners">;
+  #lists: Pick<ResolvedBrokerSettings, "rewrite" | "autoSubscribe" | "bans" | "listeners">;
   #underWay: Promise<void> | undefined;
   #isAskedAgain = false;
 
@@ -65,13 +66,14 @@ export class Reloading {
     const { audit, broker, log, resolveAgain } = this.#options;
     try {
       const next = await resolveAgain();
-      const { settings, listeners, rewrite, autoSubscribe } = next;
+      const { settings, listeners, rewrite, autoSubscribe, bans } = next;
       const { log: _log, shutdown: _shutdown, trace: _trace, ...ofBroker } = settings;
       const nextAudit = audit.prepare(settings.log);
       const { changed, needRestart } = await broker
         .reconfigure(ofBroker, {
           rewrite: rewrite.entries,
           autoSubscribe: autoSubscribe.entries,
+          bans: bans.entries,
           listeners: listeners.map(({ options }) => options),
         })
         .catch((error: unknown) => {
@@ -91,6 +93,7 @@ export class Reloading {
           this.#lists.autoSubscribe.items,
           autoSubscribe.items,
         ),
+        ...listChanges("bans", banRows, this.#lists.bans.items, bans.items),
         ...listChanges("listeners", listenerRows, this.#lists.listeners, listeners),
       ]);
       this.#lists = next;
@@ -130,37 +133,4 @@ export class Reloading {
 
 function namesOf(paths: readonly string[]): string {
   return paths.length === 0 ? "nothing" : paths.join(", ");
-}
-
-/**
- * Takes SIGHUP, which ends a process that does not. What comes before there is anything to reload
- * waits until there is. On Windows it means that the console was closed, and is left alone.
- */
-export class ReloadSignal implements Disposable {
-  #isAsked = false;
-  #reload: (() => void) | undefined;
-
-  constructor() {
-    if (process.platform !== "win32") process.on("SIGHUP", this.#onSignal);
-  }
-
-  readonly #onSignal = (): void => {
-    if (this.#reload === undefined) this.#isAsked = true;
-    else this.#reload();
-  };
-
-  /** Calls `reload` at each signal, and at once where one came before. */
-  handle(reload: () => void): void {
-    this.#reload = reload;
-    if (this.#isAsked) reload();
-  }
-
-  /** Leaves the signals that are still to come without an effect: a late one must not end a broker that drains. */
-  ignore(): void {
-    this.#reload = () => {};
-  }
-
-  [Symbol.dispose](): void {
-    process.off("SIGHUP", this.#onSignal);
-  }
 }

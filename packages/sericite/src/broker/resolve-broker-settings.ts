@@ -1,4 +1,4 @@
-import type { AutoSubscription, RewriteRule } from "@sericite/broker";
+import type { AutoSubscription, ConfiguredBan, RewriteRule } from "@sericite/broker";
 import { lastOption } from "../options/option.ts";
 import type { CommandLine } from "../options/option.ts";
 import { resolveSettings } from "../settings/resolve-settings.ts";
@@ -7,6 +7,7 @@ import type { ListItem } from "../settings/config-file.ts";
 import type { FileList } from "../settings/file-lists.ts";
 import { readListeners } from "../settings/listener-list.ts";
 import type { ConfiguredListener } from "../settings/listener-list.ts";
+import { readBans } from "../settings/ban-list.ts";
 import { readAutoSubscribe, readRewrite } from "../settings/topic-lists.ts";
 import type { TopicList } from "../settings/topic-lists.ts";
 import { portOff } from "../settings/setting-value.ts";
@@ -22,6 +23,8 @@ export interface ResolvedBrokerSettings extends ResolvedSettings<typeof brokerCo
   readonly rewrite: TopicList<RewriteRule>;
   /** The list `autoSubscribe` of the config file. */
   readonly autoSubscribe: TopicList<AutoSubscription>;
+  /** The list `bans` of the config file. */
+  readonly bans: TopicList<ConfiguredBan>;
 }
 
 /**
@@ -42,6 +45,7 @@ export async function resolveBrokerSettings(line: CommandLine): Promise<Resolved
   const listOf = (name: FileList): readonly ListItem[] => file?.lists.get(name) ?? [];
   const listeners = readListeners(listOf("listeners"), problems);
   const rewrite = readRewrite(listOf("rewrite"), problems);
+  const bans = readBans(listOf("bans"), problems);
   const autoSubscribe = readAutoSubscribe(listOf("autoSubscribe"), problems);
   const resolved = resolveSettings(brokerCommandSettings, {
     flags: settingFlags(brokerCommandSettings, line),
@@ -60,5 +64,6 @@ export async function resolveBrokerSettings(line: CommandLine): Promise<Resolved
     listeners,
     rewrite,
     autoSubscribe,
+    bans,
   };
 }

@@ -116,7 +116,13 @@ export function readAutoSubscribe(
   );
 }
 
-function readList<E>(
+/**
+ * Reads a list by the table of its keys, entry by entry.
+ *
+ * @param problems  As of `readRewrite`.
+ * @param faultOf  What no key alone can tell.
+ */
+export function readList<E>(
   name: string,
   rows: ListRows,
   checks: ItemChecks<string>,
