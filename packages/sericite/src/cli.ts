@@ -1,3 +1,4 @@
+import { ReloadSignal } from "./broker/reload-signal.ts";
 import { usageError } from "./errors.ts";
 import { ExitCode, exitCodeOfError } from "./exit-code.ts";
 import { wrap } from "./options/help.ts";
@@ -14,7 +15,7 @@ export interface Command {
 
 /** All commands, in the order of help. */
 export const commands: readonly Command[] = [
-  { name: "broker", text: "Run an MQTT broker.", load: () => import("./broker/broker-command.ts") },
+  { name: "broker", text: "Run an MQTT broker.", load: loadBroker },
   {
     name: "pub",
     text: "Publish messages, with the options of mosquitto_pub.",
@@ -41,6 +42,13 @@ export const commands: readonly Command[] = [
     load: () => import("./store/store-command.ts"),
   },
 ];
+
+/** Before all that takes time: whoever starts a broker may send it SIGHUP at once. */
+async function loadBroker(): ReturnType<Command["load"]> {
+  const signal = new ReloadSignal();
+  const { run } = await import("./broker/broker-command.ts");
+  return { run: (argv) => run(argv, signal) };
+}
 
 /**
  * Run one command line. Errors are written to standard error, as text.

@@ -20,7 +20,8 @@ import { printText } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { brokerCommandSettings, brokerHelp, brokerOptions } from "./broker-options.ts";
 import { letsAnonymousInAnywhere, openPorts } from "./exposure.ts";
-import { Reloading, ReloadSignal } from "./reloading.ts";
+import { ReloadSignal } from "./reload-signal.ts";
+import { Reloading } from "./reloading.ts";
 import { resolveBrokerSettings } from "./resolve-broker-settings.ts";
 import type { ResolvedBrokerSettings } from "./resolve-broker-settings.ts";
 import { fileLimitWarning, openFileLimit, storeFiles } from "./file-limit.ts";
@@ -34,10 +35,15 @@ const graceMs = 2000;
 /**
  * `sericite broker`: runs until a signal.
  *
+ * @param signal  Takes SIGHUP already.
  * @returns exit code.
  * @throws UsageError for options and settings; ConnectionError where the broker cannot listen.
  */
-export async function run(argv: readonly string[]): Promise<number> {
+export async function run(
+  argv: readonly string[],
+  signal: ReloadSignal = new ReloadSignal(),
+): Promise<number> {
+  using reloadSignal = signal;
   const options = brokerOptions();
   const line = parseOptions(options, argv, "broker");
   refusePositionals(line, "broker");
@@ -45,8 +51,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     printText(renderHelp(brokerHelp, options));
     return ExitCode.ok;
   }
-  // Before anything that takes time: whoever starts the broker may send it at once.
-  using reloadSignal = new ReloadSignal();
   const resolved = await resolveBrokerSettings(line);
   if (lastOption(line, "print-config")) {
     const lists = [

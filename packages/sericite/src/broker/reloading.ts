@@ -134,36 +134,3 @@ export class Reloading {
 function namesOf(paths: readonly string[]): string {
   return paths.length === 0 ? "nothing" : paths.join(", ");
 }
-
-/**
- * Takes SIGHUP, which ends a process that does not. What comes before there is anything to reload
- * waits until there is. On Windows it means that the console was closed, and is left alone.
- */
-export class ReloadSignal implements Disposable {
-  #isAsked = false;
-  #reload: (() => void) | undefined;
-
-  constructor() {
-    if (process.platform !== "win32") process.on("SIGHUP", this.#onSignal);
-  }
-
-  readonly #onSignal = (): void => {
-    if (this.#reload === undefined) this.#isAsked = true;
-    else this.#reload();
-  };
-
-  /** Calls `reload` at each signal, and at once where one came before. */
-  handle(reload: () => void): void {
-    this.#reload = reload;
-    if (this.#isAsked) reload();
-  }
-
-  /** Leaves the signals that are still to come without an effect: a late one must not end a broker that drains. */
-  ignore(): void {
-    this.#reload = () => {};
-  }
-
-  [Symbol.dispose](): void {
-    process.off("SIGHUP", this.#onSignal);
-  }
-}
