@@ -17,12 +17,12 @@ const ENTRIES = [
   {
     what: "connect, and what a client does",
     contents: 'import { connect } from "@sericite/client"; globalThis.connect = connect;',
-    limit: 37_500,
+    limit: 39_000,
   },
   {
     what: "everything",
     contents: 'import * as all from "@sericite/client"; globalThis.all = all;',
-    limit: 39_500,
+    limit: 41_000,
   },
 ];
 

@@ -235,14 +235,6 @@ export const BARS: readonly Bar[] = [
   plain("stalls", "retained-1m", "extra.few_max_us", "answer to a filter that matches 10", "ms", 5),
   plain(
     "stalls",
-    "retained-1m-wide",
-    "extra.few_max_us",
-    "the same, 100 000 second levels",
-    "ms",
-    5,
-  ),
-  plain(
-    "stalls",
     "retained-1m",
     "extra.stream_max_us",
     "longest wait of others while # streams",

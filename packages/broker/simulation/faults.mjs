@@ -3,8 +3,10 @@
  * packages and runs seeds until the ledger complains.
  *
  *     npm run faults                       all of them
- *     npm run faults -- --only "lost DUP"  one, with the ledger's words in full
+ *     npm run faults -- --only "lost DUP"  one, with the ledger's words in full; also several times
  *     npm run faults -- --write            also brings the table of docs/TESTING.md up to date
+ *
+ * A change is made in the fault's file, or in one of its own.
  *
  * Exit code 1 if a fault is not caught within its seeds, if the text to change is not found exactly
  * once, or if the copy fails without a fault.
@@ -18,8 +20,8 @@ import { parseArgs, promisify } from "node:util";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "5000" },
-    only: { type: "string" },
+    seeds: { type: "string", default: "3000" },
+    only: { type: "string", multiple: true },
     write: { type: "boolean", default: false },
   },
 });
@@ -31,10 +33,11 @@ const JOBS = 2;
 const run = promisify(execFile);
 
 const all = JSON.parse(readFileSync(join(here, "faults.json"), "utf8"));
-const faults = values.only === undefined ? all : all.filter(({ name }) => name === values.only);
-if (faults.length === 0) {
+const { only } = values;
+const faults = only === undefined ? all : all.filter(({ name }) => only.includes(name));
+if (faults.length < (only?.length ?? 1)) {
   console.error(
-    `there is no fault "${values.only}"; there are: ${all.map(({ name }) => name).join(", ")}`,
+    `there is no fault "${only.join(", ")}"; there are: ${all.map(({ name }) => name).join(", ")}`,
   );
   process.exit(2);
 }
@@ -44,6 +47,7 @@ try {
   const copies = Array.from({ length: Math.min(JOBS, faults.length) }, (_, index) =>
     makeCopy(join(root, String(index))),
   );
+  for (const fault of faults) plant(copies[0], fault)();
   const control = await runCopy(copies[0], 300);
   if (control !== undefined)
     throw new Error(`without a fault seed ${control.seed} fails: ${control.complaints[0]}`);
@@ -57,14 +61,14 @@ try {
         console.log(
           `${row.seed === undefined ? "NOT CAUGHT" : `seed ${row.seed}`.padEnd(10)}  ${fault.name}: ${row.text}`,
         );
-        if (values.only !== undefined)
+        if (only !== undefined)
           for (const complaint of row.complaints) console.log(`            ${complaint}`);
       }
     }),
   );
   const missed = faults.filter(({ name }) => rows.get(name).seed === undefined);
   console.log(`\n${faults.length - missed.length} of ${faults.length} faults caught`);
-  if (values.write && values.only === undefined) writeTable(rows);
+  if (values.write && only === undefined) writeTable(rows);
   process.exitCode = missed.length === 0 ? 0 : 1;
 } finally {
   rmSync(root, { recursive: true });
@@ -106,19 +110,29 @@ async function runCopy(copy, seeds) {
   return JSON.parse(stdout) ?? undefined;
 }
 
-async function tryFault(copy, { name, file, changes }) {
-  const path = join(copy, "node_modules", "@sericite", file);
-  const before = readFileSync(path, "utf8");
-  let after = before;
-  for (const { search, replace } of changes) {
-    const found = after.split(search).length - 1;
+/** Plants a fault. @returns what takes it away again. */
+function plant(copy, { name, file, changes }) {
+  const before = new Map();
+  const restore = () => {
+    for (const [path, text] of before) writeFileSync(path, text);
+  };
+  for (const { file: own, search, replace } of changes) {
+    const path = join(copy, "node_modules", "@sericite", own ?? file);
+    const text = readFileSync(path, "utf8");
+    if (!before.has(path)) before.set(path, text);
+    const found = text.split(search).length - 1;
     if (found !== 1)
       throw new Error(
-        `fault "${name}": its text stands ${found} times in ${file}, expected once:\n${search}`,
+        `fault "${name}": its text stands ${found} times in ${own ?? file}, expected once:\n${search}`,
       );
-    after = after.replace(search, () => replace);
+    const after = text.replace(search, () => replace);
+    writeFileSync(path, after);
   }
-  writeFileSync(path, after);
+  return restore;
+}
+
+async function tryFault(copy, fault) {
+  const restore = plant(copy, fault);
   try {
     const caught = await runCopy(copy, values.seeds);
     if (caught === undefined)
@@ -129,7 +143,7 @@ async function tryFault(copy, { name, file, changes }) {
       complaints: caught.complaints,
     };
   } finally {
-    writeFileSync(path, before);
+    restore();
   }
 }
 

@@ -1,5 +1,14 @@
 import { ReasonCode, UsageError } from "@sericite/protocol";
+import { RequestError } from "./errors.ts";
 import type { Receipt } from "./receiver.ts";
+
+/** What the acknowledgement of a message says whose handler failed with `error`: its Reason Code, if it has one for this. */
+export function refusalOfError(error: unknown): number {
+  const reasonCode = error instanceof RequestError ? error.reasonCode : undefined;
+  return reasonCode !== undefined && refusals.has(reasonCode)
+    ? reasonCode
+    : ReasonCode.implementationSpecificError;
+}
 
 /** Reason Codes of PUBACK and PUBREC that refuse a message (§3.4.2.1, §3.5.2.1). */
 const refusals: ReadonlySet<number> = new Set([

@@ -30,6 +30,8 @@ import { SessionJournal } from "./session-journal.ts";
 import type { SessionStore } from "./session-store.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import type { TopicParameters, TypedHandler } from "./topic.ts";
+import { Topic } from "./topic.ts";
 
 /** How to subscribe. What a Topic Filter says itself counts before it. */
 export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"> {
@@ -202,12 +204,39 @@ export class Client implements AsyncDisposable {
    * with a `RequestError` if the server refuses it or it can no longer be sent, and with a
    * `UsageError` where it is no message.
    */
+  publish(topicName: string, payload: Payload, options?: PublishOptions): Promise<PublishResult>;
+  /** Publishes a value to a typed topic; it is validated first. */
+  publish<Pattern extends string, Input, Output>(
+    topic: Topic<Pattern, Input, Output>,
+    params: TopicParameters<Pattern>,
+    value: Input,
+    options?: PublishOptions,
+  ): Promise<PublishResult>;
   publish(
-    topicName: string,
-    payload: Payload,
-    options: PublishOptions = {},
+    topicName: string | Topic<string, unknown, unknown>,
+    payload: unknown,
+    optionsOrValue: unknown,
+    optionsOfTopic: PublishOptions = {},
   ): Promise<PublishResult> {
-    return this.#publisher.publish(topicName, payload, options);
+    if (typeof topicName !== "string") {
+      const params = payload as TopicParameters<string>;
+      return this.#publishTyped(topicName, params, optionsOrValue, optionsOfTopic);
+    }
+    const options = (optionsOrValue as PublishOptions | undefined) ?? {};
+    return this.#publisher.publish(topicName, payload as Payload, options);
+  }
+
+  async #publishTyped(
+    topic: Topic<string, unknown, unknown>,
+    params: TopicParameters<string>,
+    value: unknown,
+    options: PublishOptions,
+  ): Promise<PublishResult> {
+    const topicName = topic.topicName(params);
+    const payload = await topic.encode(value);
+    const { contentType } = topic.codec;
+    const properties = { contentType, ...options.properties };
+    return await this.#publisher.publish(topicName, payload, { ...options, properties });
   }
 
   /**
@@ -223,7 +252,26 @@ export class Client implements AsyncDisposable {
     handler: MessageHandler,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
-  async subscribe(
+  /** Subscribes to a typed topic: the handler gets values that were validated. */
+  subscribe<Pattern extends string, Input, Output>(
+    topic: Topic<Pattern, Input, Output>,
+    handler: TypedHandler<Pattern, Output>,
+    options?: Omit<SubscribeOptions, "acknowledge">,
+  ): Promise<Subscription>;
+  subscribe(
+    topicFilters: unknown,
+    handlerOrOptions?: unknown,
+    optionsWithHandler?: SubscribeOptions,
+  ): Promise<Subscription> {
+    if (topicFilters instanceof Topic) {
+      const handler = topicFilters.handlerOf(handlerOrOptions as TypedHandler<string, unknown>);
+      return this.#subscribe(topicFilters.topicFilter, handler, optionsWithHandler);
+    }
+    const handler = handlerOrOptions as MessageHandler | SubscribeOptions | undefined;
+    return this.#subscribe(topicFilters as TopicFilters, handler, optionsWithHandler);
+  }
+
+  async #subscribe(
     topicFilters: TopicFilters,
     handlerOrOptions: MessageHandler | SubscribeOptions = {},
     optionsWithHandler: SubscribeOptions = {},

@@ -34,6 +34,7 @@ export const clientErrorCodes = {
   ERR_UNSUBSCRIBE_REFUSED: "The server refused to end a subscription; reasonCode says why.",
   ERR_REQUEST_TIMEOUT: "No response came in time.",
   ERR_NO_RESPONDER: "The server says that nobody subscribes to the topic of the request.",
+  ERR_PAYLOAD_INVALID: "The payload is not what the topic or its codec takes.",
   ERR_NOT_SUPPORTED:
     "The server announced that it does not support this; reasonCode is the one that it would answer.",
 } as const;

@@ -1,12 +1,12 @@
-import { ReasonCode } from "@sericite/protocol";
-import { Acknowledgement } from "./acknowledgement.ts";
+import { Acknowledgement, refusalOfError } from "./acknowledgement.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import type { Receipt } from "./receiver.ts";
 
 /**
  * Handles the messages of a subscription, one at a time and in order. The acknowledgement of a
- * QoS 1 or 2 message leaves when what it returns is settled.
+ * QoS 1 or 2 message leaves when what it returns is settled; on 5.0 with 0x83 if it fails, or with the
+ * `reasonCode` of the `RequestError` that it throws.
  */
 export type MessageHandler = (message: Message) => unknown;
 
@@ -202,7 +202,7 @@ export class Mailbox {
       result = handler(message);
     } catch (error) {
       this.#owner.onHandlerError(error);
-      receipt?.done(ReasonCode.implementationSpecificError);
+      receipt?.done(refusalOfError(error));
       return;
     }
     if (!isPromise(result)) {
@@ -211,17 +211,17 @@ export class Mailbox {
     }
     this.#isBusy = true;
     result.then(
-      () => this.#handled(handler, receipt, false),
+      () => this.#handled(handler, receipt, 0),
       (error: unknown) => {
         this.#owner.onHandlerError(error);
-        this.#handled(handler, receipt, true);
+        this.#handled(handler, receipt, refusalOfError(error));
       },
     );
   }
 
-  #handled(handler: MessageHandler, receipt: Receipt | undefined, failed: boolean): void {
+  #handled(handler: MessageHandler, receipt: Receipt | undefined, reasonCode: number): void {
     this.#isBusy = false;
-    receipt?.done(failed ? ReasonCode.implementationSpecificError : 0);
+    receipt?.done(reasonCode);
     while (!this.#isBusy) {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) break;

@@ -81,8 +81,18 @@ export class Message {
 
   /** The payload as UTF-8 text; what is not UTF-8 becomes U+FFFD. */
   text(): string {
-    return decoder.decode(this.payload);
+    return payloadText(this.payload);
   }
+
+  /** The payload read as JSON. @throws SyntaxError where it is none. */
+  json(): unknown {
+    return JSON.parse(payloadText(this.payload));
+  }
+}
+
+/** A payload as UTF-8 text; what is not UTF-8 becomes U+FFFD. */
+export function payloadText(payload: Uint8Array): string {
+  return decoder.decode(payload);
 }
 
 /** A payload as the caller gives it; a string is sent as UTF-8. */

@@ -23,6 +23,18 @@ export type { AbortSignalLike } from "./abort.ts";
 export type { ServerReferencePolicy } from "./servers.ts";
 export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 export type { SessionChange, SessionStore } from "./session-store.ts";
+export { bytesCodec, jsonCodec, textCodec, type PayloadCodec } from "./codec.ts";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
+export {
+  topic,
+  type ReadTopicParameters,
+  type Topic,
+  type TopicOptions,
+  type TopicParameterNames,
+  type TopicParameters,
+  type TypedHandler,
+  type TypedMessage,
+} from "./topic.ts";
 export {
   ConnectionError,
   ProtocolError,

@@ -132,6 +132,7 @@ function settle(
   session.flightExtras?.delete(packetIdentifier);
   engine.counters.messagesAcknowledged++;
   recordSettled(engine, session, sequenceOf(detail), metaOf(detail));
+  session.freedIdentifiers?.add(packetIdentifier);
   if (
     (session.queue !== undefined && session.queue.length > 0) ||
     session.backlog !== undefined ||

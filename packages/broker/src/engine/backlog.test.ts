@@ -5,6 +5,7 @@ import type { PartialSettings } from "../settings.ts";
 import { TestBroker } from "../test-broker.test-support.ts";
 import type { ConnectOptions, WireClient } from "../wire-client.test-support.ts";
 import { waitingOf } from "./backlog.ts";
+import { endSession } from "./session-registry.ts";
 
 const kept: ConnectOptions = { cleanStart: false, properties: { sessionExpiryInterval: 1000 } };
 const narrow: ConnectOptions = {
@@ -149,6 +150,60 @@ test("a client that settles faster than the store takes note is held after 1024 
   assert.equal(drain(client).length, 1024 + 2); // with those in flight
   broker.store.unstall();
   assert.equal(drain(client).length, 174);
+});
+
+test("so it is where the store took no note of what was dropped before it", () => {
+  const broker = new TestBroker({
+    durable: true,
+    settings: { ...smallWindow, session: { ...smallWindow.session, queueMaximumMessages: 1200 } },
+  });
+  const client = broker.connect("c", 5, narrow);
+  client.subscribe("a", 1);
+  publish(broker, 1, 1203);
+  const [first] = client.takePublishes();
+  broker.store.stall();
+  for (const clientId of ["p1", "p2"]) {
+    const publisher = broker.connect(clientId, 4);
+    for (let i = 1; i <= 550; i++) publisher.sendPublish("a", large(i), { qos: 1, id: i });
+    publisher.take();
+  }
+  assert.equal(broker.engine.drops["queue-full"], 1100);
+  client.sendAcknowledgement("puback", first!.packetIdentifier!);
+  assert.deepEqual(client.take(), []);
+  broker.store.unstall();
+  assert.equal(client.takePublishes().length, 1);
+});
+
+test("a QoS 2 message is not sent under a Packet Identifier that the store knows another one by", () => {
+  const broker = new TestBroker({ durable: true });
+  const publisher = broker.connect("publisher");
+  publisher.sendPublish("a", "m", { qos: 2, id: 1, retain: true });
+  const client = broker.connect("c", 5, kept);
+  client.sendSubscribe([["a", 2]]);
+  const [first] = client.take().filter(({ type }) => type === "publish") as PublishPacket[];
+  const id = first!.packetIdentifier!;
+  client.sendAcknowledgement("pubrec", id);
+  client.take();
+  // The same message once more: it waits for the same Packet Identifier.
+  client.subscribe("a", 2);
+  broker.store.stall();
+  client.sendAcknowledgement("pubcomp", id);
+  assert.deepEqual(client.take(), []);
+  // A crash now brings the first one back, whose PUBREL must not release the second.
+  const later = broker.restart();
+  const again = later.connect("c", 5, kept);
+  assert.deepEqual(
+    again.take().map(({ type }) => type),
+    ["pubrel"],
+  );
+  later.store.stall();
+  again.sendAcknowledgement("pubcomp", id);
+  assert.deepEqual(again.take(), []);
+  later.store.unstall();
+  assert.deepEqual(
+    again.takePublishes().map(({ packetIdentifier }) => packetIdentifier),
+    [id],
+  );
 });
 
 test("QoS 0 keeps its place behind a backlog", () => {
@@ -305,6 +360,26 @@ test("[MQTT5-4.8.2-4] what waits in the store for a member of a Shared Subscript
   assert.deepEqual(messages.map(payloadOf).sort(byNumber), numbers(1, 50));
   assert.deepEqual(broker.store.medium.state().queue(before.key), []);
   assert.equal(broker.engine.drops["session-ended"], 50);
+});
+
+test("so it does where its session ends while a page of that is being read", () => {
+  const broker = new TestBroker({ durable: true, settings: smallWindow });
+  const first = broker.connect("m1", 5, kept);
+  first.subscribe("$share/g/a", 1);
+  first.leave();
+  publish(broker, 1, 50);
+  const second = broker.connect("m2", 5, kept);
+  second.subscribe("$share/g/a", 1);
+  const before = broker.engine.sessions.get("m1")!;
+  const again = broker.dial();
+  again.sendConnect("m1", kept);
+  while (before.reading === undefined) broker.events.run(1);
+  broker.store.faults = { delay: 1, delayMaximumMs: 50 };
+  again.link.destroy();
+  endSession(broker.engine, before, "of the test");
+  broker.advance(1000);
+  assert.deepEqual(drain(second).map(payloadOf).sort(byNumber), numbers(1, 50));
+  assert.deepEqual(broker.store.medium.state().queue(before.key), []);
 });
 
 test("[MQTT5-4.8.2-5] a QoS 2 message of a Shared Subscription that was sent ends with its session", () => {

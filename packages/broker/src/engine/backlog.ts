@@ -48,6 +48,8 @@ export interface Backlog {
 export interface BacklogRead {
   /** The queue went back to the store meanwhile: the page is of no use. */
   isStale: boolean;
+  /** Called when the store is through with it, after the session has ended meanwhile. */
+  whenDone: (() => void) | undefined;
 }
 
 /**
@@ -55,6 +57,16 @@ export interface BacklogRead {
  * they are in its queue again, before those that were in flight.
  */
 export const SETTLED_UNSAFE = 1024;
+
+/** Notes that a record at `position` gives one message up. */
+export function countSettled(engine: Engine, session: Session, position: Position): void {
+  if (session.settledAt <= engine.store.durable) {
+    session.settledCount = 0;
+    session.freedIdentifiers?.clear();
+  }
+  session.settledCount++;
+  session.settledAt = position;
+}
 
 /** Who reads a page now, and who would like to. */
 export class PageLine {
@@ -123,7 +135,9 @@ export function trimBacklog(engine: Engine, session: Session, backlog: Backlog):
   // A QoS 2 message that was sent holds its Packet Identifier at the client too.
   const isAnswered = session.answered !== undefined && (session.outbound?.size ?? 0) > 0;
   if (backlog.resendCount > 0 || isAnswered) return false;
-  engine.append({ type: "trim", session: session.key, from: backlog.first, count: 1 });
+  const { key } = session;
+  const trimmed = engine.append({ type: "trim", session: key, from: backlog.first, count: 1 });
+  countSettled(engine, session, trimmed);
   take(session, backlog, 1, backlog.bytes / backlog.count);
   return true;
 }
@@ -189,14 +203,14 @@ export function pageIn(engine: Engine, session: Session): void {
     return;
   }
   pages.running++;
-  const read: BacklogRead = { isStale: false };
+  const read: BacklogRead = { isStale: false, whenDone: undefined };
   session.reading = read;
   engine.store.readQueue(session.key, backlog.first, bytes).then(
     (page) => {
       engine.enter();
       session.reading = undefined;
       leaveLine(engine);
-      if (session.isEnded) return;
+      if (session.isEnded) return read.whenDone?.();
       if (!read.isStale) takePage(engine, session, page);
       if (session.connection !== undefined) engine.ready(session.connection);
     },
@@ -210,7 +224,8 @@ export function pageIn(engine: Engine, session: Session): void {
       const timer = new TimerEntry(() => {
         engine.enter();
         session.reading = undefined;
-        if (session.connection !== undefined) engine.ready(session.connection);
+        if (session.isEnded) read.whenDone?.();
+        else if (session.connection !== undefined) engine.ready(session.connection);
       });
       engine.wheel.schedule(timer, READ_AGAIN);
     },
@@ -259,7 +274,9 @@ function takeEntry(
 ): void {
   if (entry.qos === 0 && entry.sequence < backlog.freshFrom) {
     engine.dropUnseen("offline-qos0", session.clientId, 1);
-    engine.append({ type: "settled", session: session.key, sequence: entry.sequence });
+    const { sequence } = entry;
+    const settled = engine.append({ type: "settled", session: session.key, sequence });
+    countSettled(engine, session, settled);
     backlog.resendCount++;
     return take(session, backlog, 1, entry.message.payload.length);
   }
@@ -333,5 +350,6 @@ export function takeEstate(engine: Engine, session: Session): Estate | undefined
     return undefined;
   }
   const { first, resendCount } = backlog;
-  return { session: session.key, clientId: session.clientId, first, resendCount };
+  const { key, clientId, reading } = session;
+  return { session: key, clientId, first, resendCount, reading };
 }

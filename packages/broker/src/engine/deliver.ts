@@ -94,6 +94,8 @@ function sendNext(connection: Connection, session: Session): Outcome {
     if (
       // A crash must not make a QoS 2 message a new one,
       (qos === 2 && queue.headPosition > engine.store.durable) ||
+      // nor bring the message back that had its Packet Identifier before: its PUBREL would release this one,
+      (qos === 2 && (meta & META_KEPT) !== 0 && isHeldByStore(engine, session, message)) ||
       // nor bring back so many settled ones that nobody knows which others were sent.
       (session.settledCount >= SETTLED_UNSAFE && session.settledAt > engine.store.durable)
     ) {
@@ -129,6 +131,7 @@ function sendNext(connection: Connection, session: Session): Outcome {
     message.release();
     return "sent";
   }
+  if (qos === 2 && (meta & META_KEPT) !== 0) session.freedIdentifiers ??= new Set();
   connection.sent++;
   const extras = queue.headExtras;
   engine.meter.bytes += message.size;
@@ -196,6 +199,13 @@ function identifierFor(session: Session, message: Message, meta: number): number
   // A stored QoS 2 message keeps its identifier through a crash, so it waits for just that one.
   if ((meta & META_QOS) === 2 && (meta & META_KEPT) !== 0) return 0;
   return outbound.nextFree(shared);
+}
+
+/** Whether the store may know another message under its Packet Identifier, which was settled just now. */
+function isHeldByStore(engine: Engine, session: Session, message: Message): boolean {
+  if (session.settledAt <= engine.store.durable) return false;
+  const { freedIdentifiers } = session;
+  return freedIdentifiers === undefined || freedIdentifiers.has(sharedIdentifier(message.number));
 }
 
 /** Adds a PUBLISH to the output. @returns false, nothing added, where it is above the client's Maximum Packet Size. */

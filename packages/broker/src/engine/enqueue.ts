@@ -1,5 +1,12 @@
 import { OutboundState } from "@sericite/protocol";
-import { addToBacklog, goesToBacklog, isBeingRead, trimBacklog, waitingOf } from "./backlog.ts";
+import {
+  addToBacklog,
+  countSettled,
+  goesToBacklog,
+  isBeingRead,
+  trimBacklog,
+  waitingOf,
+} from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import type { Extras } from "./extras.ts";
 import { metaOf, sequenceOf } from "./flight.ts";
@@ -158,9 +165,7 @@ export function recordSettled(
   meta: number,
 ): void {
   if ((meta & META_KEPT) === 0) return;
-  if (session.settledAt <= engine.store.durable) session.settledCount = 0;
-  session.settledCount++;
-  session.settledAt = engine.append({ type: "settled", session: session.key, sequence });
+  countSettled(engine, session, engine.append({ type: "settled", session: session.key, sequence }));
 }
 
 /** A message is in flight no more: its bytes are not needed again. */

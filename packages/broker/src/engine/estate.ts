@@ -1,4 +1,5 @@
 import { TimerEntry } from "@sericite/protocol";
+import type { BacklogRead } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import { takesMessages } from "./ports.ts";
 import type { QueueEntry, QueuePage, SessionKey } from "./ports.ts";
@@ -17,6 +18,8 @@ export interface Estate {
   first: number;
   /** So many of its first entries may have been sent: of those, QoS 2 ends with its session. */
   resendCount: number;
+  /** A page that was on its way for the session when it ended: the first of the estate comes after it. */
+  reading: BacklogRead | undefined;
 }
 
 /**
@@ -25,6 +28,13 @@ export interface Estate {
  * member and what is settled here are of one batch, so a crash between two pages doubles nothing.
  */
 export function passOnEstate(engine: Engine, estate: Estate): void {
+  // A store reads one page of a session at a time.
+  const { reading } = estate;
+  if (reading !== undefined) {
+    estate.reading = undefined;
+    reading.whenDone = () => passOnEstate(engine, estate);
+    return;
+  }
   if (!takesMessages(engine.store.state)) return tryLater(engine, estate);
   engine.store.readQueue(estate.session, estate.first, PAGE).then(
     (page) => {

@@ -107,6 +107,19 @@ test("then QoS 0 messages of the slowest are dropped, and those of others are no
   assert.equal(quick.takePublishes().length, 60);
 });
 
+test("what is dropped of a durable session's queue is gone from the store as well", () => {
+  const broker = new TestBroker({ durable: true, settings: { session: { queueQos0: true } } });
+  const publisher = broker.connect("p");
+  const slow = broker.connect("slow", 4, { cleanStart: false });
+  slow.subscribe("a");
+  slow.brokerLink.stall();
+  flood(broker, publisher, 0);
+  look(broker, 3);
+  assert.ok(broker.engine.drops.overload > 0);
+  const { key, queue } = broker.engine.sessions.get("slow")!;
+  assert.equal(broker.store.medium.state().queue(key).length, queue!.length);
+});
+
 test("at last the slowest are disconnected, until there is calm", () => {
   const broker = new TestBroker();
   const publisher = broker.connect("p");

@@ -2,6 +2,7 @@ import { ReasonCode } from "@sericite/protocol";
 import { waitingOf } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import { discard } from "./enqueue.ts";
 import { META_QOS } from "./queue.ts";
 
 /** What is done at each level, besides what is done at those below. */
@@ -118,12 +119,13 @@ export class Overload {
     const engine = this.#engine;
     const until = engine.meter.bytes - goal;
     for (const { connection } of this.#slowest()) {
-      const { queue } = connection.session!;
+      const session = connection.session!;
+      const { queue } = session;
       while (queue !== undefined && engine.meter.bytes > until) {
         const dropped = queue.dropQos0();
         if (dropped === undefined) break;
         engine.drop("overload", connection.clientId, dropped.message, dropped.meta & META_QOS);
-        dropped.message.release();
+        discard(engine, session, dropped.message, dropped.sequence, dropped.meta);
       }
       if (engine.meter.bytes <= until) return;
     }

@@ -251,5 +251,11 @@ function passOnLeft(engine: Engine, recovered: RecoveredSession): void {
     sendWill(engine, clientId, willFromStore(engine, will));
   }
   // What was in flight was settled when it left.
-  passOnEstate(engine, { session, clientId, first: queue.first, resendCount: 0 });
+  passOnEstate(engine, {
+    session,
+    clientId,
+    first: queue.first,
+    resendCount: 0,
+    reading: undefined,
+  });
 }

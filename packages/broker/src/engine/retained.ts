@@ -13,8 +13,10 @@ import type { Session } from "./session.ts";
 
 /** Waiting messages below which a session takes more of the retained ones that it still has to get. */
 const WINDOW = 64;
-/** Names looked at in one go. */
+/** Messages taken in one go. */
 const STEPS = 256;
+/** Levels looked at in one go without coming upon a message: less than a millisecond. */
+const LOOKS = 1024;
 
 /** Retained messages that one subscription still has to get: a cursor, however many there are. */
 export interface RetainedReplay {
@@ -136,7 +138,7 @@ export function refill(engine: Engine, session: Session): void {
   let replay = first(replays);
   while (replay !== undefined && steps > 0) {
     if (waitingOf(session) >= WINDOW) return;
-    const message = replay.cursor.next(STEPS);
+    const message = replay.cursor.next(LOOKS);
     steps--;
     if (message === undefined) {
       if (!replay.cursor.done) return;

@@ -53,6 +53,8 @@ export class Session {
   settledCount = 0;
   /** Position of the newest of those. */
   settledAt: Position = 0;
+  /** Packet Identifiers that those freed; `undefined`: nothing was sent at QoS 2 yet, and nobody counted. */
+  freedIdentifiers: Set<number> | undefined;
   /** What came for it while its queue is still on its way from another node. */
   staged: StagedEntry[] | undefined;
   /** Sequence of the next message that is queued. */

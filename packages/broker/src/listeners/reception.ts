@@ -182,6 +182,12 @@ export class Reception {
     this.#forget(arrival);
   }
 
+  /** The same where the link is made of this very socket, and listens to its errors from now on. */
+  admitAlone(arrival: Arrival): void {
+    this.admit(arrival);
+    arrival.socket.removeListener("error", ignored);
+  }
+
   /** Ends a connection that is no link yet. */
   refuse(arrival: Arrival, reason: RefusalReason, cause?: Error): void {
     this.turnAway(arrival, reason, cause);

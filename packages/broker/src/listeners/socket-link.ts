@@ -35,18 +35,16 @@ export class SocketLink implements Link {
   #isEnded = false;
   #cause: Error | undefined;
 
-  /** @param accepted  Paused. */
-  constructor(accepted: Socket, peer: Peer, options: SocketLinkOptions = {}) {
+  /** @param socket  Paused. */
+  constructor(socket: Socket, peer: Peer, options: SocketLinkOptions = {}) {
     this.peer = peer;
     this.#copiesWrites = options.copiesWrites === true;
     const read = (length: number, bytes: Uint8Array): true => {
       this.#handler?.onData(bytes, 0, length);
       return true;
     };
-    const socket =
-      options.usesSharedBuffer === true
-        ? readIntoSharedBuffer(accepted, read)
-        : withDataEvents(accepted, read);
+    if (options.usesSharedBuffer === true) readIntoSharedBuffer(socket, read);
+    else withDataEvents(socket, read);
     socket.pause();
     socket.allowHalfOpen = true;
     this.#socket = socket;

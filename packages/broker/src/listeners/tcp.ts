@@ -16,7 +16,7 @@ export function listenTcp(accept: Accept, options: TcpListenerOptions): Promise<
   const reception = new Reception(options, (arrival) => {
     const { socket, address, port, headerLength } = arrival;
     const usesSharedBuffer = headerLength === 0 && options.usesDataEvents !== true;
-    reception.admit(arrival);
+    reception.admitAlone(arrival);
     const peer = { listener: reception.name, transport: "tcp", address, port } as const;
     const link = new SocketLink(socket, peer, { usesSharedBuffer });
     link.start(accept(link));

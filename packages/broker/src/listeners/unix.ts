@@ -34,7 +34,7 @@ export async function listenUnix(
   }
   const reception = new Reception(options, (arrival) => {
     const { socket, address, port, headerLength } = arrival;
-    reception.admit(arrival);
+    reception.admitAlone(arrival);
     const peer = { listener: reception.name, transport: "unix", address, port } as const;
     const link = new SocketLink(socket, peer, { usesSharedBuffer: headerLength === 0 });
     link.start(accept(link));

@@ -145,18 +145,27 @@ export class LedgerConnection implements PacketListener {
 
   #receivedPublish(packet: PublishPacket, session: LedgerSession): void {
     const { ledger } = this;
-    const topicName = this.#resolveAlias(packet, false);
+    const named = this.#resolveAlias(packet, false);
     const identifier = packet.packetIdentifier ?? 0;
     if (packet.qos === 2) {
       const known = session.inbound.get(identifier);
       if (known !== undefined) {
-        if (!known.isSure && !ledger.delayed.again(known))
+        if (!known.isSure && !ledger.delayed.again(known)) {
           ledger.messages.reopen(known, ledger.nowMs);
-        this.#requests.qos2.push({ packetIdentifier: identifier, routing: known });
+          // Its client has counted the time in between.
+          const counted = (known.expiry ?? 0) - (packet.properties?.messageExpiryInterval ?? 0);
+          if (counted > 0) known.fromMs = Math.min(known.fromMs, ledger.nowMs - counted * 1000);
+        }
+        this.#requests.qos2.push({
+          packetIdentifier: identifier,
+          routing: known,
+          atMs: ledger.nowMs,
+        });
         return;
       }
     }
-    const delay = delayOf(topicName);
+    const delay = delayOf(named);
+    const topicName = ledger.rewrite(delay?.topicName ?? named);
     const routing =
       delay === undefined
         ? ledger.messages.add(
@@ -174,15 +183,16 @@ export class LedgerConnection implements PacketListener {
             ledger.nowMs,
             this,
           )
-        : ledger.delayed.add(this, session.clientId, packet, delay.topicName, delay.seconds);
+        : ledger.delayed.add(this, session.clientId, packet, topicName, delay.seconds);
     if (ledger.isDenied(topicName))
       ledger.messages.refuse(routing, "refused, its client may not publish there");
-    if (packet.qos === 1) this.#requests.qos1.push({ packetIdentifier: identifier, routing });
+    if (packet.qos === 1)
+      this.#requests.qos1.push({ packetIdentifier: identifier, routing, atMs: ledger.nowMs });
     if (packet.qos === 2) {
       session.inbound.set(identifier, routing);
       // Whether the broker knows the identifier of an earlier life of the Session, who knows?
       routing.mayBeRepeat = packet.dup && routing.message.stream.routings.length > 1;
-      this.#requests.qos2.push({ packetIdentifier: identifier, routing });
+      this.#requests.qos2.push({ packetIdentifier: identifier, routing, atMs: ledger.nowMs });
     }
   }
 
@@ -291,6 +301,8 @@ export class LedgerConnection implements PacketListener {
       return;
     }
     this.isAccepted = true;
+    if (connect.will !== undefined && ledger.isDenied(ledger.rewrite(connect.will.topicName)))
+      this.complain(`let in, but its Will may not be published to ${connect.will.topicName}`);
     this.session = ledger.attach(this, connect, packet);
     if (Number.isFinite(this.maximumPacketSize)) {
       this.session.hadSmallPackets = true;
@@ -339,11 +351,11 @@ export class LedgerConnection implements PacketListener {
     const flight = session.flights.get(identifier);
     // Behind what is no packet the tap reads nothing more.
     if (this.mayMisbehave && flight?.state !== "received") return;
-    const at = session.revived.findIndex(
+    const isRevived = session.revived.some(
       (one) => one.packetIdentifier === identifier && one.wasReleased,
     );
-    // That PUBCOMP came was forgotten in a crash.
-    if (at >= 0 && flight?.state !== "received") return void session.revived.splice(at, 1);
+    // That PUBCOMP came was forgotten in a crash, perhaps in another one before.
+    if (isRevived && flight?.state !== "received") return;
     if (flight === undefined || flight.state !== "received")
       return this.complain(`PUBREL ${identifier}, but no PUBREC was received`);
     if (
@@ -473,6 +485,15 @@ export class LedgerConnection implements PacketListener {
         `still open ${silentMs} ms after its last packet, Keep Alive ${keepAlive} s [MQTT5-3.1.2-22] [MQTT3-3.1.2-24]`,
       );
     }
+  }
+
+  /** It has an answer to all that it asked for before `sinceMs`. */
+  checkHeld(sinceMs: number): void {
+    for (const { packetIdentifier, routing, atMs } of this.#requests.publishes())
+      if (atMs < sinceMs)
+        this.complain(
+          `PUBLISH ${packetIdentifier} (${routing.message.name}) has waited for ${this.ledger.nowMs - atMs} ms`,
+        );
   }
 
   /** Whether the broker surely read everything that it was given before it closed the connection. */

@@ -139,7 +139,7 @@ function takeRevived(
   packet: PublishPacket,
   message: PublishedMessage,
 ): Flight | undefined {
-  const index = session.revived.findIndex(
+  const fits = session.revived.filter(
     (flight) =>
       flight.message === message &&
       flight.qos === packet.qos &&
@@ -148,7 +148,13 @@ function takeRevived(
       // QoS 1 may come under another one where what was before it has gone.
       (flight.qos === 1 || flight.packetIdentifier === packet.packetIdentifier),
   );
-  return index < 0 ? undefined : session.revived.splice(index, 1)[0];
+  const [first] = fits;
+  if (first === undefined) return undefined;
+  session.revived.splice(session.revived.indexOf(first), 1);
+  if (fits.length === 1) return first;
+  // Which of several it is, and so which place it has, is not known.
+  session.order += 1;
+  return { ...first, order: session.order };
 }
 
 /** In flight from an earlier connection, and not sent again on this one. */
@@ -192,6 +198,9 @@ function checkFirst(
   message: PublishedMessage,
   mayLackDup: boolean,
 ): void {
+  // What may have been sent before has to be sent to the end.
+  if (!packet.dup && !connection.ledger.guards.mayReceive(session.clientId, message.topicName))
+    connection.complain(`${describe(packet, message)}: the client may not have it`);
   const counts = session.counts.get(message) ?? [0, 0, 0];
   counts[packet.qos] += 1;
   session.counts.set(message, counts);

@@ -5,6 +5,7 @@ import type { LedgerConnection } from "./ledger-connection.ts";
 import type { Ledger } from "./ledger.ts";
 import { EXPIRY_MARGIN_MS } from "./ledger-messages.ts";
 import type { PublishedMessage, Routing } from "./ledger-messages.ts";
+import { isShared } from "./ledger-shared.ts";
 import type { LedgerSession } from "./ledger-session.ts";
 import type { KeptRecord, WatchedStore } from "./watched-store.ts";
 
@@ -71,10 +72,14 @@ export class DurabilityAudit {
     const isOnce =
       routing.message.stream.routings.filter((other) => other.message === routing.message)
         .length === 1;
+    // What another session had that a crash ends anyway is recorded only when it goes to a member after it.
+    const mayBePassedOn =
+      isShared(routing.message.topicName) &&
+      !this.#ledger.shared.wasKeptFrom(routing.message.topicName, routing.from);
     const isDelayed = routing.source === undefined;
     if (isDelayed && routing.refused === undefined && numbers.length === 0)
       connection.complain(`${title} for ${routing.message.name}, but it is not stored`);
-    if (isOnce)
+    if (isOnce && !mayBePassedOn)
       for (const number of numbers) this.#check(connection, title, `use of ${number}`, false);
     for (const receiver of this.#ledger.sessions()) {
       if (

@@ -18,7 +18,7 @@ export function checkRecords(ledger: Ledger, store: WatchedStore): void {
   for (const { record } of store.records) state.apply(record);
   const recovery = collectRecovery();
   state.recover(recovery);
-  const { sessions, retained, wills, delayed } = recovery.state();
+  const { sessions, retained, wills, delayed, bans } = recovery.state();
   const byKey = new Map(
     sessions.filter(({ hasLeft }) => !hasLeft).map((session) => [session.session, session]),
   );
@@ -40,6 +40,7 @@ export function checkRecords(ledger: Ledger, store: WatchedStore): void {
     new Map(retained.map((message) => [message.topicName, decoder.decode(message.payload)])),
   );
   ledger.delayed.checkKept(new Set(delayed.map(({ message }) => decoder.decode(message.payload))));
+  ledger.guards.checkKept(bans);
   const kept = [
     ...sessions.flatMap(({ will }) => (will === undefined ? [] : [will])),
     ...wills.map(({ will }) => will),

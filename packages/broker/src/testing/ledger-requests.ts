@@ -7,6 +7,8 @@ export interface Unanswered {
   readonly packetIdentifier: number;
   /** What it brought, now or, for a repeat, before. */
   readonly routing: Routing;
+  /** When it came. Milliseconds. */
+  readonly atMs: number;
 }
 
 /** A SUBSCRIBE that the client waits for an answer to. */
@@ -37,9 +39,14 @@ export class LedgerRequests {
   readonly unsubscribes = new Map<number, PendingUnsubscribe[]>();
   pings = 0;
 
+  /** PUBLISHes that have no answer yet. */
+  publishes(): Unanswered[] {
+    return [...this.qos1, ...this.qos2];
+  }
+
   /** Everything that has no answer yet, in words. */
   open(): string[] {
-    const publishes = [...this.qos1, ...this.qos2].map(
+    const publishes = this.publishes().map(
       ({ packetIdentifier, routing }) => `PUBLISH ${packetIdentifier} (${routing.message.name})`,
     );
     return [

@@ -11,6 +11,7 @@ export function checkOwed(ledger: Ledger, session: LedgerSession): void {
       mayBeExpired(routing, ledger.nowMs) ||
       ledger.mayDrop ||
       session.hadSmallPackets ||
+      ledger.guards.wasWithheld(session.clientId, message.topicName, routing.from) ||
       !session.mustHave(
         message.topicName,
         routing.publisher,
@@ -55,6 +56,7 @@ export function checkRetainedSent(ledger: Ledger, session: LedgerSession): void 
     if (period.until !== Infinity) continue;
     for (const topicName of ledger.messages.retainedTopics(period.request.topicFilter)) {
       if (period.retainedGot.has(topicName)) continue;
+      if (ledger.guards.wasWithheld(session.clientId, topicName, period.from)) continue;
       const { routings, mayBeNone } = ledger.messages.retainedBetween(
         topicName,
         period.from,

@@ -1,6 +1,7 @@
 import type { PublishPacket, QoS } from "@sericite/protocol";
 import type { LedgerConnection } from "./ledger-connection.ts";
 import type { Ledger } from "./ledger.ts";
+import { EXPIRY_MARGIN_MS } from "./ledger-messages.ts";
 import type { Point, PublishedMessage, Routing } from "./ledger-messages.ts";
 import type { LedgerSession, SubscriptionPeriod } from "./ledger-session.ts";
 
@@ -57,7 +58,7 @@ export class Shared {
       );
     let deliveries = this.#deliveries.get(message);
     if (deliveries === undefined) this.#deliveries.set(message, (deliveries = []));
-    const held = deliveries.filter((delivery) => !mayBePassedOn(delivery));
+    const held = deliveries.filter((delivery) => !mayBePassedOn(delivery, this.#ledger.nowMs));
     if (held.length >= routings.length)
       connection.complain(
         `got ${message.name}, which ${held.map((one) => one.session.name).join(", ")} got by the same Shared Subscription [MQTT5-4.8.2-4] [MQTT5-4.8.2-5]`,
@@ -101,7 +102,7 @@ export class Shared {
       );
       if (isHidden || ledger.mayDrop) continue;
       this.#owed.delete(routing);
-      const mayHaveDied = this.#crashedAt > from && !this.#wasKeptFrom(message.topicName, from);
+      const mayHaveDied = this.#crashedAt > from && !this.wasKeptFrom(message.topicName, from);
       const isOwed =
         !mayHaveDied &&
         members.some((session) => wasMember(session, message.topicName, from, ledger.point));
@@ -113,7 +114,7 @@ export class Shared {
   }
 
   /** Whether nobody could have got it whose session a crash ends. */
-  #wasKeptFrom(topicName: string, from: Point): boolean {
+  wasKeptFrom(topicName: string, from: Point): boolean {
     return this.#ledger
       .everySession()
       .every(
@@ -124,9 +125,17 @@ export class Shared {
   }
 }
 
-function mayBePassedOn({ session, qos, isUndone }: SharedDelivery): boolean {
+function mayBePassedOn({ session, qos, isUndone }: SharedDelivery, nowMs: number): boolean {
   if (isUndone) return true;
-  const mayHaveEnded = session.isEnded || session.isUncertain || session.wasDegraded;
+  const mayHaveExpired =
+    session.connection === undefined && session.lifeAt(nowMs, EXPIRY_MARGIN_MS) !== "lives";
+  const mayHaveEnded =
+    mayHaveExpired ||
+    // A Clean Start that is not answered yet may have ended it.
+    session.mayEnd ||
+    session.isEnded ||
+    session.isUncertain ||
+    session.wasDegraded;
   return mayHaveEnded && qos === 1;
 }
 

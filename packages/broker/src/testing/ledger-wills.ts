@@ -51,7 +51,7 @@ export class Wills {
       clientId,
       `will of ${clientId}`,
       {
-        topicName: will.topicName,
+        topicName: ledger.rewrite(will.topicName),
         payload: will.payload,
         qos: will.qos,
         retain: will.retain,
@@ -284,7 +284,9 @@ export class Wills {
       let earliest = Math.min(will.closedAtMs, nowMs) + wait;
       if (will.closedAt >= restedAt) {
         // Nobody knows any more when exactly that was.
-        will.dueLatestMs = Math.max(latestOf(will), detachedAtMs + wait);
+        // The end of its session that DISCONNECT brought about may be forgotten as well.
+        const longest = Math.max(wait, will.wait * 1000);
+        will.dueLatestMs = Math.max(latestOf(will), detachedAtMs + longest);
         earliest = Math.min(earliest, crashedAtMs + wait, detachedAtMs + wait);
       }
       if (earliest >= will.dueAtMs) continue;

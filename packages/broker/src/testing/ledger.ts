@@ -7,6 +7,7 @@ import type { Restart } from "./ledger-crash.ts";
 import { checkRecords } from "./ledger-records.ts";
 import { checkOwed, checkRetainedSent } from "./ledger-rest.ts";
 import { DurabilityAudit } from "./ledger-durability.ts";
+import { LedgerGuards } from "./ledger-guards.ts";
 import { EXPIRY_MARGIN_MS, MessageBook } from "./ledger-messages.ts";
 import type { Point, Routing } from "./ledger-messages.ts";
 import { LedgerSession } from "./ledger-session.ts";
@@ -38,6 +39,10 @@ export interface LedgerOptions {
     | undefined;
   /** Topic Names that nobody may publish to. */
   readonly isDenied?: ((topicName: string) => boolean) | undefined;
+  /** What the rewrite rules make of a Topic Name that is published to. */
+  readonly rewrite?: ((topicName: string) => string) | undefined;
+  /** Whether a client may have messages of a Topic Name. */
+  readonly mayReceive?: ((clientId: string, topicName: string) => boolean) | undefined;
 }
 
 /**
@@ -54,10 +59,13 @@ export class Ledger {
   readonly mayLag: boolean;
   readonly mayDrop: boolean;
   readonly isDenied: (topicName: string) => boolean;
+  readonly rewrite: (topicName: string) => string;
+  readonly mayReceive: (clientId: string, topicName: string) => boolean;
   readonly onPacket: LedgerOptions["onPacket"];
   readonly messages = new MessageBook();
   readonly delayed = new Delayed(this);
   readonly shared = new Shared(this);
+  readonly guards = new LedgerGuards(this);
   durability: DurabilityAudit | undefined;
   /** Everything that was wrong. */
   readonly complaints: string[] = [];
@@ -88,6 +96,8 @@ export class Ledger {
     this.mayLag = options.mayLag;
     this.mayDrop = options.mayDrop;
     this.isDenied = options.isDenied ?? (() => false);
+    this.rewrite = options.rewrite ?? ((topicName) => topicName);
+    this.mayReceive = options.mayReceive ?? (() => true);
     this.onPacket = options.onPacket;
     this.#wills = new Wills(this);
   }
@@ -260,6 +270,7 @@ export class Ledger {
     const clientId =
       connect.clientId || (connack.properties?.assignedClientIdentifier ?? connection.name);
     const before = this.#byClientId.get(clientId);
+    this.guards.checkEntered(connection, clientId);
     this.#contendersOf(connect.clientId).delete(connection);
     // Time may have passed since the broker decided.
     const first = before?.lifeAt(connection.connectMs, EXPIRY_MARGIN_MS) ?? "ended";
@@ -393,6 +404,12 @@ export class Ledger {
     this.#connections.length = open;
   }
 
+  /** Publishers have been held for long: none waits for an answer that it asked for before `sinceMs`. */
+  checkHeld(sinceMs: number): void {
+    for (const connection of this.#connections)
+      if (!connection.isClosed) connection.checkHeld(sinceMs);
+  }
+
   /**
    * The broker died, with all its connections. What was acknowledged must hold; of what was not, and
    * of what nobody waits for, all or nothing may have been kept.
@@ -415,12 +432,14 @@ export class Ledger {
       if (mayReturn && this.#byClientId.get(session.clientId) === session) this.#revive(session);
     }
     this.shared.crashed();
+    this.guards.crashed(this.#store?.durable ?? 0);
     this.#wills.crashed(this.#restedAt);
     this.#store = undefined;
     this.durability = undefined;
   }
 
   #revive(session: LedgerSession): void {
+    forget(session, this.#restedAt);
     session.isEnded = false;
     session.isUncertain = true;
     session.degrade();

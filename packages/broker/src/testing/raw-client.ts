@@ -37,6 +37,8 @@ export interface RawPublish {
   /** Seconds; 5.0 only. */
   readonly expiry?: number | undefined;
   readonly userProperties?: readonly UserProperty[] | undefined;
+  /** 5.0: used where the broker takes so many. */
+  readonly topicAlias?: number | undefined;
 }
 
 interface Outgoing {
@@ -59,6 +61,8 @@ export class RawClient {
   readonly version: ProtocolVersion;
   /** Acknowledges nothing until `releaseAcknowledgements`. */
   isWithholding = false;
+  /** It is PUBCOMP alone that it withholds. */
+  acknowledgesHalf = false;
   link: FaultyLink | undefined;
   isConnected = false;
   /** How it connected last. */
@@ -72,6 +76,9 @@ export class RawClient {
   /** What it got, in order: "QoS Topic Name payload", repeats that the standard lets it recognize left out. */
   readonly received: string[] = [];
   #identifier = 0;
+  /** How many Topic Aliases the broker takes on this connection, and those that it was told. */
+  #aliasMaximum = 0;
+  readonly #aliases = new Map<number, string>();
 
   constructor(clientId: string, version: ProtocolVersion) {
     this.clientId = clientId;
@@ -122,7 +129,20 @@ export class RawClient {
     };
     if (packetIdentifier !== undefined)
       this.outgoing.set(packetIdentifier, { packet, state: "publish" });
-    this.#send(packet);
+    this.#send(this.#shorten(packet, message.topicAlias ?? 0));
+  }
+
+  /** With a Topic Alias, and without a Topic Name where the broker knows it by that. */
+  #shorten(packet: PublishPacket, topicAlias: number): PublishPacket {
+    if (topicAlias === 0 || topicAlias > this.#aliasMaximum) return packet;
+    const { topicName } = packet;
+    const isKnown = this.#aliases.get(topicAlias) === topicName;
+    this.#aliases.set(topicAlias, topicName);
+    return {
+      ...packet,
+      topicName: isKnown ? "" : topicName,
+      properties: { ...packet.properties, topicAlias },
+    };
   }
 
   subscribe(subscriptions: readonly SubscriptionRequest[], identifier: number | undefined): void {
@@ -265,6 +285,8 @@ export class RawClient {
   #handleConnack(packet: ConnackPacket): void {
     if (packet.reasonCode !== 0) return;
     this.isConnected = true;
+    this.#aliasMaximum = packet.properties?.topicAliasMaximum ?? 0;
+    this.#aliases.clear();
     // 3.1 does not say whether there was a Session: it goes by what it asked for.
     const isResumed =
       this.version === 3 ? this.options?.cleanStart === false : packet.sessionPresent;
@@ -293,11 +315,14 @@ export class RawClient {
   }
 
   #acknowledge(packet: AcknowledgementPacket): void {
-    if (!this.isWithholding) return this.#send(packet);
+    const isHeld = this.isWithholding && (packet.type === "pubcomp" || !this.acknowledgesHalf);
     // A repeat of what it still works on is not acknowledged twice.
-    const isRepeat = this.#withheld.some(
+    const at = this.#withheld.findIndex(
       (other) => other.type === packet.type && other.packetIdentifier === packet.packetIdentifier,
     );
-    if (!isRepeat) this.#withheld.push(packet);
+    if (isHeld && at < 0) this.#withheld.push(packet);
+    if (isHeld) return;
+    if (at >= 0) this.#withheld.splice(at, 1);
+    this.#send(packet);
   }
 }

@@ -5,6 +5,7 @@ import type { Hooks } from "../engine/hooks.ts";
 import type { Authenticator, Bus, Log, LogLevel, Ownership, Store } from "../engine/ports.ts";
 import { finishRecovery, recoveryOf } from "../engine/recovery.ts";
 import type { RecoverySummary } from "../engine/recovery.ts";
+import type { TopicRewriter } from "../engine/rewrite.ts";
 import { engineSettings } from "../engine/settings.ts";
 import type { EngineSettings } from "../engine/settings.ts";
 import { LocalOwnership, MemoryStore, NullBus } from "../store/index.ts";
@@ -25,6 +26,7 @@ export interface SimulatedBrokerOptions {
   readonly cluster?: ClusterOptions;
   readonly authenticator?: Authenticator;
   readonly hooks?: Hooks | undefined;
+  readonly rewriter?: TopicRewriter | undefined;
   /** Told when it begins to let clients in. */
   readonly onListening?: () => void;
   /** Told of each log line. */
@@ -123,6 +125,7 @@ export function simulatedBroker(
     cluster: options.cluster,
     authenticator: options.authenticator,
     hooks: options.hooks,
+    rewriter: options.rewriter,
     log,
   };
   const engine = new Engine(engineOptions);

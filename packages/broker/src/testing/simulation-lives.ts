@@ -10,6 +10,8 @@ import type { Restart } from "./ledger-crash.ts";
 import type { Chance } from "./random.ts";
 import { simulatedBroker } from "./simulated-broker.ts";
 import type { SimulatedBroker } from "./simulated-broker.ts";
+import { isDeniedTopic } from "./simulation-guards.ts";
+import type { SimulationGuards } from "./simulation-guards.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { DiskStorage, FaultStorage } from "./simulation-storage.ts";
 import type { CrashKind, SimulationStorage } from "./simulation-storage.ts";
@@ -37,6 +39,7 @@ export class BrokerLives {
   readonly #links: Chance;
   readonly #ports: Chance;
   readonly #listener: LivesListener;
+  readonly #guards: SimulationGuards | undefined;
   #outside: SimulatedProcess;
   /** Store time at the crash. */
   #crashedAt = 0;
@@ -49,12 +52,14 @@ export class BrokerLives {
     links: Chance,
     ports: Chance,
     listener: LivesListener,
+    guards: SimulationGuards | undefined,
   ) {
     this.#events = events;
     this.#plan = plan;
     this.#links = links;
     this.#ports = ports;
     this.#listener = listener;
+    this.#guards = guards;
     const { store } = plan;
     if (store?.type === "fault") this.storage = new FaultStorage(ports, store.faults);
     if (store?.type === "log") this.storage = new DiskStorage(ports, store.faults);
@@ -76,7 +81,10 @@ export class BrokerLives {
       store: this.store ?? new MemoryStore(),
       ownership: new FaultOwnership(outside, this.#ports, late, 50),
       hooks: this.#hooks(outside),
-      ...(late > 0 ? { authenticator: this.#authenticator(outside) } : undefined),
+      ...(late > 0 || this.#guards !== undefined
+        ? { authenticator: this.#authenticator(outside) }
+        : undefined),
+      rewriter: this.#guards?.rewriter,
       onListening: () => {
         if (this.#isFirst) this.#isFirst = false;
         else this.#listener.onListening(this.store as WatchedStore, this.#found());
@@ -132,10 +140,17 @@ export class BrokerLives {
   /** Lets everybody in, but not at once, and now and then not at all. */
   #authenticator(process: SimulatedProcess): Authenticator {
     const { late } = this.#plan;
-    const open: Authenticator = { authenticate: () => ({ accepted: true }) };
+    const open: Authenticator = {
+      authenticate: ({ clientId }) => ({
+        accepted: true,
+        rights: this.#guards?.rightsOf(clientId),
+      }),
+    };
     const faults = { atOnce: 1 - late, late, never: 0.02, throws: 0.02, rejects: 0.02 };
     const faulty = new FaultAuthenticator(process, this.#ports, open, faults, 100);
-    return { authenticate: (request) => (this.isFaulty ? faulty : open).authenticate(request) };
+    return {
+      authenticate: (request) => (this.isFaulty && late > 0 ? faulty : open).authenticate(request),
+    };
   }
 
   #hooks(process: SimulatedProcess): Hooks {
@@ -145,9 +160,10 @@ export class BrokerLives {
       return Answer.after(process, this.#ports.integer(0, 100), () => value);
     };
     return {
-      authorizePublish: (_client, { topicName }) => answer(!topicName.startsWith("denied/")),
+      authorizePublish: (_client, { topicName }) => answer(!isDeniedTopic(topicName)),
       authorizeSubscribe: late === 0 ? undefined : () => answer(true),
-      authorizeDelivery: late === 0 ? undefined : () => answer(true),
+      authorizeDelivery:
+        this.#guards?.deliveryHook(answer) ?? (late === 0 ? undefined : () => answer(true)),
       publish: late === 0 ? undefined : () => answer(undefined),
     };
   }

@@ -1,6 +1,7 @@
 import type { ProtocolVersion, QoS, SubscriptionRequest, Will } from "@sericite/protocol";
 import type { Chance } from "./random.ts";
 import type { RawConnectOptions, RawPublish } from "./raw-client.ts";
+import type { Habits } from "./simulation-profiles.ts";
 
 /** Topic Names of a simulation; nobody may publish below `denied/`. */
 export const TOPIC_NAMES = ["a", "a/b", "a/c", "b", "b/x/y", "denied/x"] as const;
@@ -35,25 +36,31 @@ const NONSENSE = [
 /** Draws what the steps of a simulation are about. Every payload is another, so that the ledger can tell messages apart. */
 export class StepMaker {
   readonly #chance: Chance;
+  readonly #habits: Habits;
+  readonly #willTopics: readonly string[];
   #messages = 0;
   #identifiers = 0;
 
-  constructor(chance: Chance) {
+  constructor(chance: Chance, habits: Habits) {
     this.#chance = chance;
+    this.#habits = habits;
+    // A Will that may not be published keeps its client out, which is soon seen.
+    this.#willTopics = habits.topicNames.filter((topicName) => !topicName.startsWith("denied/"));
   }
 
   /** How to connect. @param isOwn  Only what every client of this suite can be asked for. */
   connect(version: ProtocolVersion, isOwn: boolean): RawConnectOptions {
     const chance = this.#chance;
+    const habits = this.#habits;
     const isNew = version === 5;
     return {
-      cleanStart: chance.happens(0.2),
-      keepAlive: chance.pick([0, 0, 10, 60]),
-      sessionExpiryInterval: isNew ? chance.pick([undefined, 5, 300, 300, 100_000]) : undefined,
-      receiveMaximum: isNew ? chance.pick([undefined, undefined, 1, 2, 5]) : undefined,
-      maximumPacketSize: isNew && !isOwn && chance.happens(0.05) ? 40 : undefined,
-      topicAliasMaximum: isNew && chance.happens(0.3) ? chance.pick([1, 3]) : undefined,
-      will: chance.happens(0.3) ? this.#will(isNew) : undefined,
+      cleanStart: chance.happens(habits.cleanStart),
+      keepAlive: chance.pick(habits.keepAlives),
+      sessionExpiryInterval: isNew ? chance.pick(habits.sessionExpiries) : undefined,
+      receiveMaximum: isNew ? chance.pick(habits.receiveMaximums) : undefined,
+      maximumPacketSize: isNew && !isOwn && chance.happens(habits.smallPackets) ? 40 : undefined,
+      topicAliasMaximum: isNew && chance.happens(habits.aliases) ? chance.pick([1, 3]) : undefined,
+      will: chance.happens(habits.will) ? this.#will(isNew) : undefined,
     };
   }
 
@@ -61,27 +68,33 @@ export class StepMaker {
     const chance = this.#chance;
     this.#messages += 1;
     return {
-      topicName: chance.pick(TOPIC_NAMES.slice(0, 5)),
+      topicName: chance.pick(this.#willTopics),
       payload: new TextEncoder().encode(`w${this.#messages}`),
       qos: chance.integer(0, 2) as QoS,
       retain: chance.happens(0.3),
-      properties: isNew ? { willDelayInterval: chance.pick([undefined, 0, 3, 60]) } : undefined,
+      properties: isNew ? { willDelayInterval: chance.pick(this.#habits.willDelays) } : undefined,
     };
   }
 
   /** A message. */
   publish(clientId: string, version: ProtocolVersion): RawPublish {
     const chance = this.#chance;
+    const habits = this.#habits;
     this.#messages += 1;
-    const retain = chance.happens(0.25);
-    const isEmpty = retain && chance.happens(0.25);
+    const retain = chance.happens(habits.retain);
+    const isEmpty = retain && chance.happens(habits.empty);
     const padding = chance.happens(0.1) ? `:${"x".repeat(chance.integer(1, 300))}` : "";
     return {
-      topicName: chance.pick(TOPIC_NAMES),
+      topicName: chance.pick(habits.topicNames),
       payload: isEmpty ? "" : `m${this.#messages}${padding}`,
-      qos: chance.integer(0, 2) as QoS,
+      qos: chance.pick(habits.qos),
       retain,
-      expiry: version === 5 && chance.happens(0.2) ? chance.pick([1, 10, 1000]) : undefined,
+      expiry:
+        version === 5 && chance.happens(habits.expires)
+          ? chance.pick(habits.messageExpiries)
+          : undefined,
+      topicAlias:
+        version === 5 && chance.happens(habits.ownAliases) ? chance.integer(1, 3) : undefined,
       userProperties: chance.happens(0.2) ? [["from", clientId]] : undefined,
     };
   }
@@ -118,7 +131,7 @@ export class StepMaker {
     );
     const subscriptions = [...filters].map((topicFilter): SubscriptionRequest => ({
       topicFilter,
-      qos: chance.integer(0, 2) as QoS,
+      qos: chance.pick(this.#habits.granted),
       noLocal: isNew && chance.happens(0.2),
       retainAsPublished: isNew && chance.happens(0.3),
       retainHandling: isNew ? chance.pick([0, 0, 0, 1, 2] as const) : 0,

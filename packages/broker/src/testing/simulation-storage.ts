@@ -12,6 +12,9 @@ import type { WatchedStore } from "./watched-store.ts";
 /** "kill": the process dies, and what it wrote stays; "power": all that was not flushed may be lost. */
 export type CrashKind = "kill" | "power";
 
+/** Which trouble a store has: any, or mostly such that it takes nothing. */
+export type Trouble = "any" | "refusing";
+
 /** What outlives the broker of a simulation, and the store that works on it. */
 export interface SimulationStorage {
   /** The store of the next life of the broker. */
@@ -19,12 +22,20 @@ export interface SimulationStorage {
   /** The process has died. */
   crash(kind: CrashKind): void;
   /** Makes trouble, or ends it. @returns what, for the list of steps. */
-  disturb(): string;
+  disturb(trouble: Trouble): string;
+  /** From now on it takes nothing. */
+  refuse(): void;
   /** No trouble until `disturb`, and no faults until `spoil`. */
   calm(): void;
   /** Ends `calm`. */
   spoil(): void;
 }
+
+/** What becomes of a fault store. */
+const FAULTS = {
+  any: { stall: 5, unstall: 6, slow: 1, refusing: 1, ok: 2 },
+  refusing: { stall: 1, unstall: 1, slow: 1, refusing: 5, ok: 4 },
+} as const;
 
 /** A store in memory whose medium lags, stalls and refuses. */
 export class FaultStorage implements SimulationStorage {
@@ -46,13 +57,17 @@ export class FaultStorage implements SimulationStorage {
     this.#store?.crash(kind === "kill" ? 1 : this.#chance.pick([0, 0, 0.5, 1]));
   }
 
-  disturb(): string {
-    const kind = this.#chance.weighted({ stall: 5, unstall: 6, slow: 1, refusing: 1, ok: 2 });
+  disturb(trouble: Trouble): string {
+    const kind = this.#chance.weighted(FAULTS[trouble]);
     const store = this.#store;
     if (kind === "stall") store?.stall();
     else if (kind !== "unstall") store?.enter(kind);
     else if (store?.state !== "refusing") store?.unstall();
     return kind;
+  }
+
+  refuse(): void {
+    this.#store?.enter("refusing");
   }
 
   calm(): void {
@@ -88,6 +103,12 @@ const BAD: DiskFaults = {
   flushFailure: 0.3,
 };
 
+/** What becomes of a disk. */
+const DISK_FAULTS = {
+  any: { full: 2, room: 3, bad: 1, good: 3, slow: 2 },
+  refusing: { full: 5, room: 3, bad: 1, good: 1, slow: 1 },
+} as const;
+
 /** The embedded log over a simulated disk. */
 export class DiskStorage implements SimulationStorage {
   readonly #chance: Chance;
@@ -112,16 +133,21 @@ export class DiskStorage implements SimulationStorage {
     this.calm();
   }
 
-  disturb(): string {
+  disturb(trouble: Trouble): string {
     const medium = this.#medium;
     const disk = this.#disk as SimulatedDisk;
-    const kind = this.#chance.weighted({ full: 2, room: 3, bad: 1, good: 3, slow: 2 });
-    if (kind === "full") medium.capacity = medium.used + this.#chance.integer(0, 2000);
+    const kind = this.#chance.weighted(DISK_FAULTS[trouble]);
+    const room = trouble === "refusing" ? 0 : this.#chance.integer(0, 2000);
+    if (kind === "full") medium.capacity = medium.used + room;
     else if (kind === "room") medium.capacity = Infinity;
     else if (kind === "bad") disk.faults = BAD;
     else if (kind === "good") disk.faults = this.#faults;
     else disk.faults = { ...this.#faults, delay: 1, delayMaximumMs: 300 };
     return kind;
+  }
+
+  refuse(): void {
+    this.#medium.capacity = this.#medium.used;
   }
 
   calm(): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { planOf } from "./simulation-plan.ts";
+import { PROFILES } from "./simulation-profiles.ts";
 import { simulate, Simulation } from "./simulation.ts";
 import { Chance } from "./random.ts";
 
@@ -65,6 +66,8 @@ test("the seeds that run here lead every kind of world", () => {
   ] as readonly [string, (plan: ReturnType<typeof planOf>) => boolean][]) {
     assert.ok(plans.filter(holds).length >= 5, `${what} is too rare`);
   }
+  const profiles = new Set(plans.map(({ profile }) => profile));
+  for (const { name } of PROFILES) assert.ok(profiles.has(name), `no run dwells on ${name}`);
 });
 
 test("a broker that delivers nothing is complained of", async () => {

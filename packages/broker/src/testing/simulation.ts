@@ -11,8 +11,16 @@ import { Chance } from "./random.ts";
 import { RawClient } from "./raw-client.ts";
 import type { RawConnectOptions } from "./raw-client.ts";
 import type { SimulatedBroker } from "./simulated-broker.ts";
+import {
+  HOLD_TIMEOUT_MS,
+  isDeniedTopic,
+  mayReceiveTopic,
+  rewriteTopic,
+  SimulationGuards,
+} from "./simulation-guards.ts";
 import { BrokerLives } from "./simulation-lives.ts";
-import { planOf } from "./simulation-plan.ts";
+import type { LivesListener } from "./simulation-lives.ts";
+import { ORDINARY, planOf } from "./simulation-plan.ts";
 import type { SimulationPlan, StepKind } from "./simulation-plan.ts";
 import {
   describeConnect,
@@ -64,6 +72,7 @@ export class Simulation {
   readonly #chance: Chance;
   readonly #maker: StepMaker;
   readonly #lives: BrokerLives;
+  readonly #guards: SimulationGuards | undefined;
   readonly #clients: SimulatedClient[] = [];
   readonly #rawProcess: SimulatedProcess;
   readonly #usesPromises: boolean;
@@ -81,23 +90,29 @@ export class Simulation {
     this.plan = plan;
     const links = this.#chance.fork();
     const ports = this.#chance.fork();
-    this.#maker = new StepMaker(this.#chance.fork());
+    this.#maker = new StepMaker(this.#chance.fork(), plan.habits);
     this.events = new EventScheduler(this.#chance.fork().random);
     this.#rawProcess = this.events.process("clients");
     this.ledger = new Ledger({
       clock: this.events.clock,
       maximumExpiry: MAXIMUM_EXPIRY,
       retryIntervalMs: plan.settings.mqtt.retryInterval,
-      mayPark: plan.late > 0,
+      mayPark: plan.late > 0 || plan.weights.overload > 0,
       mayLag: plan.settings.limits.packetsPerTurn < 1000,
       mayDrop: plan.settings.session.queueMaximumMessages < 1000,
-      isDenied: (topicName) => topicName.startsWith("denied/"),
+      isDenied: isDeniedTopic,
+      rewrite: plan.isGuarded ? rewriteTopic : undefined,
+      mayReceive: plan.isGuarded ? mayReceiveTopic : undefined,
       onPacket:
         options.trace === true
           ? (connection, direction, packet) => this.#trace(connection, direction, packet)
           : undefined,
     });
-    this.#lives = new BrokerLives(this.events, plan, links, ports, {
+    if (plan.isGuarded)
+      this.#guards = new SimulationGuards(this.ledger, this.#chance.fork(), (text) =>
+        this.#note(text),
+      );
+    const listener: LivesListener = {
       onLog: (level, event, fields) => {
         // What a late port may bring about is no fault.
         if (level === "error" && !(plan.late > 0 && event.startsWith("hook-")))
@@ -108,7 +123,8 @@ export class Simulation {
         this.ledger.restarted(store, restart);
       },
       complain: (text) => this.ledger.complain(text),
-    });
+    };
+    this.#lives = new BrokerLives(this.events, plan, links, ports, listener, this.#guards);
     if (this.#lives.store !== undefined) this.ledger.watch(this.#lives.store);
     this.#usesPromises = plan.clients.some(({ isOwn }) => isOwn);
     for (const { clientId, version, isOwn } of plan.clients) {
@@ -129,6 +145,7 @@ export class Simulation {
         keepAlive: 0,
         sessionExpiryInterval: MAXIMUM_EXPIRY,
       });
+      if (this.plan.isPrepared) await this.#prepare();
       for (let step = 0; step < this.plan.steps && complaints.length === 0; step += 1) {
         await this.#step(this.#chance.weighted(this.plan.weights));
       }
@@ -163,6 +180,19 @@ export class Simulation {
     else this.events.run(count);
   }
 
+  /** What a run dwells on needs clients that are there. */
+  async #prepare(): Promise<void> {
+    for (const client of this.#clients) this.#connect(client);
+    await this.#advance(500);
+    for (const client of this.#clients) {
+      this.#stepOf("subscribe", client);
+      this.#stepOf("subscribe", client);
+    }
+    if (this.plan.weights.share > ORDINARY.share)
+      for (const client of this.#clients) this.#share(client);
+    await this.#advance(500);
+  }
+
   // --- steps ---
 
   async #step(kind: StepKind): Promise<void> {
@@ -186,6 +216,10 @@ export class Simulation {
         return this.#rest();
       case "crash":
         return this.#crash();
+      case "overload":
+        return this.#overload();
+      case "refusal":
+        return this.#refusal(chance.pick(this.#clients));
       default:
         return this.#stepOf(kind, chance.pick(this.#clients));
     }
@@ -238,8 +272,9 @@ export class Simulation {
         this.#note("links are released");
         return this.#release();
       case "withhold":
-        this.#note(`${name} withholds acknowledgements`);
         client.isWithholding = true;
+        if (client instanceof RawClient) client.acknowledgesHalf = chance.happens(0.4);
+        this.#note(`${name} withholds acknowledgements`);
         return;
       case "acknowledge":
         this.#note(`${name} acknowledges`);
@@ -253,6 +288,11 @@ export class Simulation {
         return this.#misbehave(client);
       case "store":
         return this.#disturbStore();
+      case "revoke":
+        return this.#guards?.revoke(name);
+      case "ban":
+        if (this.broker.isListening) this.#guards?.ban(this.broker, name, this.#lives.store);
+        return;
       default:
         return;
     }
@@ -275,7 +315,12 @@ export class Simulation {
 
   #connect(client: SimulatedClient): void {
     const isOwn = client instanceof OwnClient;
-    if (isOwn ? !client.mayOpen : client.isConnected && this.#chance.happens(0.7)) return;
+    if (
+      isOwn
+        ? !client.mayOpen
+        : client.isConnected && !this.#chance.happens(this.plan.habits.takeover)
+    )
+      return;
     const options = this.#maker.connect(client.version, isOwn);
     this.#note(
       `${client.clientId} ${isOwn ? "is opened" : "connects"}: ${describeConnect(options)}`,
@@ -346,7 +391,39 @@ export class Simulation {
 
   #disturbStore(): void {
     const { storage } = this.#lives;
-    if (storage !== undefined && this.broker.isListening) this.#note(`store: ${storage.disturb()}`);
+    if (storage !== undefined && this.broker.isListening)
+      this.#note(`store: ${storage.disturb(this.plan.trouble)}`);
+  }
+
+  /** Publishers that are held for too long are disconnected. */
+  async #overload(): Promise<void> {
+    const { broker } = this;
+    if (this.#guards === undefined || !broker.isListening) return;
+    this.#guards.overload(broker);
+    if (!this.#guards.holds(broker)) return;
+    for (const client of this.#clients) {
+      for (let count = 0; count < 3; count += 1) this.#stepOf("publish", client);
+    }
+    const sinceMs = this.ledger.nowMs;
+    await this.#pass(HOLD_TIMEOUT_MS + REST_MS);
+    this.ledger.checkHeld(sinceMs);
+  }
+
+  /** A client that left in good times is back while the store takes nothing, and is to find its session as it was. */
+  async #refusal(client: SimulatedClient): Promise<void> {
+    const { storage } = this.#lives;
+    if (storage === undefined || !(client instanceof RawClient)) return;
+    await this.#rest();
+    if (!client.isConnected) this.#connect(client);
+    await this.#settle();
+    client.disconnect(false);
+    await this.#advance(100);
+    this.#note("the store takes nothing");
+    storage.refuse();
+    await this.#settle();
+    this.#connect(client);
+    await this.#advance(100);
+    await this.#rest();
   }
 
   // --- crashes ---
@@ -392,7 +469,7 @@ export class Simulation {
     for (const client of this.#clients) {
       if (!(client instanceof RawClient)) continue;
       const { options } = client;
-      if (options === undefined || !this.#chance.happens(0.6)) continue;
+      if (options === undefined || !this.#chance.happens(this.plan.habits.returns)) continue;
       this.#note(`${client.clientId} connects again`);
       this.#open(client, { ...options, cleanStart: false }, this.plan.link);
     }
@@ -445,6 +522,7 @@ export class Simulation {
 
   #calm(): void {
     this.#lives.isFaulty = false;
+    this.#guards?.calm(this.broker);
     this.#release();
     for (const { near, far } of this.#pairs) {
       if (near.faults === NO_LINK_FAULTS) continue;

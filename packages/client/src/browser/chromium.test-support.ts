@@ -48,11 +48,20 @@ export class World {
     return new World(broker, `ws://127.0.0.1:${port}/mqtt`, browser, web);
   }
 
-  /** A page that has the client as `sericite`. @param path  `/strict`: it may have no Workers. */
-  async page(path: "/" | "/strict" = "/"): Promise<{ page: Page; context: BrowserContext }> {
+  /**
+   * A page that has the client as `sericite`.
+   *
+   * @param path  `/strict`: it may have no Workers.
+   * @param options  A script that runs in it before all others.
+   */
+  async page(
+    path: "/" | "/strict" = "/",
+    options: { readonly script?: string } = {},
+  ): Promise<{ page: Page; context: BrowserContext }> {
     const context = await this.#browser.newContext();
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
+    if (options.script !== undefined) await page.addInitScript(options.script);
     await page.goto(`http://127.0.0.1:${(this.#web.address() as AddressInfo).port}${path}`);
     await page.waitForFunction("globalThis.sericite !== undefined");
     return { page, context };

@@ -124,6 +124,46 @@ for (const path of ["/", "/strict"] as const) {
   });
 }
 
+test(
+  "Chromium: a page whose timers are held back, as when it is not seen, lives and works on",
+  { skip, timeout },
+  async () => {
+    const { page, context } = await world.page("/", {
+      script: `const timer = setTimeout;
+        globalThis.setTimeout = (callback, delay) => timer(callback, Math.max(delay ?? 0, 60_000));`,
+    });
+    await page.evaluate(async (url) => {
+      const client = await sericite.connect(url, { keepAlive: 1, clientId: "unseen" });
+      const texts: string[] = [];
+      Object.assign(globalThis, { client, texts, losses: 0 });
+      client.on("disconnected", () => (globalThis as { losses?: number }).losses!++);
+      // Handlers that take a turn, and few that may wait: reading is held back again and again.
+      const turn = (): Promise<unknown> =>
+        new Promise((resolve) => {
+          const { port1, port2 } = new MessageChannel();
+          (port1 as { onmessage?: unknown }).onmessage = resolve;
+          port2.postMessage(0);
+        });
+      const take = async (message: Sericite.Message): Promise<void> => {
+        await turn();
+        texts.push(message.text());
+      };
+      await client.subscribe("unseen", take, { qos: 1, bufferMaximum: 5 });
+    }, world.url);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await page.evaluate(async () => {
+      const { client } = globalThis as unknown as { client: Sericite.Client };
+      const sent = Array.from({ length: 500 }, (_, at) =>
+        client.publish("unseen", String(at).repeat(1000), { qos: 1 }),
+      );
+      await Promise.all(sent);
+    });
+    await page.waitForFunction("texts.length === 500");
+    assert.equal(await page.evaluate("client.state + losses"), "connected0");
+    await context.close();
+  },
+);
+
 test("Chromium: mistakes and refusals are told", { skip, timeout }, async () => {
   const { page, context } = await world.page();
   const codes = await page.evaluate(async (url) => {

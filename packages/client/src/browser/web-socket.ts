@@ -19,8 +19,9 @@ export function dialWebSocket(options: WebSocketDialOptions): Dial {
     new Promise((resolve, reject) => {
       // Structurally the same, but for what its handlers are given.
       const webSocket = new WebSocket(url, [...subprotocols]) as unknown as WebSocketLike;
+      // A page that is not seen has slow timers; what is due at once waits for none.
       const after = (delayMs: number, callback: () => void): void =>
-        void setTimeout(callback, delayMs);
+        delayMs === 0 ? queueMicrotask(callback) : void setTimeout(callback, delayMs);
       const link = new WebSocketLink(handler, webSocket, url, after, (cause) => {
         clearTimeout(timer);
         if (cause === undefined) resolve(link);

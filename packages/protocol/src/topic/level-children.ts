@@ -42,8 +42,8 @@ export class LevelChildren<L extends HasText> {
    * Gives every child that is there from the first call to the last exactly once. One that is taken
    * out meanwhile may still be given, and one that is added may be left out.
    */
-  *values(): Generator<L, undefined> {
-    for (const part of this.#parts) yield* part.values();
+  values(): Iterator<L, undefined> {
+    return new Values(this.#parts);
   }
 
   #part(text: string): Map<string, L> {
@@ -59,5 +59,26 @@ export class LevelChildren<L extends HasText> {
     const whole = this.#parts[0] as Map<string, L>;
     this.#parts = Array.from({ length: partCount }, () => new Map<string, L>());
     for (const child of whole.values()) this.#part(child.text).set(child.text, child);
+  }
+}
+
+/** One map after the other; a generator takes several times as long for each child. */
+class Values<L> implements Iterator<L, undefined> {
+  readonly #parts: readonly Map<string, L>[];
+  #next = 0;
+  #values: MapIterator<L> | undefined = undefined;
+
+  constructor(parts: readonly Map<string, L>[]) {
+    this.#parts = parts;
+  }
+
+  next(): IteratorResult<L, undefined> {
+    for (;;) {
+      const result = this.#values?.next();
+      if (result !== undefined && result.done !== true) return result;
+      const part = this.#parts[this.#next++];
+      if (part === undefined) return { done: true, value: undefined };
+      this.#values = part.values();
+    }
   }
 }
