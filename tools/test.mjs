@@ -49,7 +49,7 @@ const SUITES = [
  * `npm test` leaves them to `.ci/run`, and says so.
  */
 const LONG =
-  /^crash\/dist\/crash\.test|interop\/transports|browser\/chromium|cut-networks|listeners\/client-(links|chaos|kill)|mosquitto-transports|store\/log\/(crash-simulation|damage)|disk\/real-files|\/durable-broker|\/cluster-simulation|\/jwt-entry|\/acl-mosquitto|\/store-command/;
+  /^crash\/dist\/crash\.test|interop\/transports|browser\/chromium|cut-networks|listeners\/client-(links|chaos|kill)|mosquitto-transports|store\/log\/(crash-simulation|damage)|disk\/real-files|\/durable-broker|\/cluster-simulation|\/jwt-entry|\/acl-mosquitto|\/store-command|\/hostile-command/;
 
 /** Files that run at the same time. */
 const PARALLEL = 2;

@@ -66,7 +66,7 @@ test("[MQTT5-4.3.3-9] a rejected message is answered with the reason, and its Pa
   assert.equal(messages.length, 3);
 });
 
-test("[MQTT5-3.4.2-2] [MQTT5-3.5.2-2] a Reason String that makes the packet too large is left out", async () => {
+test("[MQTT5-3.4.2-2] [MQTT5-3.4.2-3] [MQTT5-3.5.2-2] [MQTT5-3.5.2-3] a Reason String that makes the packet too large is left out", async () => {
   const server = new FakeServer();
   server.connack = { properties: { maximumPacketSize: 30 } };
   const client = await server.connect();

@@ -147,10 +147,19 @@ export class Connector {
       if (this.#state.connection !== undefined) {
         await this.#untilIdle(options.timeoutMs ?? this.#state.settings.ackTimeoutMs);
         // The connection may be lost by now, and the client with it.
-        this.#state.connection?.disconnect(packet);
+        this.#state.connection?.disconnect(this.#fitting(packet));
       } else this.#finish(undefined);
     }
     await this.#whenClosed();
+  }
+
+  /** DISCONNECT without what would make it too large for the server [MQTT5-3.14.2-3] [MQTT5-3.14.2-4]. */
+  #fitting(packet: DisconnectPacket): DisconnectPacket {
+    const { limits, settings } = this.#state;
+    const size = encodePacket(packet, settings.protocolVersion).length;
+    if (size <= (limits?.maximumPacketSize ?? Infinity)) return packet;
+    const { sessionExpiryInterval } = packet.properties ?? {};
+    return { ...packet, properties: { sessionExpiryInterval } };
   }
 
   /** See `Client.close`. */

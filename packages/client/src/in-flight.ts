@@ -212,7 +212,7 @@ export class InFlight {
     parser: Parser,
   ): void {
     if (publication === undefined) return;
-    this.#state.identifiers.release(packetIdentifier);
+    this.#state.identifiers.release(packetIdentifier); // [X-4] [MQTT3-2.3.1-3]
     this.#state.records?.forget(publication);
     // Only what this connection's quota was taken for is given back to it.
     if (publication.connectionNumber === this.#state.connectionNumber) this.#quota.give();
@@ -235,7 +235,7 @@ export class InFlight {
     this.#onLess();
   }
 
-  /** Sends one packet of the last connection again. @returns false if the quota has to rise first. */
+  /** Sends one packet of the last connection again, in the order of the first sending [MQTT3-4.6.0-1]. @returns false if the quota has to rise first. */
   resendNext(connection: Connection, limits: ServerLimits): boolean {
     const outbound = this.#outbound;
     const packetIdentifier = outbound.resendNext;

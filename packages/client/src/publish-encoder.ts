@@ -16,7 +16,7 @@ export class PublishEncoder {
     this.#state = state;
   }
 
-  /** A connection is there: its Topic Aliases begin anew [MQTT5-3.3.2-7]. */
+  /** A connection is there: its Topic Aliases begin anew [MQTT5-3.3.2-7], and go up to the server's maximum [MQTT5-3.3.2-9]. */
   connected(limits: ServerLimits): void {
     this.#aliases = new TopicAliasOutbound(limits.topicAliasMaximum);
   }

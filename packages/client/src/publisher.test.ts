@@ -96,7 +96,7 @@ for (const qos of [1, 2] as const) {
   });
 }
 
-test("[MQTT5-3.3.4-7] [MQTT5-4.9.0-2] [X-82] no more than Receive Maximum are unacknowledged, in order", async () => {
+test("[MQTT5-3.3.4-7] [MQTT5-4.9.0-1] [MQTT5-4.9.0-2] [X-82] no more than Receive Maximum are unacknowledged, in order", async () => {
   const { server, client, world } = await silent({}, { receiveMaximum: 2 });
   for (const [payload, qos] of [
     ["a", 1],
@@ -172,7 +172,7 @@ for (const [what, topicName, options, code] of [
   });
 }
 
-test("[MQTT5-3.2.2-17] a repeated Topic Name is sent by its alias, within the server's maximum", async () => {
+test("[MQTT5-3.2.2-17] [MQTT5-3.3.2-9] a repeated Topic Name is sent by its alias, within the server's maximum", async () => {
   const { server, client, world } = await silent({}, { topicAliasMaximum: 1 });
   for (const topicName of ["some/topic", "some/topic", "other/topic", "some/topic"]) {
     client.publish(topicName, "x").catch(() => {});
@@ -189,7 +189,7 @@ test("[MQTT5-3.2.2-17] a repeated Topic Name is sent by its alias, within the se
   ]);
 });
 
-test("[MQTT5-3.2.2-18] without a Topic Alias Maximum no alias is sent", async () => {
+test("[MQTT5-3.2.2-18] [X-27] without a Topic Alias Maximum no alias is sent", async () => {
   const { server, client, world } = await silent();
   for (let i = 0; i < 3; i++) client.publish("some/topic", "x").catch(() => {});
   await world.settle();

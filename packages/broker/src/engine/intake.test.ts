@@ -154,6 +154,40 @@ test("a client that comes back at once does not lose the burst that it closed wi
   if (payloads.length === 100) assert.equal(broker.engine.counters.willsPublished, 0);
 });
 
+test("of SUBSCRIBEs and UNSUBSCRIBEs a twentieth of limits.packetsPerTurn is handled in a turn", () => {
+  const broker = new TestBroker({ settings: { limits: { packetsPerTurn: 100 } } });
+  const client = broker.connect("c", 4);
+  const other = broker.connect("other", 4);
+  const packets = Array.from({ length: 100 }, (_, i) => {
+    const packetIdentifier = i + 1;
+    const [topicFilter, qos] = ["a", 0] as const;
+    return i % 2 === 0
+      ? encodePacket(
+          { type: "subscribe", packetIdentifier, subscriptions: [{ topicFilter, qos }] },
+          4,
+        )
+      : encodePacket({ type: "unsubscribe", packetIdentifier, topicFilters: [topicFilter] }, 4);
+  });
+  const before = broker.engine.turn;
+  client.sendBytes(Buffer.concat(packets));
+  other.send({ type: "pingreq" });
+  let flushes = 0;
+  let flushesBefore = -1;
+  const { onData } = client;
+  client.onData = function (bytes, start, end) {
+    flushes += 1;
+    onData.call(client, bytes, start, end);
+  };
+  const otherOnData = other.onData;
+  other.onData = function (bytes, start, end) {
+    flushesBefore = flushes;
+    otherOnData.call(other, bytes, start, end);
+  };
+  assert.equal(client.take().length, 100);
+  assert.ok(flushesBefore >= 0 && flushesBefore <= 3, `${flushesBefore} of ${flushes} came before`);
+  assert.ok(broker.engine.turn - before >= 20);
+});
+
 test("a link that breaks takes what is held with it, and its Will is published", () => {
   const broker = slowBroker();
   const receiver = broker.connect("r");

@@ -497,7 +497,7 @@ export const engineSettings = {
       default: 1000,
       minimum: 1,
       live: true,
-      text: "Packets of one connection handled before the others have their turn.",
+      text: "Packets of one connection handled before the others have their turn; a SUBSCRIBE or UNSUBSCRIBE counts as twenty.",
     },
     bytesPerTurn: {
       type: "bytes",

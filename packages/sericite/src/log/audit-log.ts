@@ -88,19 +88,25 @@ export class AuditLog {
 
   /** Listens to a broker. */
   listen(broker: Broker): void {
-    const tell: AuditWrite = (event, fields) => {
-      if (this.#isWanted) this.#rate.tell(event, fields);
-    };
-    broker.on("clientConnected", ({ protocolVersion, sessionPresent, ...client }) =>
-      tell("audit-connected", { ...whoOf(client), protocolVersion, sessionPresent }),
-    );
-    broker.on("clientDisconnected", ({ reasonCode, reason, ...client }) =>
-      tell("audit-disconnected", { ...whoOf(client), reasonCode, reason }),
-    );
-    broker.on("clientRefused", ({ reasonCode, reason, ...client }) =>
-      tell("audit-refused", { ...whoOf(client), reasonCode, reason }),
-    );
-    broker.on("connectionRefused", (refusal) => tell("audit-connection-refused", refusal));
+    // Asked first: these come with every client, and most brokers keep no audit log.
+    broker.on("clientConnected", (event) => {
+      if (!this.#isWanted) return;
+      const { protocolVersion, sessionPresent } = event;
+      this.#rate.tell("audit-connected", { ...whoOf(event), protocolVersion, sessionPresent });
+    });
+    broker.on("clientDisconnected", (event) => {
+      if (!this.#isWanted) return;
+      const { reasonCode, reason } = event;
+      this.#rate.tell("audit-disconnected", { ...whoOf(event), reasonCode, reason });
+    });
+    broker.on("clientRefused", (event) => {
+      if (!this.#isWanted) return;
+      const { reasonCode, reason } = event;
+      this.#rate.tell("audit-refused", { ...whoOf(event), reasonCode, reason });
+    });
+    broker.on("connectionRefused", (refusal) => {
+      if (this.#isWanted) this.#rate.tell("audit-connection-refused", refusal);
+    });
     this.#listenToDenials(broker);
   }
 
