@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { connect } from "@sericite/client";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import { createBroker } from "./broker.ts";
@@ -451,4 +453,21 @@ test("options, hooks and events that do not exist are refused by name", async ()
     /there is no event clientconnected; there are connectionOpened, /,
   );
   await assert.rejects(broker.clients({ after: "junk" }), { code: "ERR_USAGE" });
+});
+
+test("close settles in a process that has nothing else to do, after a link that never ends", async () => {
+  const program = `
+    import { createBroker } from ${JSON.stringify(import.meta.resolve("./broker.js"))};
+    const broker = await createBroker();
+    const nothing = () => undefined;
+    const link = {
+      peer: { listener: "here", transport: "memory" }, unsentBytes: 0,
+      write: () => true, pause: nothing, resume: nothing, end: nothing, destroy: nothing,
+    };
+    broker.engine.accept(link);
+    await broker.close({ timeoutMs: 20 });
+    console.log("closed");`;
+  const words = ["--input-type=module", "--eval", program];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
+  assert.equal(stdout, "closed\n");
 });

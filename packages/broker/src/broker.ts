@@ -576,16 +576,22 @@ export class Broker implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     const engine = this.#engine;
-    engine.isDraining = true;
-    await this.#listening.close();
-    await Promise.all([...this.#locals].map((client) => client.close()));
-    await engine.drain(timeoutMs);
-    this.#acl.close();
-    this.#entry.close();
-    engine.timeMarks.stop();
-    engine.wheel.stop();
-    await engine.bus.close();
-    await engine.store.close();
+    // The engine's timers keep no process alive, and somebody waits for one of them here.
+    const alive = setInterval(() => undefined, timeoutMs + 1);
+    try {
+      engine.isDraining = true;
+      await this.#listening.close();
+      await Promise.all([...this.#locals].map((client) => client.close()));
+      await engine.drain(timeoutMs);
+      this.#acl.close();
+      this.#entry.close();
+      engine.timeMarks.stop();
+      engine.wheel.stop();
+      await engine.bus.close();
+      await engine.store.close();
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
