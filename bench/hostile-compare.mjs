@@ -6,9 +6,11 @@
  *     node bench/hostile-compare.mjs [--rounds N] [--seconds S] [--seed N] [--only NAME]...
  *
  *     --rounds N    passes of each broker that count (3); one before them is the warm-up
- *     --seconds S   about how long one pass takes (40)
+ *     --seconds S   about how long one pass takes (35)
  *     --seed N      what is drawn by chance (1)
  *     --only NAME   only this attack (may be repeated)
+ *
+ * It takes about five minutes.
  *
  * The exit code is 1 where the p99 of all attacks together is more than twice mosquitto's, or where
  * this broker lost, doubled or reordered a message of the pair. Needs mosquitto, and a build.
@@ -38,7 +40,7 @@ const READY_MS = 120_000;
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "40" },
+    seconds: { type: "string", default: "35" },
     seed: { type: "string", default: "1" },
     only: { type: "string", multiple: true, default: [] },
   },

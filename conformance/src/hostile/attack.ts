@@ -16,6 +16,8 @@ export interface Target {
   readonly places: Readonly<Partial<Record<TransportName, Place>>>;
   /** Time that the broker gives a connection to say CONNECT, or to be through its handshake. Milliseconds; 0: not known. */
   readonly entryTimeoutMs: number;
+  /** Time that it has to end a connection that it must end. Milliseconds. */
+  readonly patienceMs: number;
 }
 
 /** A kind of hostile traffic. */
@@ -29,9 +31,6 @@ export interface Attack {
   readonly weight: number;
   run(siege: Siege): Promise<void>;
 }
-
-/** Time that a broker has to end a connection that it must end. Milliseconds. */
-const PATIENCE_MS = 10_000;
 
 /** How the cases of an attack follow each other. */
 export interface Pace {
@@ -125,8 +124,9 @@ export class Siege {
 
   /** The broker has to end this connection. */
   async mustClose(connection: HostileConnection, what: string, index?: number): Promise<void> {
-    if (await connection.closesWithin(PATIENCE_MS)) this.count("ended by the broker");
-    else this.fault(`still open ${PATIENCE_MS / 1000} s after ${what}`, index);
+    const { patienceMs } = this.target;
+    if (await connection.closesWithin(patienceMs)) this.count("ended by the broker");
+    else this.fault(`still open ${patienceMs / 1000} s after ${what}`, index);
     connection.reset();
   }
 

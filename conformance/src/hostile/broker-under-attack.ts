@@ -16,6 +16,11 @@ const PATIENCE_MS = 30_000;
 /** Time that the broker gives for handshakes and CONNECT. Milliseconds. */
 const ENTRY_TIMEOUT_MS = 3000;
 
+/** Time that the broker has to end a connection that it must end. Milliseconds. */
+const CLOSING_MS = 10_000;
+/** The same of a broker that was there: some never do, and a comparison is not to wait for that. */
+const GIVEN_PATIENCE_MS = 3000;
+
 /**
  * What differs from the defaults: the broker ends half-open connections while the attack lasts, and
  * takes all the Topic Aliases that there are.
@@ -48,7 +53,7 @@ export function givenBroker(
   pid: number | undefined,
 ): BrokerUnderAttack {
   return {
-    target: { places, entryTimeoutMs: 0 },
+    target: { places, entryTimeoutMs: 0, patienceMs: GIVEN_PATIENCE_MS },
     pid,
     collectGarbage: undefined,
     ended: undefined,
@@ -75,7 +80,7 @@ class StartedBroker implements BrokerUnderAttack {
   readonly #directory: string;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
-  #target: Target = { places: {}, entryTimeoutMs: ENTRY_TIMEOUT_MS };
+  #target: Target = { places: {}, entryTimeoutMs: ENTRY_TIMEOUT_MS, patienceMs: CLOSING_MS };
   #printed = "";
 
   constructor(directory: string, flags: readonly string[]) {

@@ -10,7 +10,7 @@ import { memoryFaults } from "./report.ts";
 
 test("a seed gives the same mutations for ever, and leaves what it mutates as it is", () => {
   const [attack] = attacks;
-  const target = { places: {}, entryTimeoutMs: 0 };
+  const target = { places: {}, entryTimeoutMs: 0, patienceMs: 0 };
   const siege = (seed: number, pass: number): Siege => new Siege(attack!, target, seed, pass, 1);
   const packets = validPackets(5, "c");
   const before = Buffer.concat(packets);

@@ -2,8 +2,9 @@ import type { Attack } from "../attack.ts";
 import type { HostileConnection } from "../hostile-connection.ts";
 
 const CONNECTIONS = 10_000;
-/** Opened in one go. */
+/** Opened in one go, and the least time between two. Milliseconds. */
 const AT_ONCE = 200;
+const BETWEEN_MS = 20;
 /** Beyond the time that the broker gives for CONNECT. Milliseconds. */
 const PATIENCE_MS = 10_000;
 
@@ -18,6 +19,7 @@ export const halfOpen: Attack = {
     while (connections.length < CONNECTIONS) {
       connections.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => siege.open()))));
       siege.newestCase = connections.length;
+      await siege.pause(BETWEEN_MS);
       // Descriptors have run out, here or there: more will not be open.
       if (connections.at(-1)!.failure !== undefined) break;
     }

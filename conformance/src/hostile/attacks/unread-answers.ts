@@ -10,14 +10,16 @@ import {
 /** Connections for each kind of question. */
 const CONNECTIONS = 5;
 /** About this much goes in one piece. Bytes. */
-const PIECE = 32 * 1024;
+const PIECE = 16 * 1024;
+/** Between two pieces of a connection: every broker is to have the same traffic, however fast it is. Milliseconds. */
+const BETWEEN_MS = 20;
 /** What a broker may take of a connection that never reads, at most: what the system's buffers hold, and a margin. Bytes. */
 const TAKEN_MAXIMUM = 128 * 1024 * 1024;
 
 /** Clients that ask and ask, and never read the answers. */
 export const unreadAnswers: Attack = {
   name: "unread-answers",
-  text: "Clients that send PINGREQ, PUBLISH, SUBSCRIBE and UNSUBSCRIBE as fast as they are taken, and never read an answer.",
+  text: "Clients that send PINGREQ, PUBLISH, SUBSCRIBE and UNSUBSCRIBE, 16 MB a second in all, and never read an answer.",
   transport: "tcp",
   weight: 2,
   async run(siege) {
@@ -45,10 +47,12 @@ async function ask(siege: Siege, question: Uint8Array, at: number, one: number):
   connection.send(connectPacket(version, `unanswered-${at}-${one}`));
   await connection.receives(4, 5000);
   connection.stopReading();
-  while (!siege.isOver && connection.isOpen)
+  while (!siege.isOver && connection.isOpen) {
     if (!connection.send(piece)) await connection.drained(100);
+    await siege.pause(BETWEEN_MS);
+  }
   const taken = connection.socket.bytesWritten - connection.socket.writableLength;
-  siege.count("MB taken", Math.round(taken / 1e6));
+  siege.count("KB taken", Math.round(taken / 1e3));
   if (taken > TAKEN_MAXIMUM) siege.fault(`${taken} bytes of questions taken, answers unread`, at);
   connection.reset();
 }

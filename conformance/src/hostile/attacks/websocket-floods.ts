@@ -3,6 +3,10 @@ import { connectPacket } from "../packets.ts";
 import { openWebSocket, Opcode, upgradeRequest, webSocketFrame } from "../websocket-frame.ts";
 
 const { binary, continuation, ping } = Opcode;
+/** Between two pieces of a connection: every broker is to have the same traffic, however fast it is. Milliseconds. */
+const BETWEEN_MS = 10;
+/** Fragments that go in one piece. */
+const FRAGMENTS = 1000;
 /** What a broker may take of a connection that never reads, at most: what the system's buffers hold, and a margin. Bytes. */
 const TAKEN_MAXIMUM = 64 * 1024 * 1024;
 
@@ -28,16 +32,18 @@ async function unreadPongs(siege: Siege): Promise<void> {
   connection.send(webSocketFrame(binary, connectPacket(4, "")));
   connection.stopReading();
   const piece = repeated(webSocketFrame(ping, Buffer.alloc(125, "p")), 500);
-  while (!siege.isOver && connection.isOpen)
+  while (!siege.isOver && connection.isOpen) {
     if (!connection.send(piece)) await connection.drained(100);
+    await siege.pause(BETWEEN_MS);
+  }
   const taken = connection.socket.bytesWritten - connection.socket.writableLength;
-  siege.count("MB of pings taken", Math.round(taken / 1e6));
+  siege.count("KB of pings taken", Math.round(taken / 1e3));
   if (taken > TAKEN_MAXIMUM) siege.fault(`${taken} bytes of pings taken, pongs unread`);
   connection.reset();
 }
 
 async function endlessMessage(siege: Siege, fragment: Buffer): Promise<void> {
-  const piece = repeated(webSocketFrame(continuation, fragment, { isLast: false }), 2000);
+  const piece = repeated(webSocketFrame(continuation, fragment, { isLast: false }), FRAGMENTS);
   while (!siege.isOver) {
     const connection = await openWebSocket(siege);
     if (connection === undefined) return;
@@ -45,8 +51,8 @@ async function endlessMessage(siege: Siege, fragment: Buffer): Promise<void> {
     connection.send(webSocketFrame(binary, fragment, { isLast: false }));
     while (!siege.isOver && connection.isOpen) {
       if (!connection.send(piece)) await connection.drained(100);
-      siege.count("fragments", 2000);
-      await siege.pause(5);
+      siege.count("fragments", FRAGMENTS);
+      await siege.pause(BETWEEN_MS);
     }
     if (!connection.isOpen) siege.count("ended by the broker");
     connection.reset();

@@ -38,7 +38,7 @@ export function deliver(
   }
   const mayLackDup = flight?.message === message && !packet.dup;
   session.settle(identifier);
-  const revived = packet.dup ? takeRevived(session, packet, message) : undefined;
+  const revived = packet.dup ? takeRevived(connection, session, packet, message) : undefined;
   if (revived !== undefined) {
     session.flights.set(identifier, { ...revived, packetIdentifier: identifier });
     return resend(connection, session, session.flights.get(identifier) as Flight, packet);
@@ -124,6 +124,10 @@ function resend(
       }
     }
   }
+  const mayBeAnother = flight.isUncertain || flight.settledOn !== undefined;
+  // Then its place is not known.
+  if (mayBeAnother && roomFor(connection, session, flight.message) > 0)
+    flight.order = session.order += 1;
   flight.isUncertain = false;
   flight.state = "sent";
   flight.settledOn = undefined;
@@ -135,6 +139,7 @@ function resend(
 
 /** What a crash may have brought back, though its client had settled it. */
 function takeRevived(
+  connection: LedgerConnection,
   session: LedgerSession,
   packet: PublishPacket,
   message: PublishedMessage,
@@ -151,8 +156,8 @@ function takeRevived(
   const [first] = fits;
   if (first === undefined) return undefined;
   session.revived.splice(session.revived.indexOf(first), 1);
-  if (fits.length === 1) return first;
-  // Which of several it is, and so which place it has, is not known.
+  if (fits.length === 1 && roomFor(connection, session, message) === 0) return first;
+  // Which of several deliveries it is, and so which place it has, is not known.
   session.order += 1;
   return { ...first, order: session.order };
 }

@@ -34,7 +34,7 @@ export interface Flight {
   readonly packetIdentifier: number;
   readonly message: PublishedMessage;
   readonly qos: QoS;
-  readonly order: number;
+  order: number;
   state: "sent" | "received";
   /** Connection on which it was sent last. */
   sentOn: LedgerConnection;

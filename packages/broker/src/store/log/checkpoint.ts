@@ -53,6 +53,7 @@ function sessionRecords(session: LogSession): LogRecord[] {
       epoch: session.epoch,
       username: session.username,
       sessionExpiryInterval,
+      isTrusted: session.isTrusted,
     },
   ];
   if (session.detachedAt !== undefined)

@@ -24,6 +24,7 @@ export interface LogSession {
   readonly username: string | undefined;
   epoch: number;
   sessionExpiryInterval: number;
+  isTrusted: boolean;
   detachedAt: number | undefined;
   inFlight: number | undefined;
   subscriptions: Map<string, RecordOf<"subscribe">> | undefined;
@@ -75,6 +76,7 @@ export class LogState {
           username: record.username,
           epoch: record.epoch,
           sessionExpiryInterval: record.sessionExpiryInterval,
+          isTrusted: record.isTrusted,
           detachedAt: undefined,
           inFlight: undefined,
           subscriptions: undefined,
@@ -89,6 +91,7 @@ export class LogState {
         if (session === undefined) return;
         session.epoch = record.epoch;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
+        session.isTrusted = record.isTrusted;
         session.detachedAt = undefined;
         session.inFlight = undefined;
         return;

@@ -123,7 +123,8 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
   },
   "session-begin": {
     id: 2,
-    version: 1,
+    // 2: with whose session it is.
+    version: 2,
     waits: "CONNACK",
     encode: (writer, record) => {
       writer.varint(record.session);
@@ -132,30 +133,35 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       writer.byte(record.username === undefined ? 0 : 1);
       if (record.username !== undefined) writer.string(record.username);
       writer.varint(record.sessionExpiryInterval);
+      writer.byte(record.isTrusted ? 1 : 0);
     },
-    decode: (reader) => ({
+    decode: (reader, version) => ({
       type: "session-begin",
       session: reader.varint(),
       clientId: reader.string(),
       epoch: reader.varint(),
       username: reader.byte() === 0 ? undefined : reader.string(),
       sessionExpiryInterval: reader.varint(),
+      isTrusted: version >= 2 && reader.byte() !== 0,
     }),
   },
   "session-attach": {
     id: 3,
-    version: 1,
+    // 2: with whose session it is.
+    version: 2,
     waits: "CONNACK",
     encode: (writer, record) => {
       writer.varint(record.session);
       writer.varint(record.epoch);
       writer.varint(record.sessionExpiryInterval);
+      writer.byte(record.isTrusted ? 1 : 0);
     },
-    decode: (reader) => ({
+    decode: (reader, version) => ({
       type: "session-attach",
       session: reader.varint(),
       epoch: reader.varint(),
       sessionExpiryInterval: reader.varint(),
+      isTrusted: version >= 2 && reader.byte() !== 0,
     }),
   },
   "session-detach": {
