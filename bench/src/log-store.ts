@@ -116,6 +116,7 @@ function begin(session: number): StoreRecord {
     epoch: 1,
     username: undefined,
     sessionExpiryInterval: 0xffff_ffff,
+    isTrusted: false,
   };
 }
 

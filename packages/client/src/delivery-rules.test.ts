@@ -1,6 +1,7 @@
 // The rules of §4.3, §4.4 and §4.6 that bind a client, for the versions that have them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Dial, Link } from "@sericite/protocol";
 import type { Client } from "./client.ts";
 import type { ClientOptions } from "./options.ts";
 import { FakeServer } from "./testing/fake-server.ts";
@@ -266,5 +267,68 @@ for (const [tags, topicFilter] of [
     await assert.rejects(client.unsubscribe(topicFilter), { name: "UsageError" });
     await server.world.settle();
     assert.equal(server.connection.received.length, 1);
+  });
+}
+
+/** Dials as the server does, and notes the first byte of each packet that leaves. */
+function watched(server: FakeServer, firstBytes: number[]): Dial {
+  return async (handler) => {
+    const link = await server.dial(handler);
+    const watching: Link = {
+      peer: link.peer,
+      get unsentBytes() {
+        return link.unsentBytes;
+      },
+      write: (bytes) => {
+        // All packets here have a Remaining Length of one byte.
+        for (let at = 0; at < bytes.length; at += 2 + bytes[at + 1]!) firstBytes.push(bytes[at]!);
+        return link.write(bytes);
+      },
+      pause: () => link.pause(),
+      resume: () => link.resume(),
+      end: () => link.end(),
+      destroy: () => link.destroy(),
+    };
+    return watching;
+  };
+}
+
+for (const [protocolVersion, tag] of [
+  [4, "[MQTT3-2.2.2-1]"],
+  [5, "[MQTT5-2.1.3-1]"],
+] as const) {
+  test(`${tag} version ${protocolVersion}: the reserved flags of every packet are as the table says`, async () => {
+    const server = new FakeServer();
+    const firstBytes: number[] = [];
+    const { world } = server;
+    const opening = server.open({
+      protocolVersion,
+      dial: watched(server, firstBytes),
+      keepAlive: 5,
+    });
+    await world.settle();
+    const client = await opening;
+    const done: Promise<unknown>[] = [
+      client.subscribe("t", () => {}, { qos: 2 }),
+      client.publish("u", "", { qos: 1 }),
+      client.publish("u", "", { qos: 2 }),
+    ];
+    await world.settle();
+    await Promise.all(done);
+    server.connection.publish("t", "", { qos: 1, packetIdentifier: 1 });
+    server.connection.publish("t", "", { qos: 2, packetIdentifier: 2 });
+    await world.settle();
+    server.connection.send({ type: "pubrel", packetIdentifier: 2 });
+    const unsubscribed = client.unsubscribe("t");
+    await world.settle();
+    await unsubscribed;
+    await world.advance(6000);
+    const disconnected = client.disconnect();
+    await world.advance(3000);
+    await disconnected;
+    assert.deepEqual(
+      [...new Set(firstBytes)].sort((one, other) => one - other),
+      [0x10, 0x32, 0x34, 0x40, 0x50, 0x62, 0x70, 0x82, 0xa2, 0xc0, 0xe0],
+    );
   });
 }

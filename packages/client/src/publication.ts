@@ -16,6 +16,11 @@ export interface PublishOptions {
   /** 5.0. */
   readonly properties?: PublishProperties | undefined;
   /**
+   * Time for which the server holds the message back. Seconds, at least 1. No part of MQTT: it is
+   * published to `$delayed/SECONDS/TOPIC`, which Sericite's broker and some others know.
+   */
+  readonly delay?: number | undefined;
+  /**
    * Rejects the promise. A message that was not sent yet is not sent any more; one that was stays
    * in the session.
    */
@@ -73,11 +78,11 @@ export function makePublication(
   onResult: (result: PublishResult) => void,
   onFailure: (error: Error) => void,
 ): Publication {
-  const { qos = 0, retain = false, properties } = options;
+  const { qos = 0, retain = false, properties, delay } = options;
   const bytes = payloadBytes(payload);
   const seconds = properties?.messageExpiryInterval;
   return {
-    topicName,
+    topicName: delay === undefined ? topicName : `$delayed/${delay}/${topicName}`,
     payload: bytes,
     qos,
     retain,
@@ -119,11 +124,14 @@ export function publishFault(
   topicName: string,
   payload: Payload,
   qos: QoS,
+  delay: number | undefined,
 ): UsageError | undefined {
   const fault = topicNameFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
   if (fault !== undefined) return new UsageError("ERR_TOPIC_NAME", `topicName ${fault}`);
   if (qos !== 0 && qos !== 1 && qos !== 2)
     return new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
+  if (delay !== undefined && !(Number.isInteger(delay) && delay >= 1))
+    return new UsageError("ERR_USAGE", `delay is ${delay}, expected whole seconds, 1 or more`);
   if (typeof payload !== "string" && !(payload instanceof Uint8Array)) {
     return new UsageError("ERR_USAGE", "payload is neither a string nor a Uint8Array");
   }

@@ -513,3 +513,12 @@ test("a message in flight does not expire: its acknowledgement settles it", asyn
   await world.settle();
   assert.equal((await published).reasonCode, 0);
 });
+
+test("a delayed message goes to where the broker holds it back", async () => {
+  const { server, client, world } = await silent();
+  client.publish("t/u", "a", { delay: 90 }).catch(() => {});
+  await world.settle();
+  assert.equal(server.connection.of("publish")[0]?.topicName, "$delayed/90/t/u");
+  for (const delay of [0, 1.5, -1, Number.NaN])
+    await assert.rejects(client.publish("t", "a", { delay }), { name: "UsageError" });
+});

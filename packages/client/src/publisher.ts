@@ -60,7 +60,7 @@ export class Publisher {
   publish(topicName: string, payload: Payload, options: PublishOptions): Promise<PublishResult> {
     const { qos = 0, signal } = options;
     return new Promise((onResult, onFailure) => {
-      const fault = publishFault(topicName, payload, qos);
+      const fault = publishFault(topicName, payload, qos, options.delay);
       if (fault !== undefined) throw fault;
       if (this.#closedBy !== undefined) throw this.#closedBy;
       if (signal?.aborted === true) throw abortError(signal);

@@ -278,6 +278,7 @@ function attach(
       session: session.key,
       epoch: granted.epoch,
       sessionExpiryInterval: expiryInterval,
+      isTrusted: session.isTrusted,
     });
     return;
   }
@@ -289,6 +290,7 @@ function attach(
     epoch: granted.epoch,
     username: session.username,
     sessionExpiryInterval: expiryInterval,
+    isTrusted: session.isTrusted,
   });
 }
 

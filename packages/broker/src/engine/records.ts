@@ -53,6 +53,8 @@ export type StoreRecord =
       readonly username: string | undefined;
       /** Seconds; 0xFFFFFFFF never. */
       readonly sessionExpiryInterval: number;
+      /** Of the embedding program: nobody from outside takes it over. */
+      readonly isTrusted: boolean;
     }
   | {
       /** Attached again, perhaps with another expiry. */
@@ -60,6 +62,7 @@ export type StoreRecord =
       readonly session: SessionKey;
       readonly epoch: number;
       readonly sessionExpiryInterval: number;
+      readonly isTrusted: boolean;
     }
   | {
       readonly type: "session-detach";
@@ -167,6 +170,7 @@ export interface RecoveredSession {
   readonly epoch: number;
   readonly username: string | undefined;
   readonly sessionExpiryInterval: number;
+  readonly isTrusted: boolean;
   /** `undefined`: was connected when the process ended. */
   readonly detachedAt: number | undefined;
   /** Of its queue, the first so many were sent and not settled; `undefined` where it was connected: nobody knows. */

@@ -450,6 +450,7 @@ test("of two sessions with one Client Identifier the one with the higher epoch g
         epoch,
         username: `epoch ${epoch}`,
         sessionExpiryInterval: 3600,
+        isTrusted: false,
       });
       engine.append({
         type: "subscribe",

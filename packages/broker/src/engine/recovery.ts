@@ -92,6 +92,7 @@ function restoreSession(engine: Engine, found: Recovered, recovered: RecoveredSe
   session.isStored = true;
   session.username = recovered.username;
   session.expiryInterval = recovered.sessionExpiryInterval;
+  session.isTrusted = recovered.isTrusted;
   if (recovered.will !== undefined) session.will = willFromStore(engine, recovered.will);
   for (const { packetIdentifier, denied } of recovered.inbound)
     session.ensureInbound().begin(packetIdentifier, denied);

@@ -273,6 +273,7 @@ function recordSession(
     epoch,
     username,
     sessionExpiryInterval,
+    isTrusted: session.isTrusted,
   });
   engine.append({
     type: "session-detach",

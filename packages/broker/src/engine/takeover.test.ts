@@ -239,6 +239,21 @@ test("[MQTT3-3.1.3-9] [MQTT5-3.1.3-8] nobody from outside takes over a session o
   }
 });
 
+test("nor does anybody after a crash, of a session that it began and of one that it took over", () => {
+  const kept = { cleanStart: false, properties: { sessionExpiryInterval: 60 } };
+  for (const wasForeign of [true, false]) {
+    const before = new TestBroker({ durable: true });
+    if (wasForeign) before.connect("c", 5, kept).leave();
+    before.connect("c", 5, { ...kept, isTrusted: true });
+    const broker = before.restart();
+    const thief = broker.dial(5);
+    thief.sendConnect("c", kept);
+    assert.deepEqual(thief.told(), ["CONNACK 0x85", "CLOSED"]);
+    const again = broker.connect("c", 5, { ...kept, isTrusted: true });
+    assert.equal(again.connack!.sessionPresent, true);
+  }
+});
+
 test("the embedding program takes over whom it likes", () => {
   const broker = new TestBroker();
   const client = broker.connect("c");

@@ -38,7 +38,7 @@ export function deliver(
   }
   const mayLackDup = flight?.message === message && !packet.dup;
   session.settle(identifier);
-  const revived = packet.dup ? takeRevived(session, packet, message) : undefined;
+  const revived = packet.dup ? takeRevived(connection, session, packet, message) : undefined;
   if (revived !== undefined) {
     session.flights.set(identifier, { ...revived, packetIdentifier: identifier });
     return resend(connection, session, session.flights.get(identifier) as Flight, packet);
@@ -69,6 +69,7 @@ export function deliver(
     // An acknowledgement of an earlier copy under it may be taken for one of this.
     isUncertain: connection.resent.has(identifier),
     wasReleased: false,
+    isPlaceOpen: false,
   });
   if (packet.qos === 2) ledger.durability?.deliveredQos2(connection, session, message);
 }
@@ -112,11 +113,14 @@ function resend(
   }
   if (flight.settledOn !== undefined && flight.settledOn.wasReadToEnd)
     connection.complain(`${what} sent again after it was settled`);
+  const mayBeAnother = flight.isUncertain || flight.settledOn !== undefined;
+  if (mayBeAnother && roomFor(connection, session, flight.message) > 0) flight.isPlaceOpen = true;
   if (flight.sentOn === connection) {
     connection.checkResend(flight);
     connection.resent.add(flight.packetIdentifier);
   } else {
     for (const other of session.flights.values()) {
+      if (flight.isPlaceOpen || other.isPlaceOpen) continue;
       if (other.order < flight.order && isOwedAgain(connection, other)) {
         connection.complain(
           `${what} sent again before ${other.message.name}, which came first [MQTT5-4.6.0-1] [MQTT3-4.6.0-1]`,
@@ -135,6 +139,7 @@ function resend(
 
 /** What a crash may have brought back, though its client had settled it. */
 function takeRevived(
+  connection: LedgerConnection,
   session: LedgerSession,
   packet: PublishPacket,
   message: PublishedMessage,
@@ -151,10 +156,9 @@ function takeRevived(
   const [first] = fits;
   if (first === undefined) return undefined;
   session.revived.splice(session.revived.indexOf(first), 1);
-  if (fits.length === 1) return first;
-  // Which of several it is, and so which place it has, is not known.
-  session.order += 1;
-  return { ...first, order: session.order };
+  if (fits.length === 1 && roomFor(connection, session, message) === 0) return first;
+  // Which of several deliveries it is, and so which place it has, is not known.
+  return { ...first, isPlaceOpen: true };
 }
 
 /** In flight from an earlier connection, and not sent again on this one. */

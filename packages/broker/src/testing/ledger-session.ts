@@ -54,6 +54,8 @@ export interface Flight {
   isUncertain: boolean;
   /** PUBREL was sent: so PUBREC is kept, and PUBLISH never comes again. */
   wasReleased: boolean;
+  /** After a crash it may be another delivery of the same message, elsewhere in the order. */
+  isPlaceOpen: boolean;
 }
 
 /** What the ledger knows of one Session. */

@@ -31,6 +31,7 @@ export const beginRecord = (
   epoch: session,
   username: session % 2 === 0 ? "user" : undefined,
   sessionExpiryInterval,
+  isTrusted: false,
 });
 /** A message's body. */
 export const messageRecord = (number: number, topicName?: string): StoreRecord => ({
@@ -85,7 +86,7 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
       detachedAt: 5000,
       inFlight: 1,
     },
-    { type: "session-attach", session: A, epoch: 99, sessionExpiryInterval: 7 },
+    { type: "session-attach", session: A, epoch: 99, sessionExpiryInterval: 7, isTrusted: true },
   ],
   "session-detach": [
     beginRecord(A),
@@ -314,6 +315,7 @@ export class RecordMaker {
             session,
             epoch: chance.integer(1, 1e6),
             sessionExpiryInterval: 90,
+            isTrusted: false,
           },
         ];
       case 7: {

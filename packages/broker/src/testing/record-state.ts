@@ -18,6 +18,7 @@ interface SessionState {
   readonly username: string | undefined;
   epoch: number;
   sessionExpiryInterval: number;
+  isTrusted: boolean;
   detachedAt: number | undefined;
   inFlight: number | undefined;
   readonly subscriptions: Map<string, RecordOf<"subscribe">>;
@@ -59,6 +60,7 @@ export class RecordState {
           username: record.username,
           epoch: record.epoch,
           sessionExpiryInterval: record.sessionExpiryInterval,
+          isTrusted: record.isTrusted,
           detachedAt: undefined,
           inFlight: undefined,
           subscriptions: new Map(),
@@ -74,6 +76,7 @@ export class RecordState {
         if (session === undefined) return;
         session.epoch = record.epoch;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
+        session.isTrusted = record.isTrusted;
         session.detachedAt = undefined;
         session.inFlight = undefined;
         return;
@@ -225,6 +228,7 @@ export class RecordState {
       epoch: session.epoch,
       username: session.username,
       sessionExpiryInterval: session.sessionExpiryInterval,
+      isTrusted: session.isTrusted,
       detachedAt: session.detachedAt,
       inFlight: session.inFlight,
       subscriptions: [...session.subscriptions.values()],

@@ -71,6 +71,7 @@ export async function filledStore(filling: Filling = {}): Promise<string> {
         epoch: session,
         username: session % 2 === 0 ? "ada" : undefined,
         sessionExpiryInterval: 3600,
+        isTrusted: false,
       },
       {
         type: "subscribe",

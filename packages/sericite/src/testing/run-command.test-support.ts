@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("../../bin/sericite.js", import.meta.url));
 
-/** Longest that a command of a test may run. Milliseconds. */
-const limitMs = 20_000;
+/** Longest that a command of a test may run, such as a broker that all tests of a file share. Milliseconds. */
+const limitMs = 60_000;
 
 /** How a command ended. */
 export interface Ended {

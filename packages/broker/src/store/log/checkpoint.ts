@@ -4,8 +4,8 @@ import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import type { LogSession, LogState } from "./log-state.ts";
 import { writeAll } from "./log-writer.ts";
-import { decodeRecord, encodeRecord } from "./record-table.ts";
-import type { LogRecord } from "./record-table.ts";
+import { decodeRecord, encodeRecord } from "./log-record.ts";
+import type { LogRecord } from "./log-record.ts";
 import { decodeFileHeader, encodeFileHeader, fileName, FILE_HEADER } from "./segment.ts";
 import { wait } from "./task.ts";
 import type { Task } from "./task.ts";
@@ -53,6 +53,7 @@ function sessionRecords(session: LogSession): LogRecord[] {
       epoch: session.epoch,
       username: session.username,
       sessionExpiryInterval,
+      isTrusted: session.isTrusted,
     },
   ];
   if (session.detachedAt !== undefined)

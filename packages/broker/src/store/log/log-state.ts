@@ -8,7 +8,8 @@ import type {
 } from "../../engine/records.ts";
 import { MessageTable, NOWHERE } from "./message-table.ts";
 import { QueueIndex } from "./queue-index.ts";
-import type { KeptRecord, LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
+import type { KeptRecord } from "./record-table.ts";
 import { SegmentSet } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 
@@ -24,6 +25,7 @@ export interface LogSession {
   readonly username: string | undefined;
   epoch: number;
   sessionExpiryInterval: number;
+  isTrusted: boolean;
   detachedAt: number | undefined;
   inFlight: number | undefined;
   subscriptions: Map<string, RecordOf<"subscribe">> | undefined;
@@ -75,6 +77,7 @@ export class LogState {
           username: record.username,
           epoch: record.epoch,
           sessionExpiryInterval: record.sessionExpiryInterval,
+          isTrusted: record.isTrusted,
           detachedAt: undefined,
           inFlight: undefined,
           subscriptions: undefined,
@@ -89,6 +92,7 @@ export class LogState {
         if (session === undefined) return;
         session.epoch = record.epoch;
         session.sessionExpiryInterval = record.sessionExpiryInterval;
+        session.isTrusted = record.isTrusted;
         session.detachedAt = undefined;
         session.inFlight = undefined;
         return;

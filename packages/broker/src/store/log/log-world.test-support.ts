@@ -96,6 +96,7 @@ export function begin(session: number): StoreRecord {
     epoch: 1,
     username: undefined,
     sessionExpiryInterval: 100,
+    isTrusted: false,
   };
 }
 

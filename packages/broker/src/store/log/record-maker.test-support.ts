@@ -131,6 +131,7 @@ export class RecordMaker {
                 session,
                 epoch: chance.integer(1, 9),
                 sessionExpiryInterval: 9,
+                isTrusted: false,
               },
         ];
       case "will":
@@ -190,6 +191,7 @@ export class RecordMaker {
         epoch: this.#session,
         username: this.#chance.happens(0.5) ? "ada" : undefined,
         sessionExpiryInterval: 100,
+        isTrusted: false,
       },
     ];
   }

@@ -3,13 +3,8 @@ import { test } from "node:test";
 import type { StoreRecord } from "../../engine/records.ts";
 import { RECORD_SEQUENCES, sampleMessage } from "../../testing/record-samples.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import {
-  decodeRecord,
-  encodeMessage,
-  encodeRecord,
-  MOVED_ID,
-  recordTable,
-} from "./record-table.ts";
+import { decodeRecord, encodeRecord, MOVED_ID } from "./log-record.ts";
+import { encodeMessage, recordTable } from "./record-table.ts";
 import type { KeptRecord } from "./record-table.ts";
 
 test("every type of record has a line, with a number of its own and who waits for it", () => {
@@ -90,6 +85,37 @@ test("version 1 of a queue's entry has no Shared Subscription", () => {
     subscriptionIdentifiers: [1, 268_435_455],
     share: "",
   });
+});
+
+test("version 1 of a session's begin and attach does not say whose it is: anybody's", () => {
+  const attach = new ByteWriter();
+  for (const value of [11, 3]) attach.varint(value);
+  const begin = new ByteWriter();
+  begin.varint(11);
+  begin.string("c");
+  begin.varint(3);
+  begin.byte(0);
+  begin.varint(100);
+  assert.deepEqual(decodeRecord(new ByteReader(begin.bytes), recordTable["session-begin"].id, 1), {
+    type: "session-begin",
+    session: 11,
+    clientId: "c",
+    epoch: 3,
+    username: undefined,
+    sessionExpiryInterval: 100,
+    isTrusted: false,
+  });
+  attach.varint(100);
+  assert.deepEqual(
+    decodeRecord(new ByteReader(attach.bytes), recordTable["session-attach"].id, 1),
+    {
+      type: "session-attach",
+      session: 11,
+      epoch: 3,
+      sessionExpiryInterval: 100,
+      isTrusted: false,
+    },
+  );
 });
 
 test("version 1 of a session's detach does not say what was in flight: all may have been", () => {

@@ -29,6 +29,7 @@ export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery):
       epoch: session.epoch,
       username: session.username,
       sessionExpiryInterval: session.sessionExpiryInterval,
+      isTrusted: session.isTrusted,
       detachedAt: session.detachedAt,
       inFlight: session.inFlight,
       subscriptions: [...(session.subscriptions?.values() ?? [])],
