@@ -122,16 +122,15 @@ export { LogStore } from "./store/log/log-store.ts";
 export type { LogStoreFigures } from "./store/log/log-store.ts";
 export type { CheckOptions, StoreLoss, StoreReport } from "./store/log/check.ts";
 export type { PositionRange } from "./store/log/positions.ts";
-export { isLogRecord } from "./store/log/record-table.ts";
+export { isLogRecord } from "./store/log/log-record.ts";
 export type {
   EndRecord,
-  KeptRecord,
   LogRecord,
   NumbersRecord,
   OwnRecord,
   SequenceRecord,
-  TrimmedRecord,
-} from "./store/log/record-table.ts";
+} from "./store/log/log-record.ts";
+export type { KeptRecord, TrimmedRecord } from "./store/log/record-table.ts";
 export { StoppedStore } from "./store/log/stopped-store.ts";
 export type { LargeQueue, LostReferences, StoreContent } from "./store/log/store-content.ts";
 export type { SegmentFigures, StoreFigures } from "./store/log/store-figures.ts";

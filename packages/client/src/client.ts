@@ -399,6 +399,7 @@ export class Client implements AsyncDisposable {
 
   #recordsOf(store: SessionStore, kept: KeptSession, scheduler: Scheduler): SessionRecords {
     const { clientId } = this.#state.settings;
+    // [MQTT5-3.1.3-2] [MQTT3-3.1.3-2]
     if (kept.clientId !== undefined && kept.clientId !== clientId) {
       throw new UsageError(
         "ERR_USAGE",

@@ -1,5 +1,5 @@
 export * from "./public.ts";
-export { connect } from "./node.ts";
+export { connect, connectTest } from "./node.ts";
 export { fileStore, removeFileStore, type FileStoreOptions } from "./store/file-store.ts";
 export { dialTcp, type TcpOptions } from "./transport/tcp.ts";
 export { dialTls, type TlsDialOptions } from "./transport/tls.ts";

@@ -287,7 +287,7 @@ test("disconnect keeps what is left, and closes the store", async () => {
   assert.deepEqual(trace(next.server), ["a 1 dup"]);
 });
 
-test("a store belongs to one Client Identifier, and needs one", async () => {
+test("[MQTT5-3.1.3-2] [MQTT3-3.1.3-2] a store belongs to one Client Identifier, and needs one", async () => {
   const records: StoredRecords = new Map();
   await process(records);
   const server = new FakeServer();

@@ -1,6 +1,8 @@
 import type { Clock, Dial, Scheduler } from "@sericite/protocol";
 import type { Client } from "./client.ts";
 import { openClient } from "./client.ts";
+import type { ConnectTestResult } from "./connect-test.ts";
+import { testConnection } from "./connect-test.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { Address } from "./address.ts";
@@ -68,6 +70,15 @@ export async function connect(
 ): Promise<Client> {
   const options = typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
   return await openClient(nodePlatform, options);
+}
+
+/**
+ * Tries a connection and ends it: says what the server announced and how long it took, or rejects with
+ * the `ConnectionError` that `connect` would. Nothing of it stays. Take a `clientId` that nobody uses,
+ * or none.
+ */
+export function connectTest(url: string, options: ConnectOptions = {}): Promise<ConnectTestResult> {
+  return testConnection(nodePlatform, { ...options, url });
 }
 
 function dialNode(address: Address, options: ConnectOptions): Dial {

@@ -1,5 +1,6 @@
 export type { Client, SubscribeOptions, TopicFilters } from "./client.ts";
 export type { ClientEvents, ClientStateName } from "./client-events.ts";
+export type { ConnectTestResult } from "./connect-test.ts";
 export type { DisconnectOptions } from "./connector.ts";
 export type { TopicFilterRequest } from "./filter-entry.ts";
 export type { MessageHandler } from "./mailbox.ts";

@@ -31,6 +31,7 @@ import type { DropReason } from "./drop-reasons.ts";
 import { EntryLimits } from "./entry-limits.ts";
 import { EventHub } from "./events.ts";
 import { numberOf } from "./forms.ts";
+import { HeldPublishers } from "./held-publishers.ts";
 import type { Hooks } from "./hooks.ts";
 import { packetLimitsOf } from "./limits.ts";
 import { limitTable } from "./limit-table.ts";
@@ -70,13 +71,6 @@ const SLAB = 256 * 1024;
 const TOPIC_NAMES = 65536;
 /** Steps of clearing out ended sessions' subscriptions in one turn. */
 const SWEEP = 2000;
-
-/** A publisher that is not read from until the store keeps up. */
-interface Held {
-  readonly connection: Connection;
-  readonly ticket: object;
-  readonly timer: TimerEntry;
-}
 
 /** Connections that are counted together, such as those of one listener. */
 export interface ConnectionGroup {
@@ -159,6 +153,7 @@ export class Engine {
   readonly bans = new Bans(this);
   readonly entryLimits = new EntryLimits(this);
   readonly overload = new Overload(this);
+  readonly heldPublishers = new HeldPublishers(this);
   /** What the store gave back and `finishRecovery` has still to deal with. */
   recovered: Recovered | undefined;
   readonly sys: SysTopics;
@@ -200,7 +195,6 @@ export class Engine {
   #ready: Connection[] = [];
   #readySpare: Connection[] = [];
   #nextTurn: Connection[] = [];
-  readonly #held = new Set<Held>();
   #isSweeping = false;
   /** Waits for the last connection to be gone. */
   #onEmpty: (() => void) | undefined;
@@ -441,41 +435,9 @@ export class Engine {
     for (const one of waiting) this.whenDurable(one.store, one.bus, one.done);
   }
 
-  /** Whether publishers are held at present, and this connection is not the embedding program's. */
-  holds({ isTrusted }: Connection): boolean {
-    return this.store.state === "slow" || (this.overload.holdsPublishers && !isTrusted);
-  }
-
-  /** Stops reading from a publisher until the store keeps up and no overload holds it; for `limits.holdTimeout` at most. */
-  holdPublisher(connection: Connection): void {
-    const ticket = connection.park();
-    const timer = new TimerEntry(() => {
-      this.enter();
-      this.#held.delete(held);
-      if (!connection.isWaitingFor(ticket)) return;
-      this.limitReached("limits.holdTimeout", connection);
-      connection.close(ReasonCode.quotaExceeded, "the broker did not keep up");
-    });
-    const held: Held = { connection, ticket, timer };
-    this.#held.add(held);
-    this.wheel.schedule(timer, this.settings.limits.holdTimeout);
-  }
-
   #onStoreState(): void {
     this.enter();
-    this.releaseHeld();
-  }
-
-  /** Lets held publishers go on, where nothing holds them any more. */
-  releaseHeld(): void {
-    if (this.store.state === "slow" || this.overload.holdsPublishers) return;
-    for (const { connection, ticket, timer } of this.#held) {
-      this.wheel.cancel(timer);
-      if (!connection.isWaitingFor(ticket)) continue;
-      connection.unpark();
-      connection.intake.run();
-    }
-    this.#held.clear();
+    this.heldPublishers.release();
   }
 
   /** Goes on counting above what a store gave out before. */

@@ -123,7 +123,8 @@ export class Intake {
     const connection = this.#connection;
     if (this.isToBeHeld) {
       this.isToBeHeld = false;
-      if (connection.engine.holds(connection)) return connection.engine.holdPublisher(connection);
+      const { heldPublishers } = connection.engine;
+      if (heldPublishers.applyTo(connection)) return heldPublishers.hold(connection);
     }
     connection.rate?.pauseIfOver();
   }

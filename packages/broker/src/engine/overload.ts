@@ -83,7 +83,7 @@ export class Overload {
   #fall(lagMs: number): void {
     const engine = this.#engine;
     this.level--;
-    if (this.level === 1) engine.releaseHeld();
+    if (this.level === 1) engine.heldPublishers.release();
     if (this.level > 0) return;
     this.#highest = 0;
     engine.log.write("info", "overload-over", {

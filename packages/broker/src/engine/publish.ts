@@ -68,7 +68,7 @@ export function handlePublish(connection: Connection): void {
       return connection.sender.acknowledge(PacketType.puback, packetIdentifier, inUse, 0, 0);
     }
   }
-  if (engine.holds(connection)) connection.intake.isToBeHeld = true;
+  if (engine.heldPublishers.applyTo(connection)) connection.intake.isToBeHeld = true;
   let delay: DelayRequest | undefined;
   if (isDelayTopic(topic.name)) {
     delay = parseDelayTopic(topic.name);

@@ -69,6 +69,7 @@ export function deliver(
     // An acknowledgement of an earlier copy under it may be taken for one of this.
     isUncertain: connection.resent.has(identifier),
     wasReleased: false,
+    isPlaceOpen: false,
   });
   if (packet.qos === 2) ledger.durability?.deliveredQos2(connection, session, message);
 }
@@ -112,11 +113,14 @@ function resend(
   }
   if (flight.settledOn !== undefined && flight.settledOn.wasReadToEnd)
     connection.complain(`${what} sent again after it was settled`);
+  const mayBeAnother = flight.isUncertain || flight.settledOn !== undefined;
+  if (mayBeAnother && roomFor(connection, session, flight.message) > 0) flight.isPlaceOpen = true;
   if (flight.sentOn === connection) {
     connection.checkResend(flight);
     connection.resent.add(flight.packetIdentifier);
   } else {
     for (const other of session.flights.values()) {
+      if (flight.isPlaceOpen || other.isPlaceOpen) continue;
       if (other.order < flight.order && isOwedAgain(connection, other)) {
         connection.complain(
           `${what} sent again before ${other.message.name}, which came first [MQTT5-4.6.0-1] [MQTT3-4.6.0-1]`,
@@ -124,10 +128,6 @@ function resend(
       }
     }
   }
-  const mayBeAnother = flight.isUncertain || flight.settledOn !== undefined;
-  // Then its place is not known.
-  if (mayBeAnother && roomFor(connection, session, flight.message) > 0)
-    flight.order = session.order += 1;
   flight.isUncertain = false;
   flight.state = "sent";
   flight.settledOn = undefined;
@@ -158,8 +158,7 @@ function takeRevived(
   session.revived.splice(session.revived.indexOf(first), 1);
   if (fits.length === 1 && roomFor(connection, session, message) === 0) return first;
   // Which of several deliveries it is, and so which place it has, is not known.
-  session.order += 1;
-  return { ...first, order: session.order };
+  return { ...first, isPlaceOpen: true };
 }
 
 /** In flight from an earlier connection, and not sent again on this one. */

@@ -34,7 +34,7 @@ export interface Flight {
   readonly packetIdentifier: number;
   readonly message: PublishedMessage;
   readonly qos: QoS;
-  order: number;
+  readonly order: number;
   state: "sent" | "received";
   /** Connection on which it was sent last. */
   sentOn: LedgerConnection;
@@ -54,6 +54,8 @@ export interface Flight {
   isUncertain: boolean;
   /** PUBREL was sent: so PUBREC is kept, and PUBLISH never comes again. */
   wasReleased: boolean;
+  /** After a crash it may be another delivery of the same message, elsewhere in the order. */
+  isPlaceOpen: boolean;
 }
 
 /** What the ledger knows of one Session. */

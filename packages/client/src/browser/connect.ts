@@ -1,5 +1,7 @@
 import type { Client } from "../client.ts";
 import { openClient } from "../client.ts";
+import type { ConnectTestResult } from "../connect-test.ts";
+import { testConnection } from "../connect-test.ts";
 import type { ConnectOptions } from "../options.ts";
 import { browserPlatform } from "./platform.ts";
 
@@ -22,4 +24,13 @@ export async function connect(
 ): Promise<Client> {
   const options = typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
   return await openClient(browserPlatform, options);
+}
+
+/**
+ * Tries a connection and ends it: says what the server announced and how long it took, or rejects with
+ * the `ConnectionError` that `connect` would. Nothing of it stays. Take a `clientId` that nobody uses,
+ * or none.
+ */
+export function connectTest(url: string, options: ConnectOptions = {}): Promise<ConnectTestResult> {
+  return testConnection(browserPlatform, { ...options, url });
 }

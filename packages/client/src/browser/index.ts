@@ -1,4 +1,4 @@
 export * from "../public.ts";
-export { connect } from "./connect.ts";
+export { connect, connectTest } from "./connect.ts";
 export { indexedDbStore } from "./indexed-db-store.ts";
 export { dialWebSocket, type WebSocketDialOptions } from "./web-socket.ts";

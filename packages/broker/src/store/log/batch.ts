@@ -1,16 +1,9 @@
 import type { MessageNumber, Position, StoredMessage } from "../../engine/ports.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import {
-  BODY_VERSION,
-  decodeMessage,
-  decodeRecord,
-  encodeMessage,
-  encodeRecord,
-  MOVED_ID,
-  newer,
-  recordTable,
-} from "./record-table.ts";
-import type { LogRecord } from "./record-table.ts";
+import { BODY_VERSION, decodeRecord, encodeRecord, MOVED_ID } from "./log-record.ts";
+import { newer } from "./error-codes.ts";
+import { decodeMessage, encodeMessage, recordTable } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 
 /** CRC-32 of bytes, going on from a value. */
 export type Checksum = (bytes: Uint8Array, value: number) => number;

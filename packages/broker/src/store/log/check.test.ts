@@ -9,7 +9,7 @@ import type { StoreReport } from "./check.ts";
 import type { LogStore } from "./log-store.ts";
 import { begin, LogWorld, publish, turn } from "./log-world.test-support.ts";
 import { RecordMaker } from "./record-maker.test-support.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import { StoppedStore } from "./stopped-store.ts";
 
 const SEGMENTED = { segmentBytes: 2000, checkpointBytes: 4000, compactBelow: 0.4, compactSlack: 0 };

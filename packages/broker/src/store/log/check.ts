@@ -2,7 +2,7 @@ import type { MessageNumber, Position, SessionKey } from "../../engine/ports.ts"
 import type { Disk } from "./disk.ts";
 import type { StoreErrorCode } from "./error-codes.ts";
 import type { PositionRange } from "./positions.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import { recover } from "./recover.ts";
 import type { Recovered } from "./recover.ts";
 import { saveRecords } from "./save-records.ts";

@@ -32,3 +32,8 @@ export function storeError(
 export function damaged(file: string, offset: number, what: string): ConnectionError {
   return storeError("ERR_STORE_DAMAGED", `${file} is damaged at byte ${offset}: ${what}`);
 }
+
+/** Something in a file that this version does not know. */
+export function newer(what: string): Error {
+  return storeError("ERR_STORE_NEWER", `${what} was written by a newer version of this software`);
+}

@@ -8,7 +8,8 @@ import type {
 } from "../../engine/records.ts";
 import { MessageTable, NOWHERE } from "./message-table.ts";
 import { QueueIndex } from "./queue-index.ts";
-import type { KeptRecord, LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
+import type { KeptRecord } from "./record-table.ts";
 import { SegmentSet } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 

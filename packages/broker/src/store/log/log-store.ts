@@ -20,7 +20,7 @@ import { LogReader } from "./log-reader.ts";
 import { DEFAULT_LOG_STORE_OPTIONS } from "./log-store-options.ts";
 import type { LogStoreOptions } from "./log-store-options.ts";
 import { NOWHERE } from "./message-table.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import { recover } from "./recover.ts";
 import type { Recovered } from "./recover.ts";
 import { StoreHealth } from "./store-health.ts";

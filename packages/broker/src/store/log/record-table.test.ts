@@ -3,13 +3,8 @@ import { test } from "node:test";
 import type { StoreRecord } from "../../engine/records.ts";
 import { RECORD_SEQUENCES, sampleMessage } from "../../testing/record-samples.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import {
-  decodeRecord,
-  encodeMessage,
-  encodeRecord,
-  MOVED_ID,
-  recordTable,
-} from "./record-table.ts";
+import { decodeRecord, encodeRecord, MOVED_ID } from "./log-record.ts";
+import { encodeMessage, recordTable } from "./record-table.ts";
 import type { KeptRecord } from "./record-table.ts";
 
 test("every type of record has a line, with a number of its own and who waits for it", () => {

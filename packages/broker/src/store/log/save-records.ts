@@ -5,7 +5,7 @@ import type { LogState } from "./log-state.ts";
 import { NOWHERE } from "./message-table.ts";
 import { messageOf, readBodies } from "./reading.ts";
 import type { WantedBody } from "./reading.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import { goOn } from "./store-work.ts";
 import type { StoreWork } from "./store-work.ts";
 import { wait } from "./task.ts";

@@ -3,7 +3,7 @@ import type { Checksum } from "./batch.ts";
 import type { DiskFile } from "./disk.ts";
 import type { MessageTable } from "./message-table.ts";
 import { NOWHERE } from "./message-table.ts";
-import { newer } from "./record-table.ts";
+import { newer } from "./error-codes.ts";
 
 /** Kinds of files, by the end of their names. */
 export type FileKind = "log" | "idx" | "ckp";

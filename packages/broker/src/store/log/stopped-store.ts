@@ -1,7 +1,7 @@
 import { checkStore } from "./check.ts";
 import type { CheckOptions, StoreReport } from "./check.ts";
 import type { Disk } from "./disk.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import type { StoreContent } from "./store-content.ts";
 import { exportStore, statStore } from "./store-figures.ts";
 import type { StoreFigures } from "./store-figures.ts";

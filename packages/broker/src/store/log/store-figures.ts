@@ -1,6 +1,6 @@
 import type { Position } from "../../engine/ports.ts";
 import type { Disk } from "./disk.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import { recover } from "./recover.ts";
 import type { Recovered } from "./recover.ts";
 import { saveRecords } from "./save-records.ts";

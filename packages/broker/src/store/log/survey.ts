@@ -8,7 +8,7 @@ import { PositionSet } from "./positions.ts";
 import type { PositionRange } from "./positions.ts";
 import { readBodies } from "./reading.ts";
 import type { WantedBody } from "./reading.ts";
-import type { LogRecord } from "./record-table.ts";
+import type { LogRecord } from "./log-record.ts";
 import type { Recovered } from "./recover.ts";
 import { salvageCheckpoint } from "./salvage-checkpoint.ts";
 import { framesBehind, scanFrames } from "./scan.ts";
