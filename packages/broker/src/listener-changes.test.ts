@@ -154,10 +154,10 @@ test("who may enter and how many counts at once, for connections to come; those 
   await change({ auth: { allowAnonymous: true }, limits: { connections: 2 } });
   assert.equal(await answer(), "CONNACK 0x00");
   while (made.broker.gauges.connections > 1) await new Promise(setImmediate);
-  await change({ mqtt: { maximumPacketSize: 1024 } });
+  await change({ auth: { allowAnonymous: true }, mqtt: { maximumPacketSize: 1024 } });
   assert.equal(await answer(2000), "CLOSED");
   assert.equal(await answer(), "CONNACK 0x00");
-  await change({});
+  await change({ auth: { allowAnonymous: true } });
   assert.equal(await answer(2000), "CONNACK 0x00");
   assert.equal(await isServed(there), true);
   // It is the same socket all the while.
