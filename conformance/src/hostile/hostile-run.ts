@@ -34,7 +34,7 @@ export interface AttackReport {
 /** What a run came to. */
 export interface RunReport {
   readonly attacks: readonly AttackReport[];
-  /** Of the well-behaved pair, before and between the passes. */
+  /** Of the well-behaved pair, before the first pass. */
   readonly quiet: LatencyHistogram;
   /** Of the well-behaved pair, while it was attacked by any. */
   readonly attacked: LatencyHistogram;
@@ -48,6 +48,9 @@ export interface RunReport {
 
 /** The pair's time alone, before the first pass. Milliseconds. */
 const ALONE_MS = 2000;
+/** Phases without an attack: the pair alone, and those in which garbage is collected. */
+const ALONE = -1;
+const NOT_COUNTED = -2;
 /** How often memory is read during attacks. Milliseconds. */
 const WATCHING_MS = 100;
 
@@ -60,8 +63,8 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
   const faults: string[] = [];
   const memory: QuietMemory[] = [];
   let underWay: AttackReport | undefined;
-  /** Whose phase it is, by number; -1: nobody's. */
-  const phases: number[] = [-1];
+  /** Whose phase it is, by number. */
+  const phases: number[] = [NOT_COUNTED];
   const pair = await GoodPair.start(broker.target.places.tcp!);
   const watching = setInterval(() => {
     if (underWay === undefined) return;
@@ -69,7 +72,7 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
   }, WATCHING_MS);
   const beginPhase = (of: number): void => void (phases[pair.beginPhase()] = of);
 
-  const pass = async (number: number): Promise<void> => {
+  const allAttacks = async (number: number, share: number): Promise<void> => {
     for (const [at, one] of options.attacks.entries()) {
       if (howItEnded(broker) !== undefined) return;
       progress(`pass ${number + 1} of ${passes}: ${one.name}`);
@@ -77,7 +80,7 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
       const report = reports[at]!;
       underWay = report;
       let newestCase = 0;
-      const seconds = one.weight * options.secondsPerWeight;
+      const seconds = one.weight * options.secondsPerWeight * share;
       const order = { name: one.name, target: broker.target, seed, pass: number, seconds };
       const result = await attack(order, (index) => (newestCase = index));
       for (const [name, count] of Object.entries(result.figures))
@@ -88,9 +91,15 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
         report.faults.push(`pass ${number + 1}, about case ${newestCase}: ${ended}`);
     }
     underWay = undefined;
+  };
+
+  const pass = async (number: number): Promise<void> => {
+    // Warm is a broker that was attacked by the first after it was attacked by the last.
+    const rounds = number === 0 && passes > 1 ? 2 : 1;
+    for (let round = 0; round < rounds; round += 1) await allAttacks(number, 1 / rounds);
     if (howItEnded(broker) !== undefined) return;
     progress(`pass ${number + 1} of ${passes}: quiet`);
-    beginPhase(-1);
+    beginPhase(NOT_COUNTED);
     const quiet = await quietMemory(broker.pid, broker.collectGarbage);
     if (quiet !== undefined) memory.push(quiet);
   };
@@ -99,7 +108,7 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
     progress("the pair alone");
     // What it takes to be asked for that is there from the beginning.
     await broker.collectGarbage?.();
-    beginPhase(-1);
+    beginPhase(ALONE);
     await new Promise((resolve) => void setTimeout(resolve, ALONE_MS));
     for (let number = 0; number < passes && howItEnded(broker) === undefined; number += 1)
       await pass(number);
@@ -107,9 +116,10 @@ export async function hostileRun(options: RunOptions): Promise<RunReport> {
     const quiet = new LatencyHistogram();
     const attacked = new LatencyHistogram();
     for (const [phase, histogram] of result.latencies.entries()) {
-      const of = reports[phases[phase] ?? -1];
-      (of?.latency ?? quiet).merge(histogram);
-      if (of !== undefined) attacked.merge(histogram);
+      const number = phases[phase] ?? NOT_COUNTED;
+      if (number === ALONE) quiet.merge(histogram);
+      reports[number]?.latency.merge(histogram);
+      if (number >= 0) attacked.merge(histogram);
     }
     for (const { text, phase } of pair.faults)
       (reports[phases[phase] ?? -1]?.faults ?? faults).push(`the well-behaved pair: ${text}`);

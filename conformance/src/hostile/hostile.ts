@@ -29,7 +29,8 @@ Usage: npm run hostile -- [options]
 
   --seed N            what is drawn by chance (by the clock)
   --minutes M         about how long all attacks take together (2)
-  --passes N          how often all attacks are made; the first pass is the warm-up (4)
+  --passes N          how often all attacks are made; the first pass is the warm-up, and makes
+                      each twice for half its time (4)
   --only NAME         only this attack, for as long as it has in the whole; may be repeated
   --json FILE         write what was found there
   --list              print the attacks and end
