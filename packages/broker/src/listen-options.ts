@@ -20,6 +20,10 @@ export interface ListenPolicy {
     /** Connections of this listener at once; more are refused. 0: no bound. */
     readonly connections?: number;
   };
+  readonly mqtt?: {
+    /** Bytes; the largest packet that is taken from clients that come in here, as `mqtt.maximumPacketSize`. */
+    readonly maximumPacketSize?: number;
+  };
 }
 
 /** An address to listen on; what is left out is as the settings say. */

@@ -20,6 +20,7 @@ import type {
   UpgradeOptions,
 } from "./listeners/index.ts";
 import type * as WebSocketListeners from "./listeners/websocket.ts";
+import { createSettings } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 
 /** Ports by custom, where neither the call nor the settings name one. */
@@ -43,6 +44,8 @@ export interface ListenPlan {
   readonly allowsAnonymous: boolean | undefined;
   /** Connections of its own at once; Infinity: no bound. */
   readonly maximumConnections: number;
+  /** Bytes; `undefined`: as the settings say. */
+  readonly maximumPacketSize: number | undefined;
   readonly backlog: number;
   readonly proxy: ProxyOptions;
   readonly handshakeTimeoutMs: number;
@@ -64,22 +67,26 @@ export interface ListenPlan {
  * What options and settings come to.
  *
  * @param place  Where it is already.
- * @throws UsageError ERR_SETTING for a Unix socket without a path, or a proxy that nobody named.
+ * @throws UsageError ERR_SETTING for a Unix socket without a path, a proxy that nobody named, or a size out of range.
  */
 export function planOf(
   options: OwnListenOptions,
   settings: Settings,
   place: ListenPlace = placeOf(options, settings),
 ): ListenPlan {
-  const { auth, limits, proxy, transport: asked = "tcp" } = options;
+  const { auth, limits, mqtt, proxy, transport: asked = "tcp" } = options;
   const transport = asked === "websocket" ? (isOverTls(options) ? "wss" : "ws") : asked;
   const isSecure = transport === "tls" || transport === "wss";
   const { requestCertificate, tls, tlsFiles = {} } = (isSecure ? options : {}) as ListenTls;
+  const maximumPacketSize = mqtt?.maximumPacketSize;
+  // For what it throws: the setting's own range counts here too.
+  if (maximumPacketSize !== undefined) createSettings({ mqtt: { maximumPacketSize } }, settings);
   const plan: ListenPlan = {
     transport,
     place,
     allowsAnonymous: auth?.allowAnonymous,
     maximumConnections: (limits?.connections ?? 0) === 0 ? Infinity : limits!.connections!,
+    maximumPacketSize,
     backlog: settings.listen.backlog,
     proxy: proxy ?? {
       protocol: settings.proxy.protocol,
@@ -189,7 +196,13 @@ export function isSameService(one: ListenPlan, other: ListenPlan): boolean {
 
 function serviceOf(plan: ListenPlan): string {
   const { tls: _tls, tlsFiles: _files, allowsAnonymous: _auth, ...service } = plan;
-  return JSON.stringify({ ...service, maximumConnections: 0, place: 0, backlog: 0 });
+  return JSON.stringify({
+    ...service,
+    maximumConnections: 0,
+    maximumPacketSize: 0,
+    place: 0,
+    backlog: 0,
+  });
 }
 
 /** @throws UsageError ERR_ANONYMOUS_BEYOND_LOOPBACK where other machines could come in unasked. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { createBroker } from "./broker.ts";
 import type { Broker } from "./broker.ts";
@@ -90,4 +92,45 @@ test("a listener refuses what comes above its connections, and takes others when
   first.destroy();
   while (broker.gauges.connections > 0) await new Promise(setImmediate);
   (await RawSocket.connect(port, "fourth")).destroy();
+});
+
+/** The Maximum Packet Size that CONNACK tells, in hexadecimal (§3.2.2.3.6). */
+async function announcedSize(port: number): Promise<string | undefined> {
+  const socket = connect(port, "127.0.0.1");
+  // CONNECT of MQTT 5.0, Clean Start, no Client Identifier.
+  socket.write(Buffer.from("100d00044d51545405020000000000", "hex"));
+  const [connack] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  return /27(.{8})/.exec(connack.subarray(5).toString("hex"))?.[1];
+}
+
+test("a listener has a largest packet of its own, and tells it", async () => {
+  await using broker = await createBroker({ settings: { mqtt: { maximumPacketSize: 4096 } } });
+  const own = await broker.listen({ port: 0, mqtt: { maximumPacketSize: 1024 } });
+  const other = await broker.listen({ port: 0 });
+  assert.equal(await announcedSize(own.port), "00000400");
+  assert.equal(await announcedSize(other.port), "00001000");
+  const payload = Buffer.alloc(2000);
+  for (const [port, lines] of [
+    [own.port, ["DISCONNECT 0x95", "CLOSED"]],
+    [other.port, ["PUBACK 1 0x10"]],
+  ] as const) {
+    const socket = await RawSocket.connect(port, "c");
+    socket.send({
+      type: "publish",
+      topicName: "a",
+      payload,
+      qos: 1,
+      dup: false,
+      retain: false,
+      packetIdentifier: 1,
+    });
+    await socket.until(() => socket.told.length >= lines.length);
+    assert.deepEqual(socket.told, lines);
+    socket.destroy();
+  }
+  assert.equal(broker.limitsReached["mqtt.maximumPacketSize"], 1);
+  await assert.rejects(broker.listen({ port: 0, mqtt: { maximumPacketSize: 1 } }), {
+    code: "ERR_SETTING",
+  });
 });

@@ -138,9 +138,9 @@ test("who may enter and how many counts at once, for connections to come; those 
   const there = await RawSocket.connect(port, "there");
   const change = (more: TcpListenOptions) =>
     made.broker.reconfigure({}, { listeners: [{ port, ...more }] });
-  const answer = async (): Promise<string> => {
+  const answer = async (length = 7): Promise<string> => {
     const socket = await RawSocket.open(port);
-    socket.sendConnect("another");
+    socket.sendConnect("a".repeat(length));
     const [line] = await socket.take(1);
     socket.destroy();
     return line!;
@@ -153,6 +153,12 @@ test("who may enter and how many counts at once, for connections to come; those 
   assert.equal(await answer(), "CONNACK 0x97");
   await change({ auth: { allowAnonymous: true }, limits: { connections: 2 } });
   assert.equal(await answer(), "CONNACK 0x00");
+  while (made.broker.gauges.connections > 1) await new Promise(setImmediate);
+  await change({ auth: { allowAnonymous: true }, mqtt: { maximumPacketSize: 1024 } });
+  assert.equal(await answer(2000), "CLOSED");
+  assert.equal(await answer(), "CONNACK 0x00");
+  await change({ auth: { allowAnonymous: true } });
+  assert.equal(await answer(2000), "CONNACK 0x00");
   assert.equal(await isServed(there), true);
   // It is the same socket all the while.
   assert.deepEqual(made.lines, []);

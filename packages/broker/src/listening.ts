@@ -133,7 +133,8 @@ export class Listening {
 
   async #openOne(wanted: WantedListener, isHeld: boolean): Promise<OpenListener> {
     const { plan, certificates } = wanted;
-    const group = { maximum: plan.maximumConnections, count: 0 };
+    const { maximumConnections: maximum, maximumPacketSize } = plan;
+    const group: ConnectionGroup = { maximum, count: 0, maximumPacketSize };
     const policy: ListenerPolicy = { allowsAnonymous: plan.allowsAnonymous, group };
     const told = this.#told;
     const accept = this.#acceptOf(policy);
@@ -295,9 +296,10 @@ export class Listening {
     const inOrder: OpenListener[] = [];
     for (const [one, next] of kept) {
       const { listener, policy } = one;
-      const { allowsAnonymous, maximumConnections } = next.plan;
+      const { allowsAnonymous, maximumConnections, maximumPacketSize } = next.plan;
       policy.allowsAnonymous = allowsAnonymous;
       policy.group.maximum = maximumConnections;
+      policy.group.maximumPacketSize = maximumPacketSize;
       if (!isSameService(one.plan, next.plan)) {
         const accept = this.#acceptOf(policy);
         const told = this.#told;

@@ -381,7 +381,7 @@ function connackProperties(
   const { mqtt } = connection.engine.settings;
   const properties: Properties = {
     receiveMaximum: mqtt.receiveMaximum,
-    maximumPacketSize: mqtt.maximumPacketSize,
+    maximumPacketSize: connection.parser.maximumPacketSize,
     topicAliasMaximum: mqtt.topicAliasMaximum,
   };
   if (packet.clientId !== session.clientId) properties.assignedClientIdentifier = session.clientId; // [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]

@@ -77,6 +77,8 @@ export interface ConnectionGroup {
   /** More are refused. */
   maximum: number;
   count: number;
+  /** Bytes; the largest packet that is taken from them. Left out: as the settings say. */
+  maximumPacketSize?: number | undefined;
 }
 
 /** Who met a limit; `clientId` is empty before CONNECT, `peer` is not there without a connection. */
@@ -254,6 +256,8 @@ export class Engine {
     this.counters.connectionsAccepted++;
     const connection = new Connection(this, link, isTrusted);
     this.connections.add(connection);
+    const largest = group?.maximumPacketSize;
+    if (largest !== undefined) connection.parser.maximumPacketSize = largest;
     if (!this.entryLimits.refusesConnection(connection, group) && !isTrusted)
       this.#meet(connection);
     return connection;

@@ -1,4 +1,9 @@
-import { checkConfiguration, createBroker, durabilityTexts } from "@sericite/broker";
+import {
+  checkConfiguration,
+  createBroker,
+  durabilityTexts,
+  namesAuthentication,
+} from "@sericite/broker";
 import type { Broker, BrokerOptions, Durability, Listener } from "@sericite/broker";
 import { ConnectionError } from "@sericite/protocol";
 import { usageError } from "../errors.ts";
@@ -183,6 +188,17 @@ async function openListeners(
   }
 }
 
+/** Who may enter, in words. @param anonymous  Whether clients without a username are let in, by any listener. */
+function entryText(settings: Broker["settings"], anonymous: boolean): string {
+  if (!namesAuthentication(settings))
+    return anonymous ? "everybody may enter" : "nobody may enter: no users are configured";
+  if (!anonymous) return "only the configured users may enter";
+  // One with a wrong password may not.
+  return settings.auth.allowAnonymous
+    ? "the configured users may enter, and clients without a username"
+    : "the configured users may enter, and by some listeners clients without a username";
+}
+
 /** The start line: always written, since it may hold the port that port 0 picked. */
 function announce(
   log: LogWriter,
@@ -192,7 +208,7 @@ function announce(
 ): void {
   const { durability, dataDir } = settings.store;
   const urls = listeners.map((listener) => listener.url);
-  const entry = anonymous ? "everybody may enter" : "only the configured users may enter";
+  const entry = entryText(settings, anonymous);
   const where = dataDir === "" ? "" : ` in ${dataDir}`;
   const kept = `${durability}${where}: ${durabilityTexts[durability as Durability]}`;
   log.always("info", "started", {

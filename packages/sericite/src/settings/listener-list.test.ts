@@ -26,6 +26,7 @@ const all = `listeners:
   - port: 1884
     auth: { allowAnonymous: true }
     limits: { connections: 5 }
+    mqtt: { maximumPacketSize: 4KiB }
   - transport: wss
     host: 0.0.0.0
     port: 0
@@ -48,7 +49,13 @@ test("a list of listeners is read into what the broker listens with", () => {
   assert.deepEqual(
     listeners.map(({ options }) => options),
     [
-      { transport: "tcp", port: 1884, auth: { allowAnonymous: true }, limits: { connections: 5 } },
+      {
+        transport: "tcp",
+        port: 1884,
+        auth: { allowAnonymous: true },
+        limits: { connections: 5 },
+        mqtt: { maximumPacketSize: 4096 },
+      },
       {
         transport: "websocket",
         secure: true,

@@ -4,7 +4,7 @@ import type { ListItem } from "./config-file.ts";
 import { readItem } from "./list-item.ts";
 import type { ReadItem } from "./list-item.ts";
 
-const { auth, limits, listen, proxy, tls, websocket } = brokerSettings;
+const { auth, limits, listen, mqtt, proxy, tls, websocket } = brokerSettings;
 
 /** Keys of one entry of the list `listeners` in a config file. A key with a point stands a level deeper. */
 export const listenerRows = {
@@ -49,6 +49,10 @@ export const listenerRows = {
   "limits.connections": {
     ...limits.connections,
     text: "Connections of this listener at once; more are refused. 0: no bound of its own.",
+  },
+  "mqtt.maximumPacketSize": {
+    ...mqtt.maximumPacketSize,
+    text: "Largest packet that is taken from clients that come in here; clients of MQTT 5.0 are told.",
   },
 } as const satisfies Readonly<Record<string, SettingRow>>;
 
@@ -126,6 +130,7 @@ function optionsOf(
       : given({ host: "host", port: "port" })),
     ...within("auth", given({ allowAnonymous: "auth.allowAnonymous" })),
     ...within("limits", given({ connections: "limits.connections" })),
+    ...within("mqtt", given({ maximumPacketSize: "mqtt.maximumPacketSize" })),
     ...(hasProxy && {
       proxy: { protocol: values.get("proxy.protocol") === true, trusted: listed("proxy.trusted") },
     }),
