@@ -93,11 +93,13 @@ for (const [transport, dialTo] of [
   test(`a server that says nothing at the start of ${transport} is left after timeoutMs`, async () => {
     const server = createServer();
     const arrived = once(server, "connection") as Promise<[Socket]>;
-    const dialled = dialTo(await portOf(server), 30)(silent);
+    const rejected = assert.rejects(dialTo(await portOf(server), 30)(silent), {
+      code: "ERR_CONNECT_TIMEOUT",
+    });
     const [socket] = await arrived;
     socket.on("error", () => {});
     const gone = once(socket, "close");
-    await assert.rejects(dialled, { code: "ERR_CONNECT_TIMEOUT" });
+    await rejected;
     socket.resume();
     await gone;
     server.close();
