@@ -20,7 +20,7 @@ import { parseArgs, promisify } from "node:util";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "3000" },
+    seeds: { type: "string", default: "1000" },
     only: { type: "string", multiple: true },
     write: { type: "boolean", default: false },
   },

@@ -108,7 +108,9 @@ test("settings per listener go to their listener, and what is one for all is sai
       { host: "0.0.0.0", port: 2 },
     ],
   });
-  assert.equal(notes.length, 1);
+  assert.deepEqual(notes, [
+    "m:5: password_file: auth.passwordFile is one for all listeners; where there are several, the last counts",
+  ]);
 });
 
 const valueOf = (keyword: string): string => {

@@ -60,7 +60,9 @@ function oneForAll(path: string): Mapping {
     text: `\`${path}\`, for all listeners`,
     take: (value, target) => {
       target.set(path, value);
-      return target.isPerListener ? `${path} is one for all listeners` : undefined;
+      return target.isPerListener
+        ? `${path} is one for all listeners; where there are several, the last counts`
+        : undefined;
     },
   };
 }
