@@ -12,13 +12,18 @@ export class ReloadSignal implements Disposable {
 
   readonly #onSignal = (): void => {
     if (this.#reload === undefined) this.#isAsked = true;
-    else this.#reload();
+    else this.#run();
   };
 
-  /** Calls `reload` at each signal, and at once where one came before. */
+  /** Calls `reload` soon after each signal, and soon where one came before. */
   handle(reload: () => void): void {
     this.#reload = reload;
-    if (this.#isAsked) reload();
+    if (this.#isAsked) this.#run();
+  }
+
+  /** Reading the config file may take long: what was logged so far leaves first. */
+  #run(): void {
+    setImmediate(() => this.#reload?.());
   }
 
   /** Leaves the signals that are still to come without an effect: a late one must not end a broker that drains. */
