@@ -81,7 +81,12 @@ async function traced(durability: Durability): Promise<FlushOrder> {
   } finally {
     await broker.stop();
   }
-  return flushOrder(readSystemCalls(await wholeTrace(file)));
+  try {
+    return flushOrder(readSystemCalls(await wholeTrace(file)));
+  } catch (error) {
+    console.log(`the trace that could not be read: ${file}`);
+    throw error;
+  }
 }
 
 /** The tracer ends a little after what it traces. */
