@@ -5,64 +5,25 @@
 import { Acl, createBroker } from "@sericite/broker";
 import type { Hooks } from "@sericite/broker";
 import { encodePacket } from "@sericite/protocol";
-import type { Clock, Link, LinkHandler, ProtocolVersion, QoS, Scheduler } from "@sericite/protocol";
+import type { Clock, ProtocolVersion, QoS } from "@sericite/protocol";
 import { bench } from "./harness.ts";
+import { SinkLink, Turns } from "./link-world.ts";
 
 const BURST = 20;
 const payload = new Uint8Array(64).fill(0x61);
 
-/** Turns that end when they are told to. */
-class Turns implements Scheduler {
-  #ends: (() => void)[] = [];
-  endOfTurn(callback: () => void): void {
-    this.#ends.push(callback);
-  }
-  nextTurn(callback: () => void): void {
-    this.#ends.push(callback);
-  }
-  setAlarm(): void {
-    // No timer matters here.
-  }
-  clearAlarm(): void {
-    // Likewise.
-  }
-  end(): void {
-    while (this.#ends.length > 0) {
-      const ends = this.#ends;
-      this.#ends = [];
-      for (const end of ends) end();
-    }
-  }
-}
-
-/** A link that takes everything, and answers QoS 1 like a client that is done at once. */
-class Sink implements Link {
-  readonly peer = { listener: "bench", transport: "memory" } as const;
-  readonly unsentBytes = 0;
-  handler: LinkHandler | undefined;
-  received = 0;
+/** Notes under which Packet Identifier the client has to answer. */
+class Sink extends SinkLink {
   /** Packet Identifier of the first PUBLISH of the last write; no sense at QoS 0. */
   firstIdentifier = 0;
-  write(bytes: Uint8Array): boolean {
-    this.received += bytes.length;
+
+  override write(bytes: Uint8Array): boolean {
     if (bytes[0]! >> 4 === 3) {
       // Behind the fixed header, which is two bytes long here, stands the Topic Name.
       const position = 4 + (bytes[2]! << 8) + bytes[3]!;
       this.firstIdentifier = (bytes[position]! << 8) + bytes[position + 1]!;
     }
-    return true;
-  }
-  pause(): void {
-    // Never full.
-  }
-  resume(): void {
-    // Never paused.
-  }
-  end(): void {
-    // Never ends.
-  }
-  destroy(): void {
-    // Never ends.
+    return super.write(bytes);
   }
 }
 
@@ -78,32 +39,23 @@ async function scenario(
   const clock: Clock = { now: () => (now += 0.01), wallTime: () => now };
   const broker = await createBroker({ clock, scheduler: turns, random: () => 0.5, hooks });
   const open = (clientId: string): Sink => {
-    const link = new Sink();
-    link.handler = broker.engine.accept(link);
-    send(
-      link,
-      encodePacket(
-        { type: "connect", protocolVersion: version, clientId, cleanStart: true, keepAlive: 0 },
-        version,
-      ),
+    const link = new Sink((end) => broker.engine.accept(end));
+    link.sendPacket(
+      { type: "connect", protocolVersion: version, clientId, cleanStart: true, keepAlive: 0 },
+      version,
     );
     turns.end();
     return link;
   };
-  const send = (link: Sink, bytes: Uint8Array): void =>
-    link.handler!.onData(bytes, 0, bytes.length);
   const receivers = Array.from({ length: subscribers }, (_, index) => {
     const link = open(`s${index}`);
-    send(
-      link,
-      encodePacket(
-        {
-          type: "subscribe",
-          packetIdentifier: 1,
-          subscriptions: [{ topicFilter: "bench/topic", qos }],
-        },
-        version,
-      ),
+    link.sendPacket(
+      {
+        type: "subscribe",
+        packetIdentifier: 1,
+        subscriptions: [{ topicFilter: "bench/topic", qos }],
+      },
+      version,
     );
     turns.end();
     return link;
@@ -126,7 +78,7 @@ async function scenario(
   const burst = Buffer.concat(bursts);
   const acknowledgements = Buffer.alloc(BURST * 4);
   const run = (): number => {
-    send(publisher, burst);
+    publisher.send(burst);
     turns.end();
     if (qos === 1) {
       // All receivers of a message get it under the same Packet Identifier.
@@ -135,7 +87,7 @@ async function scenario(
         const identifier = 1 + ((first - 1 + i) % 65535);
         acknowledgements.set([0x40, 2, identifier >> 8, identifier & 0xff], i * 4);
       }
-      for (const receiver of receivers) send(receiver, acknowledgements);
+      for (const receiver of receivers) receiver.send(acknowledgements);
       turns.end();
     }
     return receivers[0]!.received;

@@ -87,6 +87,10 @@ class StartedBroker implements BrokerUnderAttack {
     this.#directory = directory;
     this.#child = spawn(process.execPath, ["--inspect-port=0", COMMAND, "broker", ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
+      // What the caller's environment says of other brokers is not meant for this one.
+      env: Object.fromEntries(
+        Object.entries(process.env).filter(([name]) => !name.startsWith("SERICITE_")),
+      ),
     });
     this.#exited = once(this.#child, "exit");
     // Whoever is ended must not leave a broker behind.

@@ -188,6 +188,31 @@ test("of SUBSCRIBEs and UNSUBSCRIBEs a twentieth of limits.packetsPerTurn is han
   assert.ok(broker.engine.turn - before >= 20);
 });
 
+test("packets that take long are handled a few in a turn, in order, and none is lost", () => {
+  const inTurn = new Map<number, number>();
+  const broker: TestBroker = new TestBroker({
+    hooks: ({ events: { clock } }) => ({
+      authorizePublish: () => {
+        clock.moveTo(clock.now() + 0.25);
+        const { turn } = broker.engine;
+        inTurn.set(turn, (inTurn.get(turn) ?? 0) + 1);
+        return true;
+      },
+    }),
+  });
+  const receiver = broker.connect("receiver");
+  receiver.subscribe("a");
+  const slow = broker.connect("slow", 4);
+  const bytes: Uint8Array[] = [];
+  for (let i = 0; i < 160; i++) bytes.push(Uint8Array.of(0x30, 4, 0, 1, 0x61, i));
+  slow.sendBytes(Buffer.concat(bytes));
+  assert.deepEqual(
+    receiver.takePublishes().map(({ payload }) => payload[0]),
+    Array.from({ length: 160 }, (_, i) => i),
+  );
+  assert.ok(Math.max(...inTurn.values()) <= 32, [...inTurn.values()].join(" "));
+});
+
 test("a link that breaks takes what is held with it, and its Will is published", () => {
   const broker = slowBroker();
   const receiver = broker.connect("r");

@@ -12,9 +12,16 @@ const HELD_MAXIMUM = 64 * 1024;
  */
 const SUBSCRIBE_COST = 19;
 
+/** Packets of a run between two looks at the clock, counted as `limits.packetsPerTurn` counts them. */
+const LOOK_EVERY = 16;
+/** Time of a turn that one connection may take, as far as looks at the clock can tell. Milliseconds. */
+const SHARE_MS = 1;
+/** Time that all connections together may take of a turn; one that comes later handles `LOOK_EVERY` packets. Milliseconds. */
+const TURN_MS = 3;
+
 /**
- * What comes in on one connection: bytes to packets, one at a time and in order, a bounded number a
- * turn. While the connection is parked its packets are held; only acknowledgements of our own
+ * What comes in on one connection: bytes to packets, one at a time and in order, a bounded number
+ * and a bounded time a turn. While the connection is parked its packets are held; only acknowledgements of our own
  * messages pass, since what everything waits for may wait for them.
  */
 export class Intake {
@@ -85,9 +92,9 @@ export class Intake {
   }
 
   /**
-   * Handles what was read: held packets first.
+   * Handles what was read: held packets first. It stops where its time of the turn is used up, too.
    *
-   * @param budget  Packets at most, a SUBSCRIBE or UNSUBSCRIBE counted as twenty; default this turn's share.
+   * @param budget  Packets at most, a SUBSCRIBE or UNSUBSCRIBE counted as twenty; default this turn's share. Infinity: all, however long it takes.
    */
   run(budget: number = this.#connection.engine.settings.limits.packetsPerTurn): void {
     if (this.#isRunning) return;
@@ -95,8 +102,18 @@ export class Intake {
     this.#hasBacklog = false;
     const connection = this.#connection;
     this.#left = budget;
+    // Finite: who has no bound of packets has none of time.
+    let lookAt = Math.min(budget, Number.MAX_SAFE_INTEGER) - LOOK_EVERY;
+    let endsAt = Infinity;
     try {
       while (connection.isAlive) {
+        if (this.#left <= lookAt) {
+          const { engine } = connection;
+          const now = engine.clock.now();
+          if (endsAt === Infinity) endsAt = Math.min(now + SHARE_MS, engine.now + TURN_MS);
+          if (now >= endsAt) this.#left = 0;
+          lookAt = this.#left - LOOK_EVERY;
+        }
         if (this.#left-- <= 0) {
           this.#hasBacklog = true;
           this.#live.hold();

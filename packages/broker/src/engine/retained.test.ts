@@ -168,6 +168,20 @@ test("[X-46] an expired retained message is none any more; what is left of its t
 
 // --- bounds
 
+test("the broker's own retained messages take no place of its clients'", () => {
+  const limits = { retainedMessages: 1, retainedBytes: 500 };
+  const broker = new TestBroker({ settings: { limits, sys: { interval: 1000 } } });
+  broker.advance(2000);
+  assert.ok(broker.engine.retained.count > 10);
+  broker.connect("p").sendPublish("a", "x", { retain: true });
+  broker.settle();
+  assert.ok(broker.engine.retained.get("a") !== undefined);
+  broker.advance(2000);
+  broker.connect("q").sendPublish("b", "x", { retain: true });
+  broker.settle();
+  assert.equal(broker.engine.retained.get("b"), undefined);
+});
+
 test("limits.retainedMessages: new Topic Names are not retained, known ones are replaced, removal makes room", () => {
   const broker = new TestBroker({ settings: { limits: { retainedMessages: 2 } } });
   const dropped = broker.listen("messageDropped");

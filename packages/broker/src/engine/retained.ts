@@ -33,6 +33,9 @@ export class Retained {
   readonly #messages = new TopicNameTree<Message>();
   /** Of all messages in native form. */
   bytes = 0;
+  /** Of these the broker's own, below `$SYS/`: they are bounded by themselves and take nobody's place. */
+  #ownCount = 0;
+  #ownBytes = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -48,12 +51,16 @@ export class Retained {
 
   /** The limit by which a message cannot be retained, or `undefined`. */
   limitOf(message: Message): LimitName | undefined {
-    if (message.payloadLength === 0) return undefined;
+    if (message.payloadLength === 0 || isOwn(message)) return undefined;
     const { retainedMessages, retainedBytes } = this.#engine.settings.limits;
     const before = this.#messages.get(message.topicName);
-    if (retainedMessages > 0 && before === undefined && this.count >= retainedMessages)
+    if (
+      retainedMessages > 0 &&
+      before === undefined &&
+      this.count - this.#ownCount >= retainedMessages
+    )
       return "limits.retainedMessages";
-    const bytes = this.bytes + message.size - (before?.size ?? 0);
+    const bytes = this.bytes - this.#ownBytes + message.size - (before?.size ?? 0);
     return retainedBytes > 0 && bytes > retainedBytes ? "limits.retainedBytes" : undefined;
   }
 
@@ -69,7 +76,7 @@ export class Retained {
       return this.clear(message.topicName);
     }
     this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5] [MQTT3-3.3.1-7] [X-47]
-    if (engine.store.isVolatile || message.topicName.startsWith("$SYS/")) return 0;
+    if (engine.store.isVolatile || isOwn(message)) return 0;
     engine.recordMessage(message);
     return engine.append({
       type: "retained",
@@ -86,14 +93,22 @@ export class Retained {
   #replace(message: Message): void {
     message.refer();
     if (message.expiresAt !== 0) this.#engine.retainedSweep.arm();
-    this.bytes += message.size;
+    this.#count(message, 1);
     this.#forget(this.#messages.set(message.topicName, message));
   }
 
   #forget(message: Message | undefined): void {
     if (message === undefined) return;
-    this.bytes -= message.size;
+    this.#count(message, -1);
     message.release();
+  }
+
+  #count(message: Message, sign: 1 | -1): void {
+    const bytes = sign * message.size;
+    this.bytes += bytes;
+    if (!isOwn(message)) return;
+    this.#ownCount += sign;
+    this.#ownBytes += bytes;
   }
 
   /** Removes the message of a Topic Name. @returns the record's position. */
@@ -129,6 +144,11 @@ export class Retained {
     if (this.#messages.get(message.topicName) === message) this.clear(message.topicName);
     return true;
   }
+}
+
+/** Whether the broker itself published it. */
+function isOwn(message: Message): boolean {
+  return message.topicName.startsWith("$SYS/");
 }
 
 /** Moves retained messages into the queue while it is short: few come at once, a million never do. */

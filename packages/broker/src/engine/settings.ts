@@ -497,7 +497,7 @@ export const engineSettings = {
       default: 1000,
       minimum: 1,
       live: true,
-      text: "Packets of one connection handled before the others have their turn; a SUBSCRIBE or UNSUBSCRIBE counts as twenty.",
+      text: "Packets of one connection handled before the others have their turn; a SUBSCRIBE or UNSUBSCRIBE counts as twenty. They are fewer where they take longer than a millisecond.",
     },
     bytesPerTurn: {
       type: "bytes",

@@ -225,6 +225,66 @@ test("a timer that throws loses no other; without onError the first error is thr
   assert.deepEqual(fired, ["a", "b", "c", "d"]);
 });
 
+test("timers that are due together fire in order, a millisecond of them in a turn", () => {
+  const time = new FakeTime();
+  const later: (() => void)[] = [];
+  time.nextTurn = (callback) => void later.push(callback);
+  const wheel = wheelOf(time);
+  const fired: number[] = [];
+  const entries = Array.from(
+    { length: 30 },
+    (_, i) =>
+      new TimerEntry(() => {
+        fired.push(i);
+        time.pass(0.25);
+        if (i === 0) wheel.schedule(new TimerEntry(() => fired.push(100)), 0);
+      }),
+  );
+  for (const [i, entry] of entries.entries()) wheel.schedule(entry, i < 20 ? 100 : 110);
+  time.advance(100);
+  assert.deepEqual(
+    fired,
+    Array.from({ length: 8 }, (_, i) => i),
+  );
+  // Between two turns the wheel can be used as at any other time.
+  wheel.cancel(entries[9]!);
+  wheel.schedule(new TimerEntry(() => fired.push(200)), 0);
+  assert.equal(wheel.size, 23);
+  let turns = 1;
+  for (; later.length > 0; turns++) later.shift()!();
+  assert.equal(turns, 3);
+  time.advance(20);
+  while (later.length > 0) later.shift()!();
+  const order = Array.from({ length: 30 }, (_, i) => i).filter((i) => i !== 9);
+  assert.deepEqual(
+    fired.filter((i) => i < 30),
+    order,
+  );
+  assert.equal(fired.length, 31);
+  assert.equal(wheel.size, 0);
+});
+
+test("what is stopped between two turns fires no more", () => {
+  const time = new FakeTime();
+  const later: (() => void)[] = [];
+  time.nextTurn = (callback) => void later.push(callback);
+  const wheel = wheelOf(time);
+  let fired = 0;
+  for (let i = 0; i < 10; i++)
+    wheel.schedule(
+      new TimerEntry(() => {
+        fired += 1;
+        time.pass(1);
+      }),
+      100,
+    );
+  time.advance(100);
+  wheel.stop();
+  later[0]!();
+  assert.equal(fired, 8);
+  assert.equal(wheel.size, 0);
+});
+
 test("onError is told of every timer that throws; what it throws itself is thrown on", () => {
   const time = new FakeTime();
   const told: unknown[] = [];

@@ -107,6 +107,11 @@ interface Failure {
   readonly error: unknown;
 }
 
+/** Entries that fire between two looks at the clock. */
+const lookEvery = 8;
+/** Time after which firing goes on in the next turn. Milliseconds. */
+const sliceMs = 1;
+
 /** Longest delay that every platform's timer takes. */
 const longestAlarmMs = 0x7fff_ffff;
 
@@ -121,7 +126,8 @@ const longestAlarmMs = 0x7fff_ffff;
  * buckets that hold something.
  *
  * An entry never fires early and at most one tick late (the scheduler's own delay comes on top).
- * Entries of the same tick fire in the order in which they were set.
+ * Entries of the same tick fire in the order in which they were set. Where very many are due at once,
+ * firing them takes turns: about a millisecond of each, so that others have theirs.
  */
 export class TimingWheel {
   readonly #clock: Clock;
@@ -142,12 +148,17 @@ export class TimingWheel {
     this.#alarmTick = Infinity;
     this.#fireDue();
   };
+  #goesOnNextTurn = false;
+  readonly #goOn = (): void => {
+    // Where it was stopped meanwhile there may be nothing to go on with.
+    if (this.#goesOnNextTurn) this.#advance();
+  };
 
   /**
    * @param options.tickMs   Exactness, milliseconds. Default 10.
    * @param options.slots    Buckets of a wheel, 2 or more. Default 256.
    * @param options.onError  Told of what an entry's `fire` threw. Without it the first error is
-   * thrown on to the scheduler, after all other entries that are due have fired.
+   * thrown on to the scheduler, after all other entries of its turn have fired.
    */
   constructor(options: {
     readonly clock: Clock;
@@ -213,6 +224,7 @@ export class TimingWheel {
     this.#empty(this.#due);
     this.#size = 0;
     this.#alarmTick = Infinity;
+    this.#goesOnNextTurn = false;
     this.#scheduler.clearAlarm();
   }
 
@@ -270,14 +282,21 @@ export class TimingWheel {
   }
 
   #fireDue(): void {
-    const tick = Math.floor(this.#clock.now() / this.#tickMs);
+    const now = this.#clock.now();
+    const tick = Math.floor(now / this.#tickMs);
+    const endsAt = now + sliceMs;
     let failure: Failure | undefined;
-    let next = this.#firstBucket();
     this.#isAdvancing = true;
-    for (; next !== undefined && next.start <= tick; next = this.#firstBucket()) {
-      this.#moveTo(next.start);
-      this.#takeOut(next.list);
+    this.#goesOnNextTurn = false;
+    let fired = 0;
+    let next: { readonly start: number; readonly list: TimerList } | undefined;
+    for (;;) {
       for (let entry = this.#due.first; entry !== undefined; entry = this.#due.first) {
+        if (fired > 0 && fired % lookEvery === 0 && this.#clock.now() >= endsAt) {
+          this.#goesOnNextTurn = true;
+          break;
+        }
+        fired += 1;
         this.#due.remove(entry);
         this.#size -= 1;
         try {
@@ -287,9 +306,18 @@ export class TimingWheel {
           failure ??= thrownOn;
         }
       }
+      if (this.#goesOnNextTurn) break;
+      next = this.#firstBucket();
+      if (next === undefined || next.start > tick) break;
+      this.#moveTo(next.start);
+      this.#takeOut(next.list);
     }
     this.#isAdvancing = false;
-    if (next !== undefined) this.#setAlarm(next.start, this.#clock.now());
+    if (this.#goesOnNextTurn) {
+      // As if the alarm were set for now: the wheels stay where they are until the rest has fired.
+      this.#alarmTick = this.#tick;
+      this.#scheduler.nextTurn(this.#goOn);
+    } else if (next !== undefined) this.#setAlarm(next.start, this.#clock.now());
     if (failure !== undefined) throw failure.error;
   }
 
