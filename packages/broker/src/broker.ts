@@ -186,14 +186,13 @@ export class Broker implements AsyncDisposable {
     this.#settings = settings;
     this.#entry = entry;
     this.#letsEverybodyIn = engine.authenticator === undefined;
-    const { anonymity } = entry;
     const reception: Reception = {
       accept: (link, group) => engine.accept(link, false, group),
       isOverloaded: () => engine.overload.level > 0,
       refused: (refusal) => tellRefused(engine, refusal),
-      note: (peer, allowsAnonymous) => anonymity.note(peer, allowsAnonymous),
-      decide: (allowsAnonymous) => {
-        engine.authenticator = entry.decide(allowsAnonymous) ?? engine.authenticator;
+      note: (peer, policy) => entry.listeners.note(peer, policy),
+      decide: (policy) => {
+        engine.authenticator = entry.decide(policy) ?? engine.authenticator;
       },
     };
     this.#listening = new Listening(reception, engine.log);

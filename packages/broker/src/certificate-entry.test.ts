@@ -176,6 +176,30 @@ test(
   },
 );
 
+test(
+  "where certificates alone count, a password lets nobody in; where passwords alone count, a certificate does not",
+  { skip },
+  async () => {
+    const { broker } = await tlsBroker("commonName", { allowAnonymous: true });
+    await using _ = broker;
+    const ways = [
+      ["ada", undefined, undefined],
+      ["ada", "u", "p"],
+      [undefined, "u", "p"],
+      [undefined, undefined, undefined],
+    ] as const;
+    for (const [method, ...expected] of [
+      ["certificate", "in as ada", "in as ada", "CONNACK 0x86", "CONNACK 0x87"],
+      ["password", "CONNACK 0x87", "in as u", "in as u", "CONNACK 0x87"],
+    ] as const) {
+      const auth = { methods: [method] } as const;
+      const { port } = await broker.listen({ transport: "tls", port: 0, auth });
+      for (const [index, [name, username, password]] of ways.entries())
+        assert.equal(await entry(broker, port, name, username, password), expected[index]);
+    }
+  },
+);
+
 test("a certificate without a common name, or with two, lets nobody in", { skip }, async () => {
   const { broker, port } = await tlsBroker("commonName", { allowAnonymous: true });
   await using _ = broker;

@@ -1,20 +1,27 @@
 import { UsageError } from "@sericite/protocol";
 import { createHash } from "node:crypto";
 import {
-  Anonymity,
   AuthenticatorChain,
   CallbackAuthenticator,
   CertificateAuthenticator,
   HashQueue,
   HashThread,
   JwtAuthenticator,
+  ListenerEntry,
+  namesAuthentication,
   PasswordAuthenticator,
   parsePasswordFile,
   readJwtKeys,
   readPasswordText,
   UserAuthenticator,
 } from "./auth/index.ts";
-import type { CallbackOptions, ChainAnswer, ChainedAuthenticator } from "./auth/index.ts";
+import type {
+  CallbackOptions,
+  ChainAnswer,
+  ChainedAuthenticator,
+  EntryMethod,
+  ListenerEntryPolicy,
+} from "./auth/index.ts";
 import type { Counters } from "./engine/counters.ts";
 import type { Authentication, Authenticator, ConnectRequest, Log } from "./engine/ports.ts";
 import type { Settings } from "./settings.ts";
@@ -39,17 +46,6 @@ export interface EntryOptions {
 
 /** The settings that decide who may enter. */
 export type EntrySettings = Pick<Settings, "auth" | "jwt">;
-
-/** Whether the settings name anybody who decides who may enter. */
-export function namesAuthentication({ auth, jwt }: EntrySettings): boolean {
-  return (
-    auth.username !== "" ||
-    auth.passwordFile !== "" ||
-    auth.certificate !== "none" ||
-    jwt.keyFile !== "" ||
-    auth.callbackUrl !== ""
-  );
-}
 
 /** What the files hold that say who may enter. */
 export interface EntryFiles {
@@ -109,7 +105,7 @@ export class Entry {
   #keyDigest = "";
   #isNobodyAsked = false;
   /** What listeners say on their own. */
-  readonly anonymity = new Anonymity();
+  readonly listeners = new ListenerEntry();
 
   /** @throws UsageError ERR_USAGE where both ways to give authenticators are used. */
   constructor(given: EntryOptions, settings: Settings, counters: Counters, log: Log) {
@@ -150,17 +146,32 @@ export class Entry {
       const links: ChainedAuthenticator[] = (authenticators ?? []).map((one) =>
         typeof one === "function" ? asked(one) : one,
       );
-      const chain = new AuthenticatorChain(links, ({ peer }) =>
-        this.anonymity.isAllowed(peer, auth.allowAnonymous),
+      const methods = new Map<ChainedAuthenticator, EntryMethod>();
+      const add = (method: EntryMethod, link: ChainedAuthenticator): void => {
+        methods.set(link, method);
+        links.push(link);
+      };
+      const chain = new AuthenticatorChain(
+        links,
+        ({ peer }) => this.listeners.allowsAnonymous(peer, auth.allowAnonymous),
+        (link, { peer }, what) => {
+          const method = methods.get(link) ?? "custom";
+          // The users of a password file have two ways: the password itself, and proof of it.
+          const isScram = method === "password" && what === "exchange";
+          return this.listeners.counts(peer, isScram ? "scram" : method);
+        },
       );
       if (auth.certificate !== "none")
-        links.push(new CertificateAuthenticator(auth.certificate as "commonName" | "subject"));
+        add(
+          "certificate",
+          new CertificateAuthenticator(auth.certificate as "commonName" | "subject"),
+        );
       if (tokens !== undefined) {
         const { requireExpiry: requiresExpiry, ...options } = jwt;
-        links.push(new JwtAuthenticator({ ...options, requiresExpiry, keys: tokens.keys }));
+        add("jwt", new JwtAuthenticator({ ...options, requiresExpiry, keys: tokens.keys }));
       }
       if (auth.username !== "")
-        links.push(new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
+        add("password", new UserAuthenticator(auth, (request) => chain.refuseUnknown(request)));
       if (users !== undefined) {
         if (this.#passwords === undefined) {
           this.#passwords = new PasswordAuthenticator(users, {
@@ -170,13 +181,13 @@ export class Entry {
             log: this.#log,
           });
         } else this.#passwords.load(users);
-        links.push(this.#passwords);
+        add("password", this.#passwords);
       }
       this.#closeCallback();
       if (auth.callbackUrl !== "") {
         const tools = { counters: this.#counters, log: this.#log };
         this.#callback = new CallbackAuthenticator(callbackOf(settings), tools);
-        links.push(this.#callback);
+        add("http", this.#callback);
       }
       return chain;
     };
@@ -201,23 +212,31 @@ export class Entry {
   }
 
   get #open(): Authenticator | undefined {
-    return this.anonymity.isRefusedSomewhere ? this.anonymity.alone : undefined;
+    return this.listeners.isRefusedSomewhere ? this.listeners.alone : undefined;
   }
 
   /**
-   * A listener says on its own whether clients without a username may enter.
+   * A listener says on its own who may enter.
    *
    * @returns the authenticator to use from now on, where there was none.
-   * @throws UsageError ERR_USAGE where the program's own authenticator decides alone.
+   * @throws UsageError ERR_USAGE where the program's own authenticator decides alone; ERR_SETTING where
+   * those of the program are to count and there are none.
    */
-  decide(isAllowed: boolean): Authenticator | undefined {
+  decide({ allowsAnonymous, methods }: ListenerEntryPolicy): Authenticator | undefined {
     if (this.#given.authenticator !== undefined) {
       throw new UsageError(
         "ERR_USAGE",
         "auth of a listener goes with the settings or with authenticators; an authenticator that decides alone sees the listener in peer",
       );
     }
-    if (!isAllowed) this.anonymity.isRefusedSomewhere = true;
+    if (methods?.includes("custom") === true && this.#given.authenticators === undefined) {
+      throw new UsageError(
+        "ERR_SETTING",
+        "auth.methods names custom, and the program has given no authenticators",
+      );
+    }
+    if (allowsAnonymous === false || methods !== undefined)
+      this.listeners.isRefusedSomewhere = true;
     return this.#isNobodyAsked ? this.#open : undefined;
   }
 }

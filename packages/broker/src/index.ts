@@ -13,7 +13,8 @@ export type {
   Reconfiguration,
 } from "./broker.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
-export { namesAuthentication } from "./entry.ts";
+export { entryMethods, namesAuthentication } from "./auth/entry-methods.ts";
+export type { EntryMethod } from "./auth/entry-methods.ts";
 export type {
   AuthenticatorFunction,
   ChainedAuthenticatorFunction,

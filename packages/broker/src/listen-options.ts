@@ -2,6 +2,7 @@ import type { Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { Server } from "node:net";
 import type { Server as TlsServer } from "node:tls";
+import type { EntryMethod } from "./auth/index.ts";
 import type {
   GivenWebSocketOptions,
   ProxyOptions,
@@ -15,6 +16,11 @@ export interface ListenPolicy {
   readonly auth?: {
     /** Whether clients that give neither username nor password may enter here. */
     readonly allowAnonymous?: boolean;
+    /**
+     * Which of the configured ways to enter count here; left out: all. With it, clients without
+     * username and password enter only where `allowAnonymous` beside it says so.
+     */
+    readonly methods?: readonly EntryMethod[];
   };
   readonly limits?: {
     /** Connections of this listener at once; more are refused. 0: no bound. */

@@ -1,6 +1,8 @@
 import { BlockList, isIP } from "node:net";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import type { Accept } from "@sericite/protocol";
+import { checkEntryMethods } from "./auth/index.ts";
+import type { EntryMethod } from "./auth/index.ts";
 import type { ListenTls, OwnListenOptions, TlsFiles } from "./listen-options.ts";
 import {
   checkAuthorities,
@@ -42,6 +44,8 @@ export interface ListenPlan {
   readonly place: ListenPlace;
   /** What it says on its own of clients without a username. */
   readonly allowsAnonymous: boolean | undefined;
+  /** The ways to enter that count there; `undefined`: all. */
+  readonly methods: readonly EntryMethod[] | undefined;
   /** Connections of its own at once; Infinity: no bound. */
   readonly maximumConnections: number;
   /** Bytes; `undefined`: as the settings say. */
@@ -67,7 +71,8 @@ export interface ListenPlan {
  * What options and settings come to.
  *
  * @param place  Where it is already.
- * @throws UsageError ERR_SETTING for a Unix socket without a path, a proxy that nobody named, or a size out of range.
+ * @throws UsageError ERR_SETTING for a Unix socket without a path, a proxy that nobody named, a size out of
+ * range, or a way to enter that is not there.
  */
 export function planOf(
   options: OwnListenOptions,
@@ -85,6 +90,7 @@ export function planOf(
     transport,
     place,
     allowsAnonymous: auth?.allowAnonymous,
+    methods: auth?.methods && [...auth.methods],
     maximumConnections: (limits?.connections ?? 0) === 0 ? Infinity : limits!.connections!,
     maximumPacketSize,
     backlog: settings.listen.backlog,
@@ -104,6 +110,8 @@ export function planOf(
     tlsFiles,
   };
   trustedProxies(plan.proxy);
+  const { methods, requestCertificate: asks = "off" } = plan;
+  if (methods !== undefined) checkEntryMethods(methods, settings, asks !== "off");
   return plan;
 }
 
@@ -195,7 +203,13 @@ export function isSameService(one: ListenPlan, other: ListenPlan): boolean {
 }
 
 function serviceOf(plan: ListenPlan): string {
-  const { tls: _tls, tlsFiles: _files, allowsAnonymous: _auth, ...service } = plan;
+  const {
+    tls: _tls,
+    tlsFiles: _files,
+    allowsAnonymous: _auth,
+    methods: _methods,
+    ...service
+  } = plan;
   return JSON.stringify({
     ...service,
     maximumConnections: 0,

@@ -1,3 +1,4 @@
+import type { EntryMethod, ListenerEntryPolicy } from "./auth/index.ts";
 import type { ConnectionGroup } from "./engine/engine.ts";
 import type { OwnListenOptions } from "./listen-options.ts";
 import { nameOfPlace } from "./listen-plan.ts";
@@ -9,9 +10,9 @@ import type { ReplaceableListener } from "./replaceable-listener.ts";
 export type ListenerOrigin = "settings" | "list" | "call";
 
 /** What is looked at when a connection comes; changes while the listener lives. */
-export interface ListenerPolicy {
-  /** What it says on its own of clients without a username. */
+export interface ListenerPolicy extends ListenerEntryPolicy {
   allowsAnonymous: boolean | undefined;
+  methods: readonly EntryMethod[] | undefined;
   /** Its connections, also those that came before a change. */
   readonly group: ConnectionGroup;
 }

@@ -3,6 +3,7 @@ import { Server as HttpsServer } from "node:https";
 import { Server as TlsServer } from "node:tls";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import type { Accept, Link, LinkHandler, Peer } from "@sericite/protocol";
+import type { ListenerEntryPolicy } from "./auth/index.ts";
 import type { ConnectionGroup } from "./engine/engine.ts";
 import type { Log } from "./engine/ports.ts";
 import type { ListenOptions, OwnListenOptions, ServerListenOptions } from "./listen-options.ts";
@@ -36,13 +37,13 @@ import type { Settings } from "./settings.ts";
 export interface Reception {
   accept(link: Link, group: ConnectionGroup | undefined): LinkHandler;
   /** Who may come in by a listener that says so on its own. @throws UsageError where that cannot be. */
-  decide(allowsAnonymous: boolean): void;
+  decide(policy: ListenerEntryPolicy): void;
   /** A connection ended before it was a link. */
   readonly refused: (refusal: Refusal) => void;
   /** Whether the broker has too much to do. */
   readonly isOverloaded: () => boolean;
   /** A client came in by such a listener. */
-  note(peer: Peer, allowsAnonymous: boolean): void;
+  note(peer: Peer, policy: ListenerEntryPolicy): void;
 }
 
 /** What the listeners are to be, checked and not yet opened. */
@@ -123,8 +124,9 @@ export class Listening {
     known?: OpenListener,
   ): WantedListener {
     return named(path, () => {
-      const allowsAnonymous = options.auth?.allowAnonymous;
-      if (allowsAnonymous !== undefined) this.#reception.decide(allowsAnonymous);
+      const { allowAnonymous: allowsAnonymous, methods } = options.auth ?? {};
+      if (hasWord({ allowsAnonymous, methods }))
+        this.#reception.decide({ allowsAnonymous, methods });
       const plan = planOf(options, settings, known?.plan.place);
       checkExposure(plan, isOpenToAll);
       return { origin, options, path, plan, certificates: files.of(plan) };
@@ -135,7 +137,8 @@ export class Listening {
     const { plan, certificates } = wanted;
     const { maximumConnections: maximum, maximumPacketSize } = plan;
     const group: ConnectionGroup = { maximum, count: 0, maximumPacketSize };
-    const policy: ListenerPolicy = { allowsAnonymous: plan.allowsAnonymous, group };
+    const { allowsAnonymous, methods } = plan;
+    const policy: ListenerPolicy = { allowsAnonymous, methods, group };
     const told = this.#told;
     const accept = this.#acceptOf(policy);
     const own = await openPlanned(plan, certificates, accept, { isHeld, ...told });
@@ -154,7 +157,7 @@ export class Listening {
   #acceptOf(policy: ListenerPolicy): Accept {
     const reception = this.#reception;
     return (link) => {
-      if (policy.allowsAnonymous !== undefined) reception.note(link.peer, policy.allowsAnonymous);
+      if (hasWord(policy)) reception.note(link.peer, policy);
       return reception.accept(link, policy.group);
     };
   }
@@ -296,8 +299,9 @@ export class Listening {
     const inOrder: OpenListener[] = [];
     for (const [one, next] of kept) {
       const { listener, policy } = one;
-      const { allowsAnonymous, maximumConnections, maximumPacketSize } = next.plan;
+      const { allowsAnonymous, maximumConnections, maximumPacketSize, methods } = next.plan;
       policy.allowsAnonymous = allowsAnonymous;
+      policy.methods = methods;
       policy.group.maximum = maximumConnections;
       policy.group.maximumPacketSize = maximumPacketSize;
       if (!isSameService(one.plan, next.plan)) {
@@ -386,6 +390,11 @@ export class Listening {
   async close(): Promise<void> {
     await Promise.all(this.all.map((listener) => listener.close()));
   }
+}
+
+/** Whether a listener says anything on its own of who may enter. */
+function hasWord({ allowsAnonymous, methods }: ListenerEntryPolicy): boolean {
+  return allowsAnonymous !== undefined || methods !== undefined;
 }
 
 /** Whether files of certificates hold something else than before. */

@@ -19,6 +19,13 @@ export interface ChainedAuthenticator {
   refuseUnknown?(request: ConnectRequest): Authentication | Promise<Authentication>;
 }
 
+/** Whether a link of a chain is asked about a client: by its CONNECT, or for an enhanced authentication. */
+export type LinkFilter = (
+  link: ChainedAuthenticator,
+  request: ConnectRequest,
+  what: "authenticate" | "exchange",
+) => boolean;
+
 /** The answer to wrong credentials, whoever gives it: nobody learns which part was wrong. */
 export const badUser: Authentication = {
   accepted: false,
@@ -40,13 +47,19 @@ export const nobody: Authentication = {
 export class AuthenticatorChain implements Authenticator {
   readonly #links: readonly ChainedAuthenticator[];
   readonly #allowsAnonymous: (request: ConnectRequest) => boolean;
+  readonly #isAsked: LinkFilter;
 
-  /** @param allowsAnonymous  Whether a client that names no user may enter. */
+  /**
+   * @param allowsAnonymous  Whether a client that names no user may enter.
+   * @param isAsked  Leaves links out for some clients, as if they were not there. Default: all are asked.
+   */
   constructor(
     links: readonly ChainedAuthenticator[],
     allowsAnonymous: boolean | ((request: ConnectRequest) => boolean),
+    isAsked: LinkFilter = () => true,
   ) {
     this.#links = links;
+    this.#isAsked = isAsked;
     this.#allowsAnonymous =
       typeof allowsAnonymous === "function" ? allowsAnonymous : () => allowsAnonymous;
   }
@@ -57,7 +70,9 @@ export class AuthenticatorChain implements Authenticator {
 
   #ask(from: number, request: ConnectRequest): Authentication | Promise<Authentication> {
     for (let i = from; i < this.#links.length; i++) {
-      const answer = this.#links[i]!.authenticate(request);
+      const link = this.#links[i]!;
+      if (!this.#isAsked(link, request, "authenticate")) continue;
+      const answer = link.authenticate(request);
       if (isPromise(answer)) {
         return answer.then((settled) => (settled === "next" ? this.#ask(i + 1, request) : settled));
       }
@@ -74,12 +89,15 @@ export class AuthenticatorChain implements Authenticator {
 
   /** Refuses as somebody whom nobody knows, and as slowly. */
   refuseUnknown(request: ConnectRequest): Authentication | Promise<Authentication> {
-    const slow = this.#links.find((link) => link.refuseUnknown !== undefined);
+    const slow = this.#links.find(
+      (link) => link.refuseUnknown !== undefined && this.#isAsked(link, request, "authenticate"),
+    );
     return slow === undefined ? badUser : slow.refuseUnknown!(request);
   }
 
   exchange(method: string, request: ConnectRequest): AuthenticationExchange | undefined {
     for (const link of this.#links) {
+      if (!this.#isAsked(link, request, "exchange")) continue;
       const exchange = link.exchange?.(method, request);
       if (exchange !== undefined) return exchange;
     }

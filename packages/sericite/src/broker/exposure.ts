@@ -74,9 +74,12 @@ export function letsAnonymousInAnywhere(
   for (const { options } of listeners) {
     const host = ("host" in options ? options.host : undefined) ?? listen.host;
     const port = options.transport === "unix" ? portOff : 1;
+    const { allowAnonymous, methods } = options.auth ?? {};
     answers.push(
-      options.auth?.allowAnonymous ??
-        letsAnonymousIn({ listen: { ...everyPortOff, host, unix: "", port }, ...entry }),
+      allowAnonymous ??
+        // Where it names the ways to enter, this is none of them.
+        (methods === undefined &&
+          letsAnonymousIn({ listen: { ...everyPortOff, host, unix: "", port }, ...entry })),
     );
   }
   return answers.includes(true);

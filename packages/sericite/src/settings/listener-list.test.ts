@@ -24,7 +24,7 @@ function read(text: string) {
 
 const all = `listeners:
   - port: 1884
-    auth: { allowAnonymous: true }
+    auth: { allowAnonymous: true, methods: "password, http" }
     limits: { connections: 5 }
     mqtt: { maximumPacketSize: 4KiB }
   - transport: wss
@@ -52,7 +52,7 @@ test("a list of listeners is read into what the broker listens with", () => {
       {
         transport: "tcp",
         port: 1884,
-        auth: { allowAnonymous: true },
+        auth: { allowAnonymous: true, methods: ["password", "http"] },
         limits: { connections: 5 },
         mqtt: { maximumPacketSize: 4096 },
       },
@@ -89,6 +89,11 @@ for (const [text, ...expected] of [
     /c\.yaml:3:10: listeners\[1\]\.port is 70000; expected a port/,
   ],
   ["listeners:\n - port: off", /listeners\[0\]\.port is "off"; expected a port 0 to 65535/],
+  [
+    "listeners:\n - auth: { methods: 'jwt, custom' }",
+    /c\.yaml:2:21: listeners\[0\]\.auth\.methods is "jwt, custom"; expected some of password, scram, certificate, jwt, http/,
+  ],
+  ["listeners:\n - auth: { methods: '' }", /auth\.methods is ""; expected some of password/],
   ["listeners:\n - prot: 1", /c\.yaml:2:4: there is no listeners\[0\]\.prot; did you mean port\?/],
   [
     "listeners:\n - tls: { key: k }",
@@ -173,6 +178,12 @@ for (const [name, text, code, message] of [
     /0\.0\.0\.0 can be reached/,
   ],
   ["without a certificate", "listeners: [{ transport: tls, port: 0 }]", 2, /needs a certificate/],
+  [
+    "with a way to enter that is not configured",
+    "auth: { username: u, password: p }\nlisteners: [{ host: 0.0.0.0, port: 0, auth: { methods: jwt } }]",
+    2,
+    /listeners\[0\]: auth\.methods names jwt, which is not configured: set jwt\.keyFile/,
+  ],
 ] as const) {
   test(`--check-config finds a listener ${name}`, async () => {
     const file = join(folder, "wrong.yaml");

@@ -1,10 +1,13 @@
-import { brokerSettings } from "@sericite/broker";
+import { brokerSettings, entryMethods } from "@sericite/broker";
 import type { ListenOptions, SettingRow } from "@sericite/broker";
 import type { ListItem } from "./config-file.ts";
 import { readItem } from "./list-item.ts";
 import type { ReadItem } from "./list-item.ts";
 
 const { auth, limits, listen, mqtt, proxy, tls, websocket } = brokerSettings;
+
+/** All but the program's own authenticators, which the command has none of. */
+const configuredMethods = entryMethods.filter((method) => method !== "custom");
 
 /** Keys of one entry of the list `listeners` in a config file. A key with a point stands a level deeper. */
 export const listenerRows = {
@@ -45,6 +48,12 @@ export const listenerRows = {
   "auth.allowAnonymous": {
     ...auth.allowAnonymous,
     text: "Whether clients without username and password may enter here.",
+  },
+  "auth.methods": {
+    type: "string",
+    default: "",
+    live: true,
+    text: `Which of the configured ways to enter count here, with commas: ${configuredMethods.join(", ")}. Left out: all. With it, clients without username and password enter only where auth.allowAnonymous of the listener says so.`,
   },
   "limits.connections": {
     ...limits.connections,
@@ -88,10 +97,13 @@ export function readListeners(
 
 function readListener(item: ListItem, path: string, problems: string[]): ConfiguredListener {
   const { place, values, keyPlaces } = readItem(listenerRows, item, path, problems, {
-    check: (key, value) =>
-      key === "port" && value === -1
-        ? "a port 0 to 65535; leave the listener out to have none"
-        : undefined,
+    check: (key, value) => {
+      if (key === "port" && value === -1)
+        return "a port 0 to 65535; leave the listener out to have none";
+      if (key === "auth.methods" && !areMethods(words(value)))
+        return `some of ${configuredMethods.join(", ")}`;
+      return undefined;
+    },
   });
   const transport = (values.get("transport") ?? "tcp") as string;
   for (const [key, keyPlace] of keyPlaces) {
@@ -106,6 +118,19 @@ function readListener(item: ListItem, path: string, problems: string[]): Configu
   return { place, values, options: optionsOf(values, transport) };
 }
 
+/** The words of a text with commas. */
+function words(value: unknown): string[] {
+  return String(value ?? "")
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+/** Whether they are ways to enter, and any. */
+function areMethods(names: readonly string[]): boolean {
+  return names.length > 0 && names.every((name) => configuredMethods.some((one) => one === name));
+}
+
 function optionsOf(
   values: ReadonlyMap<ListenerKey, unknown>,
   transport: string,
@@ -118,17 +143,16 @@ function optionsOf(
     );
   const within = (name: string, part: Record<string, unknown>): Record<string, unknown> =>
     Object.keys(part).length === 0 ? {} : { [name]: part };
-  const listed = (key: ListenerKey): string[] =>
-    String(values.get(key) ?? "")
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== "");
+  const listed = (key: ListenerKey): string[] => words(values.get(key));
   const hasProxy = values.has("proxy.protocol") || values.has("proxy.trusted");
   const all = {
     ...(transport === "unix"
       ? given({ path: "path", mode: "mode" })
       : given({ host: "host", port: "port" })),
-    ...within("auth", given({ allowAnonymous: "auth.allowAnonymous" })),
+    ...within("auth", {
+      ...given({ allowAnonymous: "auth.allowAnonymous" }),
+      ...(values.has("auth.methods") && { methods: listed("auth.methods") }),
+    }),
     ...within("limits", given({ connections: "limits.connections" })),
     ...within("mqtt", given({ maximumPacketSize: "mqtt.maximumPacketSize" })),
     ...(hasProxy && {
