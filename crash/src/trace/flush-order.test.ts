@@ -48,3 +48,14 @@ for (const [name, lines, isEarly] of [
     assert.deepEqual(early, isEarly ? ['puback for "the marker"'] : []);
     assert.equal(covered["puback"] ?? 0, isEarly ? 0 : 1);
   });
+
+test("what the process says on its standard output is no packet", () => {
+  // Its first two bytes are those of a PUBLISH, and its third the length of a topic that is not there.
+  const line = Buffer.from(`2 ${"a line of the log ".repeat(4)}\n`);
+  const said = `10 write(1<${hex("socket:[12]")}>, "${hex(line)}", ${line.length}) = ${line.length}`;
+  const { covered, early } = flushOrder(
+    readSystemCalls([said, CONNECT, PUBLISH, WRITE, FLUSH, PUBACK].join("\n")),
+  );
+  assert.deepEqual(early, []);
+  assert.deepEqual(covered, { puback: 1 });
+});

@@ -10,6 +10,9 @@ export interface FlushOrder {
   readonly early: readonly string[];
 }
 
+/** First byte of a CONNECT. */
+const CONNECT = 0x10;
+
 /** What an acknowledgement stands for. */
 interface Pledge {
   readonly what: string;
@@ -48,6 +51,8 @@ export function flushOrder(calls: readonly SystemCall[]): FlushOrder {
     if (!call.target.startsWith("socket:") || call.bytes.length === 0) continue;
     let one = conversations.get(call.target);
     if (one === undefined) {
+      // The process's standard output may be a socket too: a connection begins with a CONNECT.
+      if (!call.name.startsWith("read") || call.bytes[0] !== CONNECT) continue;
       one = { incoming: new PacketReader(5), outgoing: new PacketReader(5), asked: new Map() };
       conversations.set(call.target, one);
     }
