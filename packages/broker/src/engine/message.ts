@@ -115,12 +115,18 @@ export class Message {
     return this.bytes.subarray(this.start + this.propertiesStart, this.start + this.propertiesEnd);
   }
 
+  /** Where its Topic Name, with its length of two bytes before it, begins in `bytes`. */
+  topicStart(): number {
+    let at = this.start + 1;
+    while (this.bytes[at++]! & 0x80);
+    return at;
+  }
+
   #find(topicNames: TopicNameTable): TopicName {
-    const { bytes, start } = this;
-    let at = start + 1;
-    while (bytes[at++]! & 0x80);
-    const length = (bytes[at]! << 8) | bytes[at + 1]!;
-    return (this.#topic = topicNames.lookup(bytes, at + 2, at + 2 + length));
+    const { bytes } = this;
+    const start = this.topicStart();
+    const end = start + 2 + ((bytes[start]! << 8) | bytes[start + 1]!);
+    return (this.#topic = topicNames.lookup(bytes, start + 2, end));
   }
 
   /** One more refers to it: it outlives the turn. */

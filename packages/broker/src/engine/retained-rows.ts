@@ -1,7 +1,8 @@
 import { ByteRows, decodeUtf8, IntegerRows, utf8Length, writeUtf8 } from "@sericite/protocol";
 import type { QoS, TopicNameTable } from "@sericite/protocol";
+import { copyBytes } from "./forms.ts";
+import type { Room } from "./forms.ts";
 import { Message } from "./message.ts";
-import type { Slabs } from "./slab.ts";
 
 const bytesColumn = 0;
 /** QoS in the two low bits. */
@@ -21,8 +22,10 @@ const VERSION_5 = 0x04;
 const STORED = 0x08;
 const OWN = 0x10;
 
-/** Bytes up to which a loop is quicker than a view and its copy. */
-const SHORT = 160;
+/** Messages are made in pieces of memory of so many bytes, for many of them each: one that waits keeps all of its piece. */
+const ROOM = 8192;
+/** A message of more bytes has memory of its own. */
+const LARGE = 2048;
 
 const float = new Float64Array(1);
 const halves = new Int32Array(float.buffer);
@@ -33,17 +36,16 @@ const halves = new Int32Array(float.buffer);
  * somebody is to get it.
  */
 export class RetainedRows {
-  readonly #slabs: Slabs;
   readonly #topicNames: TopicNameTable;
   readonly #rows = new IntegerRows(columns);
   /** The native form, and behind it the publisher in UTF-8. */
   readonly #bytes = new ByteRows();
+  /** What messages are made in. */
+  #room: Room = { bytes: new Uint8Array(0), used: 0 };
   /** The last one that was asked for: most messages in a row have the same. */
   #publisher = "";
 
-  /** @param slabs  What messages are made in. */
-  constructor(slabs: Slabs, topicNames: TopicNameTable) {
-    this.#slabs = slabs;
+  constructor(topicNames: TopicNameTable) {
     this.#topicNames = topicNames;
   }
 
@@ -59,7 +61,7 @@ export class RetainedRows {
     const bytes = this.#bytes.allocate(size + utf8Length(publisher));
     const to = this.#bytes.bytes(bytes);
     const at = this.#bytes.start(bytes);
-    copy(message.bytes, start, end, to, at);
+    copyBytes(message.bytes, start, end, to, at);
     writeUtf8(to, at + size, publisher);
 
     const rows = this.#rows;
@@ -102,7 +104,7 @@ export class RetainedRows {
     return this.#float(row, expiresColumn);
   }
 
-  /** The message of a row, made for the present turn unless something refers to it. */
+  /** Makes the message of a row. */
   message(row: number): Message {
     const rows = this.#rows;
     const size = rows.get(row, sizeColumn);
@@ -111,14 +113,14 @@ export class RetainedRows {
     const at = this.#bytes.start(stored);
     const publisherEnd = at + this.#bytes.length(stored);
     const flags = rows.get(row, flagsColumn);
-    const slab = this.#slabs.room(size);
-    const start = slab.used;
-    copy(from, at, at + size, slab.bytes, start);
-    slab.used += size;
+    const room = this.#roomFor(size);
+    const start = room.used;
+    copyBytes(from, at, at + size, room.bytes, start);
+    room.used += size;
     const message = new Message(
       this.#float(row, numberColumn),
       this.#topicNames,
-      slab.bytes,
+      room.bytes,
       start,
       start + size,
       rows.get(row, identifierColumn),
@@ -130,10 +132,18 @@ export class RetainedRows {
       true,
       this.#publisherAt(from, at + size, publisherEnd),
       this.#float(row, expiresColumn),
-      slab,
+      undefined,
     );
     message.isStored = (flags & STORED) !== 0;
     return message;
+  }
+
+  /** Not a slab: that would hold on to each message until all in it are done, and the garbage collector would take them for old. */
+  #roomFor(size: number): Room {
+    if (size > LARGE) return { bytes: new Uint8Array(size), used: 0 };
+    if (this.#room.used + size > this.#room.bytes.length)
+      this.#room = { bytes: new Uint8Array(ROOM), used: 0 };
+    return this.#room;
   }
 
   #publisherAt(bytes: Uint8Array, start: number, end: number): string {
@@ -163,9 +173,4 @@ function isAscii(text: string, bytes: Uint8Array, start: number, end: number): b
     if (unit > 0x7f || unit !== bytes[start + index]) return false;
   }
   return true;
-}
-
-function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
-  if (end - start > SHORT) return to.set(from.subarray(start, end), at);
-  for (let index = start; index < end; index++) to[at + index - start] = from[index] as number;
 }

@@ -44,20 +44,20 @@ export class Retained {
   constructor(engine: Engine, seed: number) {
     this.#engine = engine;
     this.#names = new TopicNameTree({ seed });
-    this.#rows = new RetainedRows(engine.slabs, engine.topicNames);
+    this.#rows = new RetainedRows(engine.topicNames);
   }
 
   get count(): number {
     return this.#names.size;
   }
 
-  /** The message of a Topic Name, for the present turn. */
+  /** The message of a Topic Name. */
   get(topicName: string): Message | undefined {
     const row = this.#names.get(topicName);
     return row < 0 ? undefined : this.#rows.message(row);
   }
 
-  /** The message of a row that a cursor gave, for the present turn. */
+  /** The message of a row that a cursor gave. */
   at(row: number): Message {
     return this.#rows.message(row);
   }
