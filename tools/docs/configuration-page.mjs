@@ -22,7 +22,8 @@ const sections = {
   websocket: "What the WebSocket listeners take.",
   proxy:
     "Proxies in front of the broker, and whether their word about a client's address is taken.",
-  auth: "Who may enter, and who may publish and get what: see [access](ACCESS.md).",
+  auth: "Who may enter, see [Authentication](AUTHENTICATION.md), and who may publish and get what, see [Access](ACCESS.md).",
+  jwt: "Tokens that let clients in: see [Authentication](AUTHENTICATION.md#tokens).",
   store: "What outlives the process, and where it is kept: see [the store](STORE.md).",
   mqtt: "What the protocol allows a client.",
   session: "What is kept for a client, and for how long.",
@@ -39,17 +40,19 @@ const sections = {
 export function configurationPage() {
   const parts = [head];
   for (const [section, rows] of Object.entries(brokerCommandSettings)) {
-    parts.push(
-      `### ${section}`,
-      sections[section] ?? `Settings of ${section}.`,
-      settingTable(section, rows),
-    );
+    parts.push(`### ${section}`, aboutSection(section), settingTable(section, rows));
   }
   parts.push("### listeners", listenersText, listTable(listenerRows));
   parts.push("### rewrite", rewriteText, listTable(rewriteRows));
   parts.push("### autoSubscribe", autoSubscribeText, listTable(autoSubscribeRows));
   parts.push("### bans", bansText, listTable(banRows));
   return `${parts.join("\n\n")}\n`;
+}
+
+function aboutSection(section) {
+  const text = sections[section];
+  if (text === undefined) throw new Error(`say in ${import.meta.url} what ${section} is about`);
+  return text;
 }
 
 const listenersText =
@@ -173,13 +176,15 @@ An environment variable that begins with \`SERICITE_\` and looks like no setting
 - Times are a number with a unit: ${units(durationUnits)} (\`m\` is minutes). A bare number counts in the unit that the table names.
 - True and false are \`true\`, \`yes\`, \`on\` and \`false\`, \`no\`, \`off\`. A flag alone is true: \`--allow-anonymous\`.
 - A port is 1 to 65535. \`0\` picks a free one, and the start line tells which. \`off\` switches the listener off.
+- The path of a file that does not begin with \`/\` counts from the directory that the broker is started in.
 - A text that looks like a number must stand in quotes in a config file: \`username: "42"\`.
 
 ## Who may enter
 
-The broker listens on loopback only. There it lets everybody in, as long as no user is configured. A \`listen.host\` that other machines can reach needs one of these, or the broker refuses to start:
+The broker listens on loopback only. There it lets everybody in, as long as nothing says who may enter. A \`listen.host\` that other machines can reach needs one of these, or the broker refuses to start:
 
-- a user: \`auth.username\` and \`auth.password\`,
+- users: \`auth.passwordFile\`, or one in \`auth.username\` and \`auth.password\`,
+- certificates, tokens or a web service: see [Authentication](AUTHENTICATION.md),
 - \`--allow-anonymous\`, which lets everybody in, by name.
 
 Give a password in the environment or in the config file. Other users of the machine can read the flags of a process; the broker warns when it finds a password there. A password is never printed and never logged.

@@ -235,7 +235,10 @@ test("certificates of a listener's own that were renewed are told by its path", 
   put("localhost");
   await using made = await broker([{ port: 0 }, { transport: "tls", port: 0, tlsFiles: own }]);
   put("renewed");
-  assert.deepEqual((await made.broker.reconfigure({})).changed, ["listeners[1].tls.certificate"]);
+  assert.deepEqual((await made.broker.reconfigure({})).changed, [
+    "listeners[1].tls.certificate",
+    "listeners[1].tls.key",
+  ]);
   assert.deepEqual(made.lines, []);
 });
 

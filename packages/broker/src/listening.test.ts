@@ -251,7 +251,7 @@ test("reconfigure puts renewed certificates in force, under the same names, and 
 
       put("renewed");
       assert.deepEqual(await broker.reconfigure({}), {
-        changed: ["tls.certificate"],
+        changed: ["tls.certificate", "tls.key"],
         needRestart: [],
       });
       const after = await shown(tls!);

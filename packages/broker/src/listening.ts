@@ -250,9 +250,11 @@ export class Listening {
   #namesOf({ kept }: ListenerChanges, list: readonly OwnListenOptions[]): string[] {
     const names = new Set<string>();
     for (const [{ certificates: before }, { certificates: after, path, plan }] of kept) {
-      if (!hasOtherFiles(before, after)) continue;
-      const isOwn = path !== "" && plan.tlsFiles.certificate !== undefined;
-      names.add(isOwn ? `${path}.tls.certificate` : "tls.certificate");
+      if (!(before instanceof TlsContexts && after instanceof TlsContexts)) continue;
+      for (const part of before.partsThatDiffer(after)) {
+        const isOwn = path !== "" && plan.tlsFiles[part] !== undefined;
+        names.add(isOwn ? `${path}.tls.${part}` : `tls.${part}`);
+      }
     }
     if (JSON.stringify(list) !== JSON.stringify(this.#list)) names.add("listeners");
     return [...names];

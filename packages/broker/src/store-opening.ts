@@ -69,9 +69,9 @@ export async function openStore(
     wills: 0,
   };
   const progress = setInterval(() => {
-    const read = disk === undefined ? "" : `: ${describeReading(disk)}`;
+    const read = disk === undefined || disk.reading.file === "" ? "" : describeReading(disk);
     log.write("info", "store-opening", {
-      message: `the store is being read since ${Math.round(took() / 1000)} s${read}`,
+      message: `the store is being opened since ${Math.round(took() / 1000)} s${read}`,
       durationMs: took(),
       bytesRead: disk?.reading.bytes,
       file: disk?.reading.file,
@@ -109,7 +109,7 @@ function announce(
 }
 
 function describeReading({ reading }: NodeDisk): string {
-  return `${Math.round(reading.bytes / 1e6)} MB read, now ${reading.file}`;
+  return `: ${Math.round(reading.bytes / 1e6)} MB read, now ${reading.file}`;
 }
 
 type Counts = { -readonly [K in Exclude<keyof Recovered, "durationMs">]: Recovered[K] };

@@ -30,6 +30,11 @@ export interface TlsOptions {
   readonly minimumVersion?: "TLSv1.2" | "TLSv1.3";
 }
 
+const tlsParts = ["certificate", "key", "ca", "crl"] as const;
+
+/** What files are read of: each is the name of its setting in the section `tls`. */
+export type TlsPart = (typeof tlsParts)[number];
+
 /** Certificates that were read and fit together; shared by all listeners that show them. */
 export class TlsContexts {
   /** The first certificate's, as `tls.Server` takes it. */
@@ -40,7 +45,7 @@ export class TlsContexts {
     readonly x509: X509Certificate;
     readonly context: SecureContext;
   }[];
-  readonly #digest: string;
+  readonly #digests: Readonly<Record<TlsPart | "minimumVersion", string>>;
 
   /** @throws UsageError ERR_TLS_CERTIFICATE where something is missing, unreadable or does not fit. */
   constructor({ certificates, ca, crl, minimumVersion = "TLSv1.2" }: TlsOptions) {
@@ -82,12 +87,13 @@ export class TlsContexts {
         );
       }
     });
-    const hash = createHash("sha256")
-      .update(minimumVersion)
-      .update(ca ?? "")
-      .update(crl ?? "");
-    for (const { certificate, key } of certificates) hash.update(certificate).update(key);
-    this.#digest = hash.digest("hex");
+    this.#digests = {
+      certificate: digestOf(certificates.map(({ certificate }) => certificate)),
+      key: digestOf(certificates.map(({ key }) => key)),
+      ca: digestOf([ca ?? ""]),
+      crl: digestOf([crl ?? ""]),
+      minimumVersion,
+    };
   }
 
   /** What to show a client that asks for a host; `undefined`: the first. */
@@ -99,8 +105,22 @@ export class TlsContexts {
 
   /** Whether a reload would change nothing. */
   equals(other: TlsContexts): boolean {
-    return this.#digest === other.#digest;
+    return (
+      this.partsThatDiffer(other).length === 0 &&
+      this.#digests.minimumVersion === other.#digests.minimumVersion
+    );
   }
+
+  /** What a reload would read anew, in the order of the settings. */
+  partsThatDiffer(other: TlsContexts): TlsPart[] {
+    return tlsParts.filter((part) => this.#digests[part] !== other.#digests[part]);
+  }
+}
+
+function digestOf(texts: readonly Pem[]): string {
+  const hash = createHash("sha256");
+  for (const text of texts) hash.update(text);
+  return hash.digest("hex");
 }
 
 function nameOf(certificates: readonly TlsCertificate[], index: number): string {

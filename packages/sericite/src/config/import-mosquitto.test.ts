@@ -113,9 +113,24 @@ test("settings per listener go to their listener, and what is one for all is sai
   ]);
 });
 
+for (const [types, level] of [
+  [["error", "warning"], "warn"],
+  [["warning", "error"], "warn"],
+  [["error", "notice", "warning"], "info"],
+  [["all"], "debug"],
+  [["error"], "error"],
+] as const)
+  test(`log_type ${types.join(" and ")} is the level ${level}`, () => {
+    const lines = types.map((type) => `log_type ${type}\n`).join("");
+    const { text, notes } = importMosquitto(lines, "m");
+    assert.deepEqual(parse(text), { log: { level } });
+    assert.deepEqual(notes, []);
+  });
+
 const valueOf = (keyword: string): string => {
   if (keyword === "persistent_client_expiration") return "1d";
   if (keyword === "tls_version") return "tlsv1.2";
+  if (keyword === "log_type") return "notice";
   if (/^max_qos$/.test(keyword)) return "1";
   if (/max_|limit|interval|alias|keepalive/.test(keyword)) return "5000";
   if (/file|path|location/.test(keyword)) return "/x";

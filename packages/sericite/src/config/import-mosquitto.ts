@@ -25,6 +25,7 @@ export function importMosquitto(text: string, name: string): Imported {
   const listenerNow = (): Tree => current ?? (standard ??= { port: 1883 });
   const target: Target = {
     set: (path, value) => put(settings, path, value),
+    get: (path) => valueAt(settings, path),
     setListener: (key, value) => put(listenerNow(), key, value),
     get isPerListener() {
       return isPerListener && current !== undefined;
@@ -87,6 +88,11 @@ function put(tree: Tree, path: string, value: unknown): void {
   const [first, second] = path.split(".") as [string, string?];
   if (second === undefined) tree[first] = value;
   else ((tree[first] ??= {}) as Tree)[second] = value;
+}
+
+function valueAt(tree: Tree, path: string): unknown {
+  const [first, second] = path.split(".") as [string, string];
+  return (tree[first] as Tree | undefined)?.[second];
 }
 
 function isOfBridge(keyword: string): boolean {

@@ -2,6 +2,8 @@
 export interface Target {
   /** Puts a setting, by its path. */
   set(path: string, value: unknown): void;
+  /** What was put there by a line before; `undefined`: nothing. */
+  get(path: string): unknown;
   /** Puts a key of the listener that the line belongs to; see `listenerRows`. */
   setListener(key: string, value: unknown): void;
   /** Whether the line stands below `listener` while `per_listener_settings` is on. */
@@ -66,6 +68,14 @@ function oneForAll(path: string): Mapping {
     },
   };
 }
+
+/** Levels of the log, the least important first, with the types of mosquitto's log that they have. */
+const logTypes: Readonly<Record<string, readonly string[]>> = {
+  debug: ["debug", "all"],
+  info: ["notice", "information", "subscribe", "unsubscribe", "websockets"],
+  warn: ["warning"],
+  error: ["error"],
+};
 
 const units: Readonly<Record<string, number>> = {
   h: 3600,
@@ -144,12 +154,20 @@ export const mosquittoMapping: Readonly<Record<string, Mapping>> = {
   log_type: {
     text: "`log.level`",
     take: (value, target) => {
-      if (value === "all" || value === "debug") target.set("log.level", "debug");
+      const levels = Object.keys(logTypes);
+      const level = levels.find((name) => logTypes[name]!.includes(value));
+      if (level === undefined) return "the log cannot be switched off; error is the shortest";
+      const before = target.get("log.level") as string | undefined;
+      if (before === undefined || levels.indexOf(level) < levels.indexOf(before))
+        target.set("log.level", level);
       return undefined;
     },
   },
   log_dest: none("the log goes to standard output, as JSON lines where that is no terminal"),
   connection_messages: none("connections are logged at the level info; log.audit has them alone"),
+  log_facility: none("the log goes to standard output"),
+  websockets_log_level: none("log.level is for all of it"),
+  websockets_headers_size: none("the headers of an upgrade may have 16 KiB"),
   log_timestamp: none("each line has a time"),
   log_timestamp_format: none("each line has a time, as ISO 8601"),
   certfile: ofListener("tls.certificate"),
@@ -199,19 +217,30 @@ export const mosquittoMapping: Readonly<Record<string, Mapping>> = {
   ciphers: none("Node's list of ciphers is used"),
   "ciphers_tls1.3": none("Node's list of ciphers is used"),
   dhparamfile: none("elliptic curves are used"),
+  tls_engine: none("keys are read from files"),
+  tls_engine_kpass_sha1: none("keys are read from files"),
+  tls_keyform: none("keys are PEM files; tls.keyPassphrase opens those that have a passphrase"),
   psk_file: none("TLS-PSK is not supported"),
   psk_hint: none("TLS-PSK is not supported"),
   mount_point: none("topics are not put below a prefix; rewrite rules can do that"),
   http_dir: none("no files are served over HTTP"),
   auth_plugin: none("write an authenticator or hooks with the library, or use auth.callbackUrl"),
   plugin: none("write an authenticator or hooks with the library, or use auth.callbackUrl"),
+  global_plugin: none("write an authenticator or hooks with the library, or use auth.callbackUrl"),
   use_username_as_clientid: none("an authenticator of the library can set the Client Identifier"),
   clientid_prefixes: none("an authenticator of the library can refuse by Client Identifier"),
   auto_id_prefix: none("assigned Client Identifiers begin with auto-"),
+  allow_duplicate_messages: none(
+    "a message that several subscriptions of a client match comes once, with the highest QoS",
+  ),
+  auth_plugin_deny_special_chars: none("names with + or # in them are given nothing by a pattern"),
+  retry_interval: none("mqtt.retryInterval, for clients of 3.x, is 10 s"),
   allow_zero_length_clientid: none("clients without a Client Identifier are assigned one"),
-  queue_qos0_messages: none("messages of QoS 0 do not wait for a client that is away"),
+  queue_qos0_messages: setting("session.queueQos0", yes),
   upgrade_outgoing_qos: none("a message is sent with the lower of both QoS, as the standard says"),
-  memory_limit: none("session.queueMaximumBytes and limits.windowsBytes bound the memory"),
+  memory_limit: none(
+    "limits.memory is what the bounds on memory are measured by, and limits.queuedBytes what may wait in it",
+  ),
   autosave_interval: none("everything is kept before it is acknowledged"),
   autosave_on_changes: none("everything is kept before it is acknowledged"),
   persistence_file: none("the store has files of its own"),

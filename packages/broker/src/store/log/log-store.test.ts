@@ -255,6 +255,21 @@ test("it is full while less is free than must stay free, and still writes what i
   assert.equal(store.state, "ok");
 });
 
+test("what is written fast stops before the space that must stay free is used up, also where that is little", () => {
+  const world = new LogWorld();
+  world.medium.capacity = 2_000_000;
+  const { store } = world.open({ minimumFreeBytes: 1_000_000, retryMs: 1000 });
+  turn(store, begin(1));
+  world.events.settle();
+  let number = 0;
+  while (store.state === "ok" && number < 200) {
+    turn(store, ...publish(++number, 10_000, { 1: number }));
+    world.events.settle();
+  }
+  assert.equal(store.state, "full");
+  assert.ok(number > 90 && number < 130, `${number} messages were taken`);
+});
+
 test("it is full above its bound, and not below it", () => {
   const world = new LogWorld();
   const { store } = world.open({

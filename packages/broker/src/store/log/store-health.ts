@@ -5,8 +5,11 @@ import type { LogStoreOptions } from "./log-store-options.ts";
 import { stepOf, wait } from "./task.ts";
 import type { Task } from "./task.ts";
 
-/** Free space is asked for after so much was appended. Bytes. */
+/** Free space is asked for after so much was appended at the latest. Bytes. */
 const FREE_EVERY = 16 << 20;
+/** The same where little is to be kept free: often enough not to write all of that meanwhile. */
+const FREE_SHARE = 1 / 4;
+const FREE_EVERY_LEAST = 64 << 10;
 
 /** What a store's state follows from. Sizes are bytes. */
 export interface StoreCondition {
@@ -32,6 +35,7 @@ export class StoreHealth {
   readonly #disk: Disk;
   readonly #options: LogStoreOptions;
   readonly #events: StoreHealthEvents;
+  readonly #askEvery: number;
   #state: StoreState = "ok";
   #told: StoreState = "ok";
   #freeBytes = Infinity;
@@ -44,6 +48,8 @@ export class StoreHealth {
     this.#disk = disk;
     this.#options = options;
     this.#events = events;
+    const share = Math.max(FREE_EVERY_LEAST, options.minimumFreeBytes * FREE_SHARE);
+    this.#askEvery = options.minimumFreeBytes === 0 ? FREE_EVERY : Math.min(FREE_EVERY, share);
   }
 
   get state(): StoreState {
@@ -70,7 +76,7 @@ export class StoreHealth {
 
   look(condition: StoreCondition): void {
     this.#bytes = condition.bytes;
-    if (condition.appendedBytes - this.#askedAt >= FREE_EVERY) {
+    if (condition.appendedBytes - this.#askedAt >= this.#askEvery) {
       this.#askedAt = condition.appendedBytes;
       this.#askSoon();
     }
