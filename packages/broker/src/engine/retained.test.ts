@@ -382,6 +382,6 @@ test("a retained message is given as it was published, whoever published it and 
     client.subscribe(`r/ü/${index}`);
     const [packet] = client.takePublishes();
     assert.deepEqual(Buffer.from(packet!.payload), payload(index));
-    assert.deepEqual(packet!.properties.userProperties, [["from", clientId]]);
+    assert.deepEqual(packet!.properties?.userProperties, [["from", clientId]]);
   });
 });
