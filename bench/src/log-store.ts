@@ -117,6 +117,7 @@ function begin(session: number): StoreRecord {
     username: undefined,
     sessionExpiryInterval: 0xffff_ffff,
     isTrusted: false,
+    inFlightMaximum: 2048,
   };
 }
 

@@ -84,6 +84,17 @@ export function inFlightOf(session: Session): number {
   return (session.outbound?.size ?? 0) + (session.backlog?.resendCount ?? 0);
 }
 
+/**
+ * Of what waits for a session in the store, the first so many that may have been sent when a crash
+ * ends its connection.
+ *
+ * @param sendMaximum  Of this connection. Nothing new is sent on it while anything of an earlier one
+ *   waits to be sent again.
+ */
+export function inFlightMaximumOf(session: Session, sendMaximum: number): number {
+  return Math.max(inFlightOf(session), sendMaximum + SETTLED_UNSAFE);
+}
+
 /** Whether a new message goes to the store only: nobody is there to take it, or the window is full. */
 export function goesToBacklog(engine: Engine, session: Session): boolean {
   if (session.backlog !== undefined || session.connection === undefined) return true;
@@ -298,17 +309,20 @@ function takeEntry(
 
 /** Puts a recovered session's queue behind it: it is read when its client is there. */
 export function restoreQueue(
-  engine: Engine,
   session: Session,
-  recovered: Pick<RecoveredSession, "queue" | "received" | "inFlight" | "detachedAt">,
+  recovered: Pick<
+    RecoveredSession,
+    "queue" | "received" | "inFlight" | "inFlightMaximum" | "detachedAt"
+  >,
 ): void {
   const { queue: summary, received } = recovered;
   // Who detached in time told how many. Else some too many do no harm: DUP says that a message may
-  // have been sent. None too few: what PUBREC answered takes nothing of the bound, since that holds
-  // for one connection, and PUBRELs of earlier ones do not count there.
+  // have been sent. None too few: it is what CONNECT allowed, whatever the settings are now. What
+  // PUBREC answered takes nothing of it, since it holds for one connection, and PUBRELs of earlier
+  // ones do not count there.
   const sentCount =
     recovered.inFlight === undefined
-      ? engine.settings.session.inflightMaximum + SETTLED_UNSAFE
+      ? recovered.inFlightMaximum
       : Math.max(0, recovered.inFlight - received.size);
   session.nextSequence = summary.next;
   for (const sequence of [...received.keys()].sort((a, b) => a - b)) {

@@ -2,6 +2,7 @@ import { ReasonCode, TopicAliasOutbound } from "@sericite/protocol";
 import type { ConnectPacket, Properties } from "@sericite/protocol";
 import { ask } from "./ask.ts";
 import { beginAuthentication } from "./auth.ts";
+import { inFlightMaximumOf } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Admission, Authentication, Claim, Position } from "./ports.ts";
@@ -210,6 +211,10 @@ function open(connection: Connection, packet: ConnectPacket, granted: Claim): vo
   const session = sessionPresent
     ? known
     : engine.sessions.create(connection.clientId, engine.nextSessionKey(), granted); // [MQTT5-3.1.2-6]
+  connection.sendMaximum = Math.min(
+    packet.properties?.receiveMaximum ?? 65535,
+    engine.settings.session.inflightMaximum,
+  );
   attach(engine, session, connection, granted, expiryInterval, sessionPresent);
   // CONNACK waits for all that was recorded: also that a session before has ended, now or just before.
   const position =
@@ -279,6 +284,7 @@ function attach(
       epoch: granted.epoch,
       sessionExpiryInterval: expiryInterval,
       isTrusted: session.isTrusted,
+      inFlightMaximum: inFlightMaximumOf(session, connection.sendMaximum),
     });
     return;
   }
@@ -291,6 +297,7 @@ function attach(
     username: session.username,
     sessionExpiryInterval: expiryInterval,
     isTrusted: session.isTrusted,
+    inFlightMaximum: inFlightMaximumOf(session, connection.sendMaximum),
   });
 }
 
@@ -312,10 +319,6 @@ function acceptConnection(
   const { engine } = connection;
   const properties = packet.properties;
   const settings = engine.settings;
-  connection.sendMaximum = Math.min(
-    properties?.receiveMaximum ?? 65535,
-    settings.session.inflightMaximum,
-  );
   connection.wantsProblemInformation = (properties?.requestProblemInformation ?? 1) === 1;
   connection.keepAlive = keepAliveOf(engine, packet);
   // [MQTT5-3.1.2-26] [MQTT5-3.1.2-27]

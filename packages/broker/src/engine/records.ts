@@ -55,6 +55,8 @@ export type StoreRecord =
       readonly sessionExpiryInterval: number;
       /** Of the embedding program: nobody from outside takes it over. */
       readonly isTrusted: boolean;
+      /** Until it is detached, no more than the first so many of its queue may have been sent and be kept. */
+      readonly inFlightMaximum: number;
     }
   | {
       /** Attached again, perhaps with another expiry. */
@@ -63,6 +65,8 @@ export type StoreRecord =
       readonly epoch: number;
       readonly sessionExpiryInterval: number;
       readonly isTrusted: boolean;
+      /** As in `session-begin`. */
+      readonly inFlightMaximum: number;
     }
   | {
       readonly type: "session-detach";
@@ -173,8 +177,10 @@ export interface RecoveredSession {
   readonly isTrusted: boolean;
   /** `undefined`: was connected when the process ended. */
   readonly detachedAt: number | undefined;
-  /** Of its queue, the first so many were sent and not settled; `undefined` where it was connected: nobody knows. */
+  /** Of its queue, the first so many were sent and not settled; `undefined` where it was connected: see `inFlightMaximum`. */
   readonly inFlight: number | undefined;
+  /** Of its queue, no more than the first so many may have been sent, where it was connected. */
+  readonly inFlightMaximum: number;
   readonly subscriptions: readonly Extract<StoreRecord, { type: "subscribe" }>[];
   readonly inbound: readonly { readonly packetIdentifier: number; readonly denied: boolean }[];
   readonly queue: QueueSummary;

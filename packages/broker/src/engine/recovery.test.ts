@@ -451,6 +451,7 @@ test("of two sessions with one Client Identifier the one with the higher epoch g
         username: `epoch ${epoch}`,
         sessionExpiryInterval: 3600,
         isTrusted: false,
+        inFlightMaximum: 1024,
       });
       engine.append({
         type: "subscribe",
@@ -505,6 +506,45 @@ test("[MQTT5-2.2.1-3] [MQTT5-4.4.0-1] a message has its Packet Identifier and it
   assert.deepEqual(again.map(shape), sent.map(shape));
   assert.ok(again.every(({ dup }) => dup));
 });
+
+for (const { name, after } of [
+  { name: "on the connection that the crash ends", after: undefined },
+  { name: "on one before, of which that one was sent a few again", after: 2 },
+])
+  test(`[MQTT5-3.3.1-1] [MQTT3-3.3.1-1] what was sent ${name} has DUP, though the settings allow fewer since`, () => {
+    const before = new TestBroker({ durable: true, settings: { session: { inflightMaximum: 4 } } });
+    const { settings } = before.engine;
+    before.engine.settings = {
+      ...settings,
+      session: { ...settings.session, inflightMaximum: 10_000 },
+    };
+    const subscriber = before.connect("s", 5, lasting());
+    subscriber.subscribe("#", 1);
+    const count = SETTLED_UNSAFE + 100;
+    const publisher = before.connect("p");
+    for (let id = 1; id <= count; id++) publisher.sendPublish("a", String(id), { qos: 1, id });
+    before.settle();
+    assert.equal(subscriber.takePublishes().length, count);
+    if (after !== undefined) {
+      subscriber.drop();
+      const { properties } = lasting();
+      const options = {
+        cleanStart: false,
+        properties: { ...properties, receiveMaximum: after },
+      };
+      const second = before.connect("s", 5, options);
+      assert.equal(second.takePublishes().length, after);
+    }
+    const again = before.restart().connect("s", 5, lasting());
+    const repeated: PublishPacket[] = [];
+    for (let sent = again.takePublishes(); sent.length > 0; sent = again.takePublishes()) {
+      repeated.push(...sent);
+      for (const { packetIdentifier } of sent)
+        again.sendAcknowledgement("puback", packetIdentifier!);
+    }
+    assert.equal(repeated.length, count);
+    assert.ok(repeated.every(({ dup }) => dup));
+  });
 
 test("[MQTT5-3.3.1-1] [MQTT3-3.3.1-1] what was sent has DUP after a crash, however many messages wait for PUBCOMP", () => {
   const inflightMaximum = 4;

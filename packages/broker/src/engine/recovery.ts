@@ -98,7 +98,7 @@ function restoreSession(engine: Engine, found: Recovered, recovered: RecoveredSe
     session.ensureInbound().begin(packetIdentifier, denied);
   for (const subscription of recovered.subscriptions)
     restoreSubscription(engine, session, subscription);
-  restoreQueue(engine, session, recovered);
+  restoreQueue(session, recovered);
   found.sessions.push({
     session,
     detachedAt: recovered.detachedAt,

@@ -274,6 +274,7 @@ function recordSession(
     username,
     sessionExpiryInterval,
     isTrusted: session.isTrusted,
+    inFlightMaximum: inFlight,
   });
   engine.append({
     type: "session-detach",
@@ -353,7 +354,13 @@ function storeInFlight(
   const next = session.nextSequence;
   const queue = { first: 0, next, count: next, bytes };
   const detachedAt = engine.storeTime();
-  restoreQueue(engine, session, { queue, received, inFlight: next, detachedAt });
+  restoreQueue(session, {
+    queue,
+    received,
+    inFlight: next,
+    inFlightMaximum: next,
+    detachedAt,
+  });
 }
 
 const nothing: CarriedMessage = {

@@ -32,6 +32,7 @@ export const beginRecord = (
   username: session % 2 === 0 ? "user" : undefined,
   sessionExpiryInterval,
   isTrusted: false,
+  inFlightMaximum: 20 + session,
 });
 /** A message's body. */
 export const messageRecord = (number: number, topicName?: string): StoreRecord => ({
@@ -86,7 +87,14 @@ export const RECORD_SEQUENCES: Readonly<Record<StoreRecord["type"], readonly Sto
       detachedAt: 5000,
       inFlight: 1,
     },
-    { type: "session-attach", session: A, epoch: 99, sessionExpiryInterval: 7, isTrusted: true },
+    {
+      type: "session-attach",
+      session: A,
+      epoch: 99,
+      sessionExpiryInterval: 7,
+      isTrusted: true,
+      inFlightMaximum: 5,
+    },
   ],
   "session-detach": [
     beginRecord(A),
@@ -316,6 +324,7 @@ export class RecordMaker {
             epoch: chance.integer(1, 1e6),
             sessionExpiryInterval: 90,
             isTrusted: false,
+            inFlightMaximum: chance.integer(0, 2000),
           },
         ];
       case 7: {

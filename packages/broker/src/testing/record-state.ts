@@ -21,6 +21,7 @@ interface SessionState {
   isTrusted: boolean;
   detachedAt: number | undefined;
   inFlight: number | undefined;
+  inFlightMaximum: number;
   readonly subscriptions: Map<string, RecordOf<"subscribe">>;
   /** Packet Identifier -> refused. */
   readonly inbound: Map<number, boolean>;
@@ -63,6 +64,7 @@ export class RecordState {
           isTrusted: record.isTrusted,
           detachedAt: undefined,
           inFlight: undefined,
+          inFlightMaximum: record.inFlightMaximum,
           subscriptions: new Map(),
           inbound: new Map(),
           queue: new Map(),
@@ -79,6 +81,7 @@ export class RecordState {
         session.isTrusted = record.isTrusted;
         session.detachedAt = undefined;
         session.inFlight = undefined;
+        session.inFlightMaximum = record.inFlightMaximum;
         return;
       }
       case "session-detach": {
@@ -231,6 +234,7 @@ export class RecordState {
       isTrusted: session.isTrusted,
       detachedAt: session.detachedAt,
       inFlight: session.inFlight,
+      inFlightMaximum: session.inFlightMaximum,
       subscriptions: [...session.subscriptions.values()],
       inbound: [...session.inbound].map(([packetIdentifier, denied]) => ({
         packetIdentifier,

@@ -72,6 +72,7 @@ export async function filledStore(filling: Filling = {}): Promise<string> {
         username: session % 2 === 0 ? "ada" : undefined,
         sessionExpiryInterval: 3600,
         isTrusted: false,
+        inFlightMaximum: 20,
       },
       {
         type: "subscribe",

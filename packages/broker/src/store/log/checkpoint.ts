@@ -54,6 +54,7 @@ function sessionRecords(session: LogSession): LogRecord[] {
       username: session.username,
       sessionExpiryInterval,
       isTrusted: session.isTrusted,
+      inFlightMaximum: session.inFlightMaximum,
     },
   ];
   if (session.detachedAt !== undefined)

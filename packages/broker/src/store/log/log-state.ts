@@ -28,6 +28,7 @@ export interface LogSession {
   isTrusted: boolean;
   detachedAt: number | undefined;
   inFlight: number | undefined;
+  inFlightMaximum: number;
   subscriptions: Map<string, RecordOf<"subscribe">> | undefined;
   /** Packet Identifier -> refused. */
   inbound: Map<number, boolean> | undefined;
@@ -80,6 +81,7 @@ export class LogState {
           isTrusted: record.isTrusted,
           detachedAt: undefined,
           inFlight: undefined,
+          inFlightMaximum: record.inFlightMaximum,
           subscriptions: undefined,
           inbound: undefined,
           received: undefined,
@@ -95,6 +97,7 @@ export class LogState {
         session.isTrusted = record.isTrusted;
         session.detachedAt = undefined;
         session.inFlight = undefined;
+        session.inFlightMaximum = record.inFlightMaximum;
         return;
       }
       case "session-detach": {

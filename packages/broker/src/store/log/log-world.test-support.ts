@@ -97,6 +97,7 @@ export function begin(session: number): StoreRecord {
     username: undefined,
     sessionExpiryInterval: 100,
     isTrusted: false,
+    inFlightMaximum: 20,
   };
 }
 

@@ -132,6 +132,7 @@ export class RecordMaker {
                 epoch: chance.integer(1, 9),
                 sessionExpiryInterval: 9,
                 isTrusted: false,
+                inFlightMaximum: chance.integer(1, 3000),
               },
         ];
       case "will":
@@ -192,6 +193,7 @@ export class RecordMaker {
         username: this.#chance.happens(0.5) ? "ada" : undefined,
         sessionExpiryInterval: 100,
         isTrusted: false,
+        inFlightMaximum: this.#chance.integer(1, 3000),
       },
     ];
   }

@@ -87,7 +87,7 @@ test("version 1 of a queue's entry has no Shared Subscription", () => {
   });
 });
 
-test("version 1 of a session's begin and attach does not say whose it is: anybody's", () => {
+test("version 1 of a session's begin and attach says neither whose it is nor what may be in flight: anybody's, and all", () => {
   const attach = new ByteWriter();
   for (const value of [11, 3]) attach.varint(value);
   const begin = new ByteWriter();
@@ -104,6 +104,7 @@ test("version 1 of a session's begin and attach does not say whose it is: anybod
     username: undefined,
     sessionExpiryInterval: 100,
     isTrusted: false,
+    inFlightMaximum: 65_535,
   });
   attach.varint(100);
   assert.deepEqual(
@@ -114,6 +115,7 @@ test("version 1 of a session's begin and attach does not say whose it is: anybod
       epoch: 3,
       sessionExpiryInterval: 100,
       isTrusted: false,
+      inFlightMaximum: 65_535,
     },
   );
 });

@@ -84,6 +84,9 @@ function banKind(number: number): BanKind {
   return kind;
 }
 
+/** What older versions did not say: as many as there are Packet Identifiers. */
+const ALL_IN_FLIGHT = 65_535;
+
 /** One line for each record of the store: a type that is missing does not compile. */
 export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<T>> } = {
   message: {
@@ -95,8 +98,8 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
   },
   "session-begin": {
     id: 2,
-    // 2: with whose session it is.
-    version: 2,
+    // 2: with whose session it is. 3: with what may be in flight.
+    version: 3,
     waits: "CONNACK",
     encode: (writer, record) => {
       writer.varint(record.session);
@@ -106,6 +109,7 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       if (record.username !== undefined) writer.string(record.username);
       writer.varint(record.sessionExpiryInterval);
       writer.byte(record.isTrusted ? 1 : 0);
+      writer.varint(record.inFlightMaximum);
     },
     decode: (reader, version) => ({
       type: "session-begin",
@@ -115,18 +119,20 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       username: reader.byte() === 0 ? undefined : reader.string(),
       sessionExpiryInterval: reader.varint(),
       isTrusted: version >= 2 && reader.byte() !== 0,
+      inFlightMaximum: version >= 3 ? reader.varint() : ALL_IN_FLIGHT,
     }),
   },
   "session-attach": {
     id: 3,
-    // 2: with whose session it is.
-    version: 2,
+    // 2: with whose session it is. 3: with what may be in flight.
+    version: 3,
     waits: "CONNACK",
     encode: (writer, record) => {
       writer.varint(record.session);
       writer.varint(record.epoch);
       writer.varint(record.sessionExpiryInterval);
       writer.byte(record.isTrusted ? 1 : 0);
+      writer.varint(record.inFlightMaximum);
     },
     decode: (reader, version) => ({
       type: "session-attach",
@@ -134,6 +140,7 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       epoch: reader.varint(),
       sessionExpiryInterval: reader.varint(),
       isTrusted: version >= 2 && reader.byte() !== 0,
+      inFlightMaximum: version >= 3 ? reader.varint() : ALL_IN_FLIGHT,
     }),
   },
   "session-detach": {
@@ -152,8 +159,7 @@ export const recordTable: { readonly [T in RecordType]: RecordEncoding<RecordOf<
       session: reader.varint(),
       sessionExpiryInterval: reader.varint(),
       detachedAt: reader.float(),
-      // Version 1 did not say: as many as there are Packet Identifiers.
-      inFlight: version >= 2 ? reader.varint() : 65_535,
+      inFlight: version >= 2 ? reader.varint() : ALL_IN_FLIGHT,
     }),
   },
   "session-end": {

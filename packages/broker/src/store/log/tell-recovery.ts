@@ -32,6 +32,7 @@ export function* tellRecovery(disk: Disk, found: Recovered, recovery: Recovery):
       isTrusted: session.isTrusted,
       detachedAt: session.detachedAt,
       inFlight: session.inFlight,
+      inFlightMaximum: session.inFlightMaximum,
       subscriptions: [...(session.subscriptions?.values() ?? [])],
       inbound: [...(session.inbound ?? [])].map(([packetIdentifier, denied]) => ({
         packetIdentifier,
