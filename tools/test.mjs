@@ -28,8 +28,8 @@ const SUITES = [
   { name: "peers", budget: 30, pattern: /^conformance\/dist\/client-interop\//, isNamed: true },
   // In .ci/run only: its files take long.
   { name: "browser", budget: 25, pattern: /\/browser\// },
-  { name: "tools", budget: 10, pattern: /^tools\// },
-  { name: "interop", budget: 15, pattern: /^conformance\/.*interop/ },
+  { name: "tools", budget: 14, pattern: /^tools\// },
+  { name: "interop", budget: 11, pattern: /^conformance\/.*interop/ },
   { name: "conformance", budget: 10, pattern: /^conformance\// },
   { name: "crash", budget: 5, pattern: /^crash\// },
   { name: "store", budget: 12, pattern: /^packages\/broker\/dist\/(store|disk)\// },
