@@ -8,7 +8,7 @@ import {
   topicNameFault,
   UsageError,
 } from "@sericite/protocol";
-import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
+import type { Clock, Dial, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
 import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
 import {
   checkBan,
@@ -319,6 +319,18 @@ export class Broker implements AsyncDisposable {
     }
     const { sessions, store, bus } = route(engine, message, "broker", options.to);
     return new Promise((resolve) => engine.whenDurable(store, bus, () => resolve({ sessions })));
+  }
+
+  /**
+   * A way here for clients of this process, without a network. They come in as all others do.
+   *
+   * ```ts
+   * const client = await connect({ dial: broker.dial() });
+   * ```
+   */
+  dial(): Dial {
+    const engine = this.#engine;
+    return connectMemory((link) => engine.accept(link), engine.scheduler);
   }
 
   /**
