@@ -99,7 +99,7 @@ export function payloadText(payload: Uint8Array): string {
 /** A payload as the caller gives it; a string is sent as UTF-8. */
 export type Payload = string | Uint8Array;
 
-/** Up to this length a loop is quicker than the call of the encoder (bench/src/client.ts). */
+/** Up to this length a loop is quicker than the call of the encoder (bench/src/client-compare.ts). */
 const short = 64;
 
 /** The bytes of a payload: a string's UTF-8, or the very array that was given. */
