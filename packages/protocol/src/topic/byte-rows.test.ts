@@ -48,6 +48,23 @@ test("rows of all lengths hold what was written while others come, go and move",
   assert.equal(rows.size, known.size);
 });
 
+test("a row that is larger than the chunks so far comes behind small ones that move", () => {
+  for (const lengths of [
+    [10, 5000],
+    [2000, 4080],
+    [10, 20_000, 30_000, 10],
+  ]) {
+    const rows = new ByteRows();
+    const all = lengths.map((length, mark) => {
+      const row = rows.allocate(length);
+      fill(rows, row, length, mark);
+      return row;
+    });
+    for (const [mark, row] of all.entries())
+      assert.ok(holds(rows, row, lengths[mark]!, mark), `row ${mark} of ${lengths.join(", ")}`);
+  }
+});
+
 test("memory of rows that were freed is given back", () => {
   const rows = new ByteRows();
   const all = Array.from({ length: 50_000 }, () => rows.allocate(100));

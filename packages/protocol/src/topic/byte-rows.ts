@@ -110,10 +110,11 @@ export class ByteRows {
     if (current !== undefined && current.used + words <= current.words.length) return this.#current;
     const bytes = Math.min(chunkBytes, Math.max(firstBytes, this.#held));
     const before = this.#current;
-    this.#current = this.#open(Math.max(words, bytes / 4));
-    // Rows of the one before may move to the new one, and fill it up.
+    // Rows of the one before may move to the new one: it has room for them too.
+    const moving = current !== undefined && isSparse(current) ? current.live : 0;
+    this.#current = this.#open(Math.max(words + moving, bytes / 4));
     if (before !== none) this.#tidy(before);
-    return this.#roomFor(words);
+    return this.#current;
   }
 
   #open(words: number): number {
@@ -133,7 +134,7 @@ export class ByteRows {
   /** Gives a chunk up where less than half of it lives. */
   #tidy(number: number): void {
     const chunk = this.#chunks[number] as Chunk;
-    if (chunk.live * 2 > chunk.words.length) return;
+    if (!isSparse(chunk)) return;
     this.#chunks[number] = undefined;
     this.#held -= chunk.bytes.length;
     const { words, used } = chunk;
@@ -153,6 +154,11 @@ export class ByteRows {
     // Not before its rows have moved: nothing may be placed under this number meanwhile.
     this.#vacant.push(number);
   }
+}
+
+/** Whether less than half of a chunk lives. */
+function isSparse({ live, words }: Chunk): boolean {
+  return live * 2 <= words.length;
 }
 
 /** Words that a row of `length` bytes takes. */
