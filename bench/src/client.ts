@@ -12,7 +12,14 @@ import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import mqttJs from "mqtt";
 import { connect } from "@sericite/client";
-import { PacketType, Parser, TopicNameTable, Writer, encodePacket } from "@sericite/protocol";
+import {
+  PacketType,
+  Parser,
+  TopicNameTable,
+  Writer,
+  encodePacket,
+  fromClient,
+} from "@sericite/protocol";
 
 const topicName = "plant/line7/temperature";
 const payload = "x".repeat(40);
@@ -107,7 +114,7 @@ function keepInFlight(count: number, publish: (done: () => void) => unknown): Pr
 async function serve(): Promise<void> {
   const topicNames = new TopicNameTable({ maximumEntries: 100 });
   const server = createServer({ noDelay: true }, (socket) => {
-    const parser = new Parser({ from: "client", maximumPacketSize: 1_000_000, topicNames });
+    const parser = new Parser({ from: fromClient, maximumPacketSize: 1_000_000, topicNames });
     const writer = new Writer(65_536);
     const flood = (count: number): void => {
       const one = encodePacket(

@@ -13,6 +13,7 @@ import {
   writeAcknowledgement,
   type ProtocolVersion,
   type PublishPacket,
+  fromClient,
 } from "@sericite/protocol";
 import { benchSideBySide } from "./harness.ts";
 
@@ -55,7 +56,7 @@ for (const [version, qos, topicCount] of [
   const stream = makeStream(version, qos, topicCount);
 
   const parser = new Parser({
-    from: "client",
+    from: fromClient,
     protocolVersion: version,
     maximumPacketSize: 268_435_460,
     topicNames: new TopicNameTable({ maximumEntries: 10_000 }),
@@ -121,7 +122,7 @@ for (const [version, qos, topicCount] of [
     writeAcknowledgement(stream, offset, 0x40, 1 + offset);
   }
   const parser = new Parser({
-    from: "client",
+    from: fromClient,
     protocolVersion: 5,
     maximumPacketSize: 1000,
     topicNames: new TopicNameTable({ maximumEntries: 1 }),

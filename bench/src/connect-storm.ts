@@ -23,7 +23,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { hashPassword } from "@sericite/broker/passwords";
-import { encodePacket, Parser, TopicNameTable } from "@sericite/protocol";
+import { encodePacket, Parser, TopicNameTable, fromServer } from "@sericite/protocol";
 import type { Packet } from "@sericite/protocol";
 
 const program = fileURLToPath(new URL("../../packages/sericite/bin/sericite.js", import.meta.url));
@@ -55,7 +55,7 @@ const passwordOf = (user: number): string => `password of ${user}`;
 class Wire {
   readonly socket: Socket;
   readonly #parser = new Parser({
-    from: "server",
+    from: fromServer,
     protocolVersion: 5,
     maximumPacketSize: 268_435_460,
     topicNames: new TopicNameTable({ maximumEntries: 16 }),

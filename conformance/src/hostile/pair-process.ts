@@ -5,7 +5,7 @@
  */
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { encodePacket, Parser, TopicNameTable } from "@sericite/protocol";
+import { encodePacket, Parser, TopicNameTable, fromServer } from "@sericite/protocol";
 import type { Packet, QoS } from "@sericite/protocol";
 import type { Place } from "./attack.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
@@ -42,7 +42,7 @@ function fault(text: string): void {
 class Connection {
   readonly #socket: Socket;
   readonly #parser = new Parser({
-    from: "server",
+    from: fromServer,
     protocolVersion: 5,
     maximumPacketSize: 1_000_000,
     topicNames: new TopicNameTable({ maximumEntries: 100 }),

@@ -1,4 +1,4 @@
-import { encodePacket, PacketType, Parser, TopicNameTable } from "@sericite/protocol";
+import { encodePacket, PacketType, Parser, TopicNameTable, fromServer } from "@sericite/protocol";
 import type { Packet, ProtocolVersion, PublishPacket } from "@sericite/protocol";
 import { connectTcp, connectWebSocket } from "./transport.ts";
 import type { Address, Transport } from "./transport.ts";
@@ -30,7 +30,7 @@ export class WireConnection {
   private constructor(version: ProtocolVersion) {
     this.version = version;
     this.#parser = new Parser({
-      from: "server",
+      from: fromServer,
       protocolVersion: version,
       maximumPacketSize: 268_435_460,
       topicNames: new TopicNameTable({ maximumEntries: 1000 }),

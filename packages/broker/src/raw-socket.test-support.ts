@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { encodePacket, Parser, TopicNameTable } from "@sericite/protocol";
+import { encodePacket, Parser, TopicNameTable, fromServer } from "@sericite/protocol";
 import type { ConnectPacket, Packet, ProtocolVersion } from "@sericite/protocol";
 import { bytesOf, lineOf } from "./spelling.test-support.ts";
 
@@ -23,7 +23,7 @@ export class RawSocket {
     this.socket = socket;
     this.protocolVersion = protocolVersion;
     this.#parser = new Parser({
-      from: "server",
+      from: fromServer,
       protocolVersion,
       maximumPacketSize: 268_435_460,
       topicNames: new TopicNameTable({ maximumEntries: 16 }),

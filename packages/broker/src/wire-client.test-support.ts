@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodePacket, Parser, TopicNameTable } from "@sericite/protocol";
+import { encodePacket, Parser, TopicNameTable, fromServer } from "@sericite/protocol";
 import type {
   ConnackPacket,
   ConnectPacket,
@@ -68,7 +68,7 @@ export class WireClient implements LinkHandler {
     this.brokerLink = brokerLink;
     this.protocolVersion = protocolVersion;
     this.#parser = new Parser({
-      from: "server",
+      from: fromServer,
       protocolVersion,
       maximumPacketSize: UNLIMITED,
       topicNames,

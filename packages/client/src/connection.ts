@@ -1,5 +1,6 @@
 import type {
   AcknowledgementPacket,
+  ClientPacket,
   Clock,
   ConnackPacket,
   ConnectPacket,
@@ -7,12 +8,10 @@ import type {
   DisconnectPacket,
   Link,
   LinkHandler,
-  Packet,
   ProtocolVersion,
   Scheduler,
   SubackPacket,
   TimingWheel,
-  TopicNameTable,
   UnsubackPacket,
 } from "@sericite/protocol";
 import {
@@ -24,10 +23,12 @@ import {
   ReasonCode,
   TimerEntry,
   Writer,
-  encodePacket,
+  encodeClientPacket,
   writeAcknowledgement,
+  fromServer,
 } from "@sericite/protocol";
 import { hex } from "./errors.ts";
+import type { ReceivedTopics, ServerParser } from "./received-topics.ts";
 
 /** Unsent bytes above which nothing more is read: a server that does not read gets no more answers. */
 const outputMaximum = 256 * 1024;
@@ -48,7 +49,7 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly wheel: TimingWheel;
-  readonly topicNames: TopicNameTable;
+  readonly topicNames: ReceivedTopics;
   readonly protocolVersion: ProtocolVersion;
   readonly maximumPacketSize: number;
   readonly connectTimeoutMs: number;
@@ -61,9 +62,9 @@ export interface ConnectionHandler {
   /** The server accepted. @throws ProtocolError where what it says cannot be. */
   onConnack(connack: ConnackPacket): void;
   /** The parser stands at a PUBLISH. @throws ProtocolError */
-  onPublish(parser: Parser): void;
+  onPublish(parser: ServerParser): void;
   /** The parser stands at PUBACK, PUBREC, PUBREL or PUBCOMP. @throws ProtocolError */
-  onAcknowledgement(type: number, parser: Parser): void;
+  onAcknowledgement(type: number, parser: ServerParser): void;
   /** @throws ProtocolError */
   onSuback(packet: SubackPacket | UnsubackPacket): void;
   /**
@@ -89,13 +90,13 @@ export interface ConnectionHandler {
 export class Connection implements LinkHandler {
   readonly #options: ConnectionOptions;
   readonly #handler: ConnectionHandler;
-  readonly #parser: Parser;
+  readonly #parser: ServerParser;
   readonly #timer: TimerEntry;
   #state: "idle" | "dialling" | "handshaking" | "open" | "closing" | "closed" = "idle";
   #link: Link | undefined = undefined;
   /** The encoded CONNECT, until it is sent. */
   #connect: Uint8Array | undefined = undefined;
-  /** Packets of this turn. Append with `encodePacket`, then call `wake`. */
+  /** Packets of this turn. Append with `encodeClientPacket`, then call `wake`. */
   output: Writer = new Writer();
   #flushDue = false;
   #blocked = false;
@@ -123,7 +124,7 @@ export class Connection implements LinkHandler {
     this.#options = options;
     this.#handler = handler;
     this.#parser = new Parser({
-      from: "server",
+      from: fromServer,
       protocolVersion: options.protocolVersion,
       maximumPacketSize: options.maximumPacketSize,
       topicNames: options.topicNames,
@@ -152,7 +153,7 @@ export class Connection implements LinkHandler {
    * @throws UsageError where the packet cannot be sent; nothing was done then.
    */
   open(connect: ConnectPacket): void {
-    this.#connect = encodePacket(connect, this.#options.protocolVersion);
+    this.#connect = encodeClientPacket(connect, this.#options.protocolVersion);
     this.#state = "dialling";
     this.#options.wheel.schedule(this.#timer, this.#options.connectTimeoutMs); // [X-37] [X-99]
     // Within a promise, so that a `dial` that throws fails in the same way as one that rejects.
@@ -163,8 +164,8 @@ export class Connection implements LinkHandler {
   }
 
   /** Appends a packet to what leaves at the end of this turn. */
-  send(packet: Packet): void {
-    encodePacket(packet, this.#options.protocolVersion, this.output);
+  send(packet: ClientPacket): void {
+    encodeClientPacket(packet, this.#options.protocolVersion, this.output);
     this.wake();
   }
 
@@ -221,7 +222,7 @@ export class Connection implements LinkHandler {
       this.#close(error);
       return;
     }
-    encodePacket(packet, this.#options.protocolVersion, this.output);
+    encodeClientPacket(packet, this.#options.protocolVersion, this.output);
     // Nothing follows it [MQTT5-3.14.4-1] [MQTT3-3.14.4-2], and the transport is closed [MQTT5-3.14.4-2] [MQTT3-3.14.4-1].
     this.#blocked = !link.write(this.output.bytes.subarray(0, this.output.position));
     this.#state = "closing";
@@ -345,7 +346,7 @@ export class Connection implements LinkHandler {
     this.#lastSentAt = this.#options.clock.now();
   }
 
-  #handle(type: number, parser: Parser): void {
+  #handle(type: number, parser: ServerParser): void {
     if (this.#state === "handshaking") {
       this.#handleConnack(type, parser);
       return;
@@ -395,7 +396,7 @@ export class Connection implements LinkHandler {
     }
   }
 
-  #handleConnack(type: number, parser: Parser): void {
+  #handleConnack(type: number, parser: ServerParser): void {
     if (type !== PacketType.connack) {
       throw new ProtocolError(
         "ERR_PROTOCOL",

@@ -5,9 +5,8 @@ import {
   ProtocolError,
   ReasonCode,
   TimerEntry,
-  TopicNameTable,
   UsageError,
-  encodePacket,
+  encodeClientPacket,
 } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
@@ -21,6 +20,7 @@ import type { NextAttemptOptions } from "./next-attempt.ts";
 import { NextAttempt } from "./next-attempt.ts";
 import type { Platform } from "./platform.ts";
 import type { Publisher } from "./publisher.ts";
+import { ReceivedTopics } from "./received-topics.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
@@ -37,9 +37,6 @@ export interface DisconnectOptions {
   /** Time to wait for what is under way. Milliseconds. Default `ackTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
 }
-
-/** Names that are remembered with their matches. */
-const topicNamesRemembered = 1024;
 
 /** What a `Connector` needs to know. */
 export interface ConnectorOptions extends NextAttemptOptions {
@@ -72,7 +69,7 @@ export class Connector {
   readonly #options: ConnectorOptions;
   readonly #parts: ConnectorParts;
   readonly #state: ClientState;
-  readonly #topicNames = new TopicNameTable({ maximumEntries: topicNamesRemembered });
+  readonly #topicNames = new ReceivedTopics();
   readonly #nextAttempt: NextAttempt;
   readonly #reconnectTimer: TimerEntry;
   #name: ClientStateName = "connecting";
@@ -141,7 +138,7 @@ export class Connector {
   async disconnect(options: DisconnectOptions): Promise<void> {
     if (this.#name === "closed") return;
     const packet = this.#disconnectPacket(options);
-    encodePacket(packet, this.#state.settings.protocolVersion); // Throws now where an option is wrong.
+    encodeClientPacket(packet, this.#state.settings.protocolVersion); // Throws now where an option is wrong.
     if (!this.#isDisconnecting) {
       this.#isDisconnecting = true;
       if (this.#state.connection !== undefined) {
@@ -156,7 +153,7 @@ export class Connector {
   /** DISCONNECT without what would make it too large for the server [MQTT5-3.14.2-3] [MQTT5-3.14.2-4]. */
   #fitting(packet: DisconnectPacket): DisconnectPacket {
     const { limits, settings } = this.#state;
-    const size = encodePacket(packet, settings.protocolVersion).length;
+    const size = encodeClientPacket(packet, settings.protocolVersion).length;
     if (size <= (limits?.maximumPacketSize ?? Infinity)) return packet;
     const { sessionExpiryInterval } = packet.properties ?? {};
     return { ...packet, properties: { sessionExpiryInterval } };

@@ -1,4 +1,4 @@
-import type { Parser, Properties } from "@sericite/protocol";
+import type { Properties } from "@sericite/protocol";
 import {
   ConnectionError,
   Outbound,
@@ -17,6 +17,7 @@ import { KeptState } from "./kept-session.ts";
 import type { Publication } from "./publication.ts";
 import { reject, resolve, success } from "./publication.ts";
 import type { PublishEncoder } from "./publish-encoder.ts";
+import type { ServerParser } from "./received-topics.ts";
 import type { ServerLimits } from "./server-limits.ts";
 import { Suspicion } from "./suspicion.ts";
 
@@ -137,7 +138,7 @@ export class InFlight {
   }
 
   /** PUBACK, PUBREC or PUBCOMP came. @throws ProtocolError where it cannot be one. */
-  onAcknowledgement(type: number, parser: Parser, connection: Connection): void {
+  onAcknowledgement(type: number, parser: ServerParser, connection: Connection): void {
     const { packetIdentifier, reasonCode } = parser;
     this.#suspicion.acknowledged();
     switch (type) {
@@ -166,7 +167,7 @@ export class InFlight {
   #onPubrec(
     packetIdentifier: number,
     reasonCode: number,
-    parser: Parser,
+    parser: ServerParser,
     connection: Connection,
   ): void {
     const state = this.#outbound.stateOf(packetIdentifier);
@@ -209,7 +210,7 @@ export class InFlight {
     packetIdentifier: number,
     publication: Publication | undefined,
     reasonCode: number,
-    parser: Parser,
+    parser: ServerParser,
   ): void {
     if (publication === undefined) return;
     this.#state.identifiers.release(packetIdentifier); // [X-4] [MQTT3-2.3.1-3]
@@ -402,7 +403,7 @@ export class InFlight {
   }
 }
 
-function propertiesOf(parser: Parser): Properties | undefined {
+function propertiesOf(parser: ServerParser): Properties | undefined {
   const packet = parser.packet();
   return "properties" in packet ? packet.properties : undefined;
 }

@@ -1,6 +1,7 @@
 import type { PublishPacket } from "@sericite/protocol";
-import { Parser, TopicNameTable, UsageError, encodePacket } from "@sericite/protocol";
+import { Parser, UsageError, encodeClientPacket, fromServer } from "@sericite/protocol";
 import type { Publication } from "./publication.ts";
+import { ReceivedTopics } from "./received-topics.ts";
 import type { SessionJournal } from "./session-journal.ts";
 
 /** How far a kept message is. */
@@ -165,7 +166,7 @@ function encodeKept(
   expiresAt: number,
 ): Uint8Array {
   const { topicName, payload = new Uint8Array(0), qos, retain = false, properties } = message;
-  const packet = encodePacket(
+  const packet = encodeClientPacket(
     // The Packet Identifier stands apart, since it comes later; here is any.
     {
       type: "publish",
@@ -191,10 +192,10 @@ function decodeKept(bytes: Uint8Array): Pick<KeptPublication, "packet" | "expire
     throw new UsageError("ERR_USAGE", `the session store has format ${bytes[0]}, expected 1`);
   const copy = bytes.slice();
   const parser = new Parser({
-    from: "client",
+    from: fromServer,
     protocolVersion: 5,
     maximumPacketSize: largestPacket,
-    topicNames: new TopicNameTable({ maximumEntries: 1 }),
+    topicNames: new ReceivedTopics(),
   });
   parser.push(copy, headerBytes, copy.length);
   parser.next();

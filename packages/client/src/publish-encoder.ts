@@ -1,5 +1,5 @@
 import type { Properties, PublishPacket } from "@sericite/protocol";
-import { ReasonCode, TopicAliasOutbound, UsageError, encodePacket } from "@sericite/protocol";
+import { ReasonCode, TopicAliasOutbound, UsageError, encodeClientPacket } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError } from "./errors.ts";
@@ -50,7 +50,7 @@ export class PublishEncoder {
     };
     try {
       this.#assignAlias(packet, publication, limits);
-      encodePacket(packet, protocolVersion, output);
+      encodeClientPacket(packet, protocolVersion, output);
       const size = output.position - start;
       if (size <= limits.maximumPacketSize) return true;
       output.position = start; // [MQTT5-3.2.2-15]

@@ -1,16 +1,17 @@
-import type { Parser, Properties, QoS, TopicName } from "@sericite/protocol";
+import type { Properties, QoS } from "@sericite/protocol";
 import {
   Inbound,
   ProtocolError,
   ReasonCode,
   ReceiveMaximum,
   TopicAliasInbound,
-  encodePacket,
+  encodeClientPacket,
 } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
+import type { ReceivedTopic, ServerParser } from "./received-topics.ts";
 
 /**
  * One QoS 1 or 2 message that is with the handlers: when the last of them has done with it, its
@@ -56,7 +57,7 @@ export interface Deliverer {
    * Hands a message to whoever subscribed to it. Each of them that has not done with it when this
    * returns adds one to `receipt.pending` and calls `receipt.done()` later.
    */
-  deliver(message: Message, topic: TopicName, receipt: Receipt | undefined): void;
+  deliver(message: Message, topic: ReceivedTopic, receipt: Receipt | undefined): void;
 }
 
 /**
@@ -76,7 +77,7 @@ export class Receiver {
   /** Acknowledgements that are due on this connection, in the order of their PUBLISHes. */
   #line = new Queue<Receipt>();
   #quota = new ReceiveMaximum(1);
-  #aliases = new TopicAliasInbound<TopicName>(0);
+  #aliases = new TopicAliasInbound<ReceivedTopic>(0);
 
   constructor(state: ClientState, deliverer: Deliverer) {
     this.#state = state;
@@ -101,7 +102,7 @@ export class Receiver {
   }
 
   /** A PUBLISH came. @throws ProtocolError */
-  onPublish(parser: Parser, connection: Connection): void {
+  onPublish(parser: ServerParser, connection: Connection): void {
     const topic = this.#topicOf(parser);
     const flags = parser.bytes[parser.start]!;
     const qos = ((flags >> 1) & 3) as QoS;
@@ -225,7 +226,7 @@ export class Receiver {
     const { packetIdentifier, reasonCode, reasonString } = receipt;
     const packet = { type, packetIdentifier, reasonCode };
     const whole = { ...packet, properties: { reasonString } };
-    const size = encodePacket(whole, 5).length;
+    const size = encodeClientPacket(whole, 5).length;
     const fits = size <= this.#state.limits!.maximumPacketSize; // [MQTT5-3.4.2-2] [MQTT5-3.5.2-2]
     const answer = fits && reasonString !== undefined ? whole : packet;
     const { records } = this.#state;
@@ -237,16 +238,16 @@ export class Receiver {
       });
   }
 
-  #topicOf(parser: Parser): TopicName {
+  #topicOf(parser: ServerParser): ReceivedTopic {
     const { topicAlias } = parser;
-    const topic = parser.topic as TopicName | undefined;
+    const { topic } = parser;
     if (topic === undefined) return this.#aliases.resolve(topicAlias);
     if (topicAlias !== 0) this.#aliases.set(topicAlias, topic);
     return topic;
   }
 }
 
-function messageOf(parser: Parser, topic: TopicName, flags: number, qos: QoS): Message {
+function messageOf(parser: ServerParser, topic: ReceivedTopic, flags: number, qos: QoS): Message {
   const { bytes, payloadStart, end } = parser;
   // The bytes are good during this call only, unless they were gathered for this packet alone.
   const payload = parser.owned ? bytes.subarray(payloadStart, end) : bytes.slice(payloadStart, end);
@@ -260,7 +261,7 @@ function messageOf(parser: Parser, topic: TopicName, flags: number, qos: QoS): M
   );
 }
 
-function propertiesOf(parser: Parser): Properties | undefined {
+function propertiesOf(parser: ServerParser): Properties | undefined {
   if (parser.propertiesStart === parser.propertiesEnd) return undefined;
   const packet = parser.packet();
   if (packet.type !== "publish" || packet.properties === undefined) return undefined;

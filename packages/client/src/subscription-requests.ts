@@ -4,7 +4,7 @@ import {
   ProtocolError,
   ReasonCode,
   TimerEntry,
-  encodePacket,
+  encodeClientPacket,
 } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
@@ -167,13 +167,16 @@ export class SubscriptionRequests {
     const { protocolVersion } = this.#state.settings;
     if (type === "unsubscribe") {
       const topicFilters = entries.map((entry) => entry.topicFilter);
-      return encodePacket({ type, packetIdentifier, topicFilters }, protocolVersion);
+      return encodeClientPacket({ type, packetIdentifier, topicFilters }, protocolVersion);
     }
     const subscriptions = entries.map((entry) =>
       entry.isRenumbering ? { ...entry.request, retainHandling: 2 as const } : entry.request,
     );
     const properties = identifier === 0 ? undefined : { subscriptionIdentifiers: [identifier] };
-    return encodePacket({ type, packetIdentifier, subscriptions, properties }, protocolVersion);
+    return encodeClientPacket(
+      { type, packetIdentifier, subscriptions, properties },
+      protocolVersion,
+    );
   }
 
   #onTimer(): void {

@@ -1,9 +1,4 @@
-import type {
-  SubackPacket,
-  SubscriptionRequest,
-  TopicName,
-  UnsubackPacket,
-} from "@sericite/protocol";
+import type { SubackPacket, SubscriptionRequest, UnsubackPacket } from "@sericite/protocol";
 import { ReasonCode, topicFilterMatches } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
@@ -13,6 +8,7 @@ import { RequestError, hex } from "./errors.ts";
 import { FilterEntry, filtersOverlap, subscribeRefusal } from "./filter-entry.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { Message } from "./message.ts";
+import type { ReceivedTopic } from "./received-topics.ts";
 import type { Deliverer, Receipt } from "./receiver.ts";
 import type { ServerLimits } from "./server-limits.ts";
 import { SubscriptionRequests } from "./subscription-requests.ts";
@@ -260,7 +256,7 @@ export class Subscriptions implements Deliverer {
     connection.wake();
   }
 
-  deliver(message: Message, topic: TopicName, receipt: Receipt | undefined): void {
+  deliver(message: Message, topic: ReceivedTopic, receipt: Receipt | undefined): void {
     const entries = this.#matching(topic);
     const first = entries[0];
     if (first === undefined) {
@@ -305,18 +301,15 @@ export class Subscriptions implements Deliverer {
     return undefined;
   }
 
-  #matching(topic: TopicName): readonly FilterEntry[] {
-    if (topic.matchOwner === this && topic.matchGeneration === this.#generation) {
-      return topic.match as readonly FilterEntry[];
-    }
+  #matching(topic: ReceivedTopic): readonly FilterEntry[] {
+    if (topic.generation === this.#generation) return topic.entries;
     const entries: FilterEntry[] = [];
     for (const entry of this.#entries.values()) {
       if (entry.mailboxes.size > 0 && topicFilterMatches(entry.matchFilter, topic.name))
         entries.push(entry);
     }
-    topic.matchOwner = this;
-    topic.match = entries;
-    topic.matchGeneration = this.#generation;
+    topic.entries = entries;
+    topic.generation = this.#generation;
     return entries;
   }
 

@@ -19,14 +19,19 @@ export { MatchCache } from "./topic/match-cache.ts";
 export { TopicNameTree, type TopicNameCursor } from "./topic/topic-name-tree.ts";
 export { TimerEntry, TimingWheel } from "./timer/timing-wheel.ts";
 export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
-export type { PacketLimits } from "./codec/packet-limits.ts";
+export { PacketLimits, type PacketBounds } from "./codec/packet-limits.ts";
 export { Parser, type ParserOptions } from "./codec/parser.ts";
 export type { Sender } from "./codec/fixed-header.ts";
-export type { TopicNames } from "./codec/topic-names.ts";
+export { fromClient } from "./codec/from-client.ts";
+export { fromServer } from "./codec/from-server.ts";
+export type { PacketSource } from "./codec/packet-source.ts";
+export type { KnownTopic, TopicNames } from "./codec/topic-names.ts";
 export { encodePacket } from "./codec/encode-packet.ts";
+export { encodeClientPacket, type ClientPacket } from "./codec/encode-client-packet.ts";
 export { Writer } from "./codec/writer.ts";
 export { writeAcknowledgement } from "./codec/acknowledgement.ts";
-export { decodeProperties, encodeProperties } from "./codec/properties.ts";
+export { decodeProperties } from "./codec/read-properties.ts";
+export { encodeProperties } from "./codec/write-properties.ts";
 export { decodeUtf8, isUtf8, utf8Length, writeUtf8 } from "./codec/utf8.ts";
 export {
   readVariableByteInteger,
@@ -35,8 +40,8 @@ export {
   writeVariableByteInteger,
 } from "./codec/variable-byte-integer.ts";
 export {
+  PropertyType,
   propertyDefinitions,
   willProperties,
   type PropertyDefinition,
-  type PropertyType,
 } from "./property.ts";

@@ -1,4 +1,4 @@
-import { PacketType, Parser } from "@sericite/protocol";
+import { PacketType, Parser, fromClient } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Slab } from "./slab.ts";
@@ -49,7 +49,7 @@ export class Intake {
     const { engine } = connection;
     this.#connection = connection;
     this.#live = new Parser({
-      from: "client",
+      from: fromClient,
       maximumPacketSize: engine.settings.mqtt.maximumPacketSize,
       topicNames: engine.topicNames,
       limits: engine.packetLimits,
@@ -158,7 +158,7 @@ export class Intake {
     if (held.length === 0) this.#held = undefined;
     const live = this.#live;
     const parser = (this.#later ??= new Parser({
-      from: "client",
+      from: fromClient,
       protocolVersion: live.protocolVersion,
       maximumPacketSize: live.maximumPacketSize,
       topicNames: this.#connection.engine.topicNames,

@@ -1,4 +1,5 @@
-import type { PacketLimits, ProtocolError } from "@sericite/protocol";
+import type { ProtocolError } from "@sericite/protocol";
+import { PacketLimits } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
 import { limitTable } from "./limit-table.ts";
 import type { LimitName } from "./limit-table.ts";
@@ -16,11 +17,11 @@ export function mayPublishTo(engine: Engine, topicName: string): boolean {
 
 /** What one packet of a client may hold. */
 export function packetLimitsOf({ limits, session }: EngineSettings): PacketLimits {
-  return {
+  return new PacketLimits({
     topicFilters: Math.max(FILTERS, session.subscriptionsMaximum),
     userProperties: limits.userProperties,
     userPropertyBytes: limits.userPropertyBytes,
-  };
+  });
 }
 
 /** The settings behind the bounds that the parser knows. */

@@ -1,4 +1,4 @@
-import { Parser } from "@sericite/protocol";
+import { Parser, fromServer } from "@sericite/protocol";
 import type { Packet } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 
@@ -37,7 +37,7 @@ export function handleHeard(connection: Connection, handle: () => void): void {
 export function tellSent(connection: Connection): void {
   const { engine, protocolVersion, clientId, peer } = connection;
   const parser = new Parser({
-    from: "server",
+    from: fromServer,
     protocolVersion,
     maximumPacketSize: LARGEST,
     topicNames: engine.topicNames,

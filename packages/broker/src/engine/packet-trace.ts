@@ -4,6 +4,7 @@ import {
   ProtocolError,
   topicFilterMatches,
   TopicNameTable,
+  fromServer,
 } from "@sericite/protocol";
 import type { Packet } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
@@ -94,7 +95,7 @@ export class PacketTrace {
   sent(connection: Connection, bytes: Uint8Array): void {
     if (!this.#tracesTopics && !this.#concerns(connection, 0)) return;
     const parser = new Parser({
-      from: "server",
+      from: fromServer,
       protocolVersion: connection.protocolVersion,
       maximumPacketSize: UNLIMITED,
       topicNames: this.#topicNames,

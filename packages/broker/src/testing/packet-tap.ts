@@ -1,4 +1,11 @@
-import { PacketType, Parser, ProtocolError, TopicNameTable } from "@sericite/protocol";
+import {
+  PacketType,
+  Parser,
+  ProtocolError,
+  TopicNameTable,
+  fromClient,
+  fromServer,
+} from "@sericite/protocol";
 import type { Packet } from "@sericite/protocol";
 import type { LinkWatcher } from "./faulty-link.ts";
 
@@ -23,9 +30,9 @@ const topicNames = new TopicNameTable({ maximumEntries: 4096 });
 /** Reads along at the broker's end of a link: whole packets, both ways, at the moment they pass. */
 export class PacketTap implements LinkWatcher {
   readonly #listener: PacketListener;
-  readonly #in = new Parser({ from: "client", maximumPacketSize: UNLIMITED, topicNames });
+  readonly #in = new Parser({ from: fromClient, maximumPacketSize: UNLIMITED, topicNames });
   readonly #out = new Parser({
-    from: "server",
+    from: fromServer,
     protocolVersion: 4,
     maximumPacketSize: UNLIMITED,
     topicNames,

@@ -1,4 +1,4 @@
-import { encodePacket, Parser, TopicNameTable } from "@sericite/protocol";
+import { encodePacket, Parser, TopicNameTable, fromServer } from "@sericite/protocol";
 import type {
   AcknowledgementPacket,
   ConnackPacket,
@@ -226,7 +226,7 @@ export class RawClient {
   #handler(link: FaultyLink): LinkHandler {
     const aliases = new Map<number, string>();
     const parser = new Parser({
-      from: "server",
+      from: fromServer,
       protocolVersion: this.version,
       maximumPacketSize: 268_435_460,
       topicNames,

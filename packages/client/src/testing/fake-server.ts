@@ -8,7 +8,13 @@ import type {
   ProtocolVersion,
   PublishPacket,
 } from "@sericite/protocol";
-import { Parser, TopicNameTable, connectMemory, encodePacket } from "@sericite/protocol";
+import {
+  Parser,
+  TopicNameTable,
+  connectMemory,
+  encodePacket,
+  fromClient,
+} from "@sericite/protocol";
 import type { Client } from "../client.ts";
 import { openClient } from "../client.ts";
 import type { ConnectOptions } from "../options.ts";
@@ -31,7 +37,7 @@ export class FakeConnection implements LinkHandler {
     this.#server = server;
     this.link = link;
     this.#parser = new Parser({
-      from: "client",
+      from: fromClient,
       maximumPacketSize: 268_435_460,
       topicNames: new TopicNameTable({ maximumEntries: 100 }),
     });

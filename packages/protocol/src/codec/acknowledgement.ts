@@ -5,7 +5,8 @@ import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { appendProperties, hasNoProperties, scanProperties } from "./properties.ts";
+import { scanProperties } from "./read-properties.ts";
+import { appendProperties, hasNoProperties } from "./write-properties.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
 import type { Writer } from "./writer.ts";
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { Packet, Properties, ProtocolVersion, QoS } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import type { PropertyDefinition } from "../property.ts";
-import { propertyDefinitions, willProperties } from "../property.ts";
+import { PropertyType, propertyDefinitions, willProperties } from "../property.ts";
 import { reasonCodesOf } from "./fixtures.test.ts";
 import type { Sender } from "./fixed-header.ts";
 
@@ -33,26 +33,24 @@ function anyCode(packet: string): fc.Arbitrary<number> {
 }
 
 function anyValue(definition: PropertyDefinition, packetType: number): fc.Arbitrary<unknown> {
-  const min = definition.notZero ? 1 : 0;
+  const min = definition.isNotZero ? 1 : 0;
   switch (definition.type) {
-    case "boolean":
+    case PropertyType.boolean:
       return fc.constantFrom(0, 1);
-    case "byte":
-      return fc.integer({ min, max: 255 });
-    case "uint16":
+    case PropertyType.uint16:
       return fc.integer({ min, max: 65_535 });
-    case "uint32":
+    case PropertyType.uint32:
       return fc.integer({ min, max: 0xffff_ffff });
-    case "variableByteInteger":
+    case PropertyType.variableByteInteger:
       return fc.array(
         fc.oneof(fc.integer({ min, max: 300 }), fc.integer({ min, max: 268_435_455 })),
         { minLength: 1, maxLength: packetType === PacketType.publish ? 5 : 1 },
       );
-    case "string":
+    case PropertyType.string:
       return definition.name === "responseTopic" ? anyTopicName : anyString;
-    case "binary":
+    case PropertyType.binary:
       return anyBytes;
-    case "stringPair":
+    case PropertyType.stringPair:
       return fc.array(fc.tuple(anyString, anyString), { minLength: 1, maxLength: 4 });
   }
 }
@@ -66,7 +64,8 @@ export function anyProperties(
   if (version !== 5) return fc.constant(undefined);
   const model: Record<string, fc.Arbitrary<unknown>> = {};
   for (const definition of propertyDefinitions) {
-    if (!definition.packets.includes(packetType) || without.includes(definition.name)) continue;
+    if ((definition.packets & (1 << packetType)) === 0 || without.includes(definition.name))
+      continue;
     model[definition.name] = anyValue(definition, packetType);
   }
   return fc

@@ -4,7 +4,8 @@ import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { protocolError } from "./malformed.ts";
-import { appendProperties, takeProperties } from "./properties.ts";
+import { takeProperties } from "./read-properties.ts";
+import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 

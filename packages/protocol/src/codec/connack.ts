@@ -3,7 +3,8 @@ import type { ConnackPacket, ProtocolVersion } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { ConnectReturnCode, ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { appendProperties, takeProperties } from "./properties.ts";
+import { takeProperties } from "./read-properties.ts";
+import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 

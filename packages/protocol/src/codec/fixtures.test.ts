@@ -5,6 +5,8 @@ import type { ProtocolError } from "../errors.ts";
 import type { Packet, ProtocolVersion } from "../packet.ts";
 import { TopicNameTable } from "../topic/topic-name-table.ts";
 import type { Sender } from "./fixed-header.ts";
+import { fromClient } from "./from-client.ts";
+import { fromServer } from "./from-server.ts";
 import { Parser } from "./parser.ts";
 
 /** Bytes from hexadecimal digits and 'text' in quotes, such as `30 07 0003'a/b' 'hi'`. */
@@ -27,7 +29,7 @@ export interface Expected {
 
 export function parserFor({ from = "client", version, maximumPacketSize }: Expected = {}): Parser {
   return new Parser({
-    from,
+    from: from === "client" ? fromClient : fromServer,
     protocolVersion: version,
     maximumPacketSize: maximumPacketSize ?? 268_435_460,
     topicNames: new TopicNameTable({ maximumEntries: 100 }),

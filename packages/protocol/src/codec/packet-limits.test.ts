@@ -5,22 +5,29 @@ import type { Packet } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { TopicNameTable } from "../topic/topic-name-table.ts";
 import { encodePacket } from "./encode-packet.ts";
-import { noPacketLimits } from "./packet-limits.ts";
-import type { PacketLimits } from "./packet-limits.ts";
+import type { PacketBounds } from "./packet-limits.ts";
+import { PacketLimits } from "./packet-limits.ts";
+import { fromClient } from "./from-client.ts";
 import { Parser } from "./parser.ts";
 
+const unbounded: PacketBounds = {
+  topicFilters: Infinity,
+  userProperties: Infinity,
+  userPropertyBytes: Infinity,
+};
+
 /** Reads one packet of a 5.0 client. */
-function read(packet: Packet, limits: Partial<PacketLimits>): Packet {
+function read(packet: Packet, limits: Partial<PacketBounds>): Packet {
   return readBytes(encodePacket(packet, 5), limits);
 }
 
-function readBytes(bytes: Uint8Array, limits: Partial<PacketLimits>): Packet {
+function readBytes(bytes: Uint8Array, limits: Partial<PacketBounds>): Packet {
   const parser = new Parser({
-    from: "client",
+    from: fromClient,
     protocolVersion: 5,
     maximumPacketSize: 268_435_460,
     topicNames: new TopicNameTable({ maximumEntries: 16 }),
-    limits: { ...noPacketLimits, ...limits },
+    limits: new PacketLimits({ ...unbounded, ...limits }),
   });
   parser.push(bytes, 0, bytes.length);
   parser.next();
@@ -117,7 +124,7 @@ for (const [name, packetWith] of Object.entries({
     const bytes = encodePacket(packetWith(4), 5);
     // Fixed header, Packet Identifier, no properties, length of the first filter.
     bytes[7] = 0xff;
-    const codeOf = (limits: Partial<PacketLimits>): unknown => {
+    const codeOf = (limits: Partial<PacketBounds>): unknown => {
       try {
         return readBytes(bytes, limits);
       } catch (error) {

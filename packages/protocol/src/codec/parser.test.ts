@@ -4,6 +4,7 @@ import { PacketType } from "../packet.ts";
 import { TopicNameTable } from "../topic/topic-name-table.ts";
 import { encodePacket } from "./encode-packet.ts";
 import { bytesOf, packetsOf, parserFor, plain } from "./fixtures.test.ts";
+import { fromClient } from "./from-client.ts";
 import { Parser } from "./parser.ts";
 
 const ping = bytesOf("c0 00");
@@ -210,7 +211,7 @@ test("a Topic Name that repeats is looked up once, another one is", () => {
   const table = new TopicNameTable({ maximumEntries: 10 });
   const lookedUp: string[] = [];
   const parser = new Parser({
-    from: "client",
+    from: fromClient,
     protocolVersion: 4,
     maximumPacketSize: 100,
     topicNames: {

@@ -5,35 +5,26 @@ import { ReasonCode } from "../reason-code.ts";
 import type { TopicName } from "../topic/topic-name-table.ts";
 import type { AcknowledgementFields } from "./acknowledgement.ts";
 import { acknowledgementNames, scanAcknowledgement } from "./acknowledgement.ts";
-import { decodeAuth } from "./auth.ts";
-import { decodeConnack } from "./connack.ts";
-import { decodeConnect, protocolVersionOfConnect } from "./connect.ts";
-import { decodeDisconnect } from "./disconnect.ts";
-import type { Sender } from "./fixed-header.ts";
 import { firstByteError, firstByteFaults, packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { noPacketLimits } from "./packet-limits.ts";
 import type { PacketLimits } from "./packet-limits.ts";
-import { checkPing, decodePing } from "./ping.ts";
-import { checkUserProperties, readProperties } from "./properties.ts";
+import type { PacketSource } from "./packet-source.ts";
+import { checkPing } from "./ping.ts";
+import { readProperties } from "./read-properties.ts";
 import type { PublishFields } from "./publish.ts";
 import { scanPublish } from "./publish.ts";
 import { Reader } from "./reader.ts";
-import { decodeSuback } from "./suback.ts";
-import { decodeSubscribe } from "./subscribe.ts";
-import type { TopicNames } from "./topic-names.ts";
-import { decodeUnsuback } from "./unsuback.ts";
-import { decodeUnsubscribe } from "./unsubscribe.ts";
+import type { KnownTopic, TopicNames } from "./topic-names.ts";
 
 /** What a `Parser` is made with. */
-export interface ParserOptions {
-  /** Whose packets are parsed: "client": we are the broker; "server": we are a client. */
-  readonly from: Sender;
+export interface ParserOptions<Topic extends KnownTopic = TopicName> {
+  /** Whose packets are parsed: `fromClient` or `fromServer`. */
+  readonly from: PacketSource;
   /** Absent: unknown until CONNECT says it, and nothing but a CONNECT may come first. */
   readonly protocolVersion?: ProtocolVersion | undefined;
   /** Bytes, fixed header included. A packet that announces more is refused before its body arrives. */
   readonly maximumPacketSize: number;
-  readonly topicNames: TopicNames;
+  readonly topicNames: TopicNames<Topic>;
   /** Default: none. */
   readonly limits?: PacketLimits | undefined;
 }
@@ -56,7 +47,9 @@ const firstCapacity = 1024;
  * }
  * ```
  */
-export class Parser implements PublishFields, AcknowledgementFields {
+export class Parser<Topic extends KnownTopic = TopicName>
+  implements PublishFields, AcknowledgementFields
+{
   /** Bytes, fixed header included. */
   maximumPacketSize: number;
 
@@ -70,7 +63,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
   /** `bytes` was made for this packet alone: nobody writes to it again. */
   owned = false;
   /** Of a PUBLISH; `undefined` for a zero-length Topic Name (5.0, with a Topic Alias). */
-  topic: TopicName | undefined = undefined;
+  topic: Topic | undefined = undefined;
   /** Of a PUBLISH; 0: none. */
   topicAlias = 0;
   /** Of a PUBLISH: seconds; -1: absent. */
@@ -88,15 +81,15 @@ export class Parser implements PublishFields, AcknowledgementFields {
   /** Of PUBACK, PUBREC, PUBREL and PUBCOMP; 0 when absent. */
   reasonCode = 0;
 
-  readonly #from: Sender;
-  readonly #topicNames: TopicNames;
-  readonly #limits: PacketLimits;
+  readonly #from: PacketSource;
+  readonly #topicNames: TopicNames<Topic>;
+  readonly #limits: PacketLimits | undefined;
   #protocolVersion: ProtocolVersion;
   #firstByteFaults: Uint8Array;
   /** Offset of the variable header of the current packet. */
   #bodyStart = 0;
   /** Where to look first: most connections publish to one topic many times. */
-  #lastTopic: TopicName | undefined = undefined;
+  #lastTopic: Topic | undefined = undefined;
 
   // What is not parsed yet: first the beginning of one packet, then the rest of what was pushed.
 
@@ -111,13 +104,13 @@ export class Parser implements PublishFields, AcknowledgementFields {
   /** `#input` is the parser's own copy. */
   #isHeld = false;
 
-  constructor(options: ParserOptions) {
+  constructor(options: ParserOptions<Topic>) {
     this.#from = options.from;
     this.#topicNames = options.topicNames;
-    this.#limits = options.limits ?? noPacketLimits;
+    this.#limits = options.limits;
     this.maximumPacketSize = options.maximumPacketSize;
     this.#protocolVersion = options.protocolVersion ?? 4;
-    this.#firstByteFaults = firstByteFaults(options.from, options.protocolVersion);
+    this.#firstByteFaults = firstByteFaults(options.from.sender, options.protocolVersion);
   }
 
   /**
@@ -130,7 +123,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
 
   set protocolVersion(version: ProtocolVersion) {
     this.#protocolVersion = version;
-    this.#firstByteFaults = firstByteFaults(this.#from, version);
+    this.#firstByteFaults = firstByteFaults(this.#from.sender, version);
   }
 
   /**
@@ -320,7 +313,7 @@ export class Parser implements PublishFields, AcknowledgementFields {
       return;
     }
     if (type === PacketType.connect) {
-      this.protocolVersion = protocolVersionOfConnect(this.bytes, offset, end);
+      this.protocolVersion = this.#from.versionOfConnect!(this.bytes, offset, end);
     }
     this.#checkHeaderLength(offset, end);
     this.packetIdentifier = 0;
@@ -329,7 +322,15 @@ export class Parser implements PublishFields, AcknowledgementFields {
       case PacketType.pubrec:
       case PacketType.pubrel:
       case PacketType.pubcomp:
-        scanAcknowledgement(this, this.bytes, type, offset, end, this.#protocolVersion, this.#from);
+        scanAcknowledgement(
+          this,
+          this.bytes,
+          type,
+          offset,
+          end,
+          this.#protocolVersion,
+          this.#from.sender,
+        );
         return;
       case PacketType.subscribe:
       case PacketType.suback:
@@ -363,10 +364,10 @@ export class Parser implements PublishFields, AcknowledgementFields {
       offset,
       end,
       this.#protocolVersion,
-      this.#from,
+      this.#from.sender,
     );
     if (this.propertiesEnd > this.propertiesStart)
-      checkUserProperties(bytes, this.propertiesStart, this.propertiesEnd, this.#limits);
+      this.#limits?.checkProperties(bytes, this.propertiesStart, this.propertiesEnd);
     const nameStart = offset + 2;
     const length = topicEnd - nameStart;
     if (length === 0) {
@@ -417,30 +418,9 @@ export class Parser implements PublishFields, AcknowledgementFields {
         };
     }
     const reader = new Reader(this.bytes, this.#bodyStart, this.end, this.#limits);
-    switch (type) {
-      case PacketType.connect:
-        return decodeConnect(reader, firstByte & 0x0f);
-      case PacketType.connack:
-        return decodeConnack(reader, version);
-      case PacketType.disconnect:
-        return decodeDisconnect(reader, version, this.#from);
-      case PacketType.auth:
-        return decodeAuth(reader, this.#from);
-      case PacketType.pingreq:
-      case PacketType.pingresp:
-        return decodePing(type);
-    }
-    reader.skip(2);
-    switch (type) {
-      case PacketType.subscribe:
-        return decodeSubscribe(reader, version, this.packetIdentifier, dup);
-      case PacketType.suback:
-        return decodeSuback(reader, version, this.packetIdentifier);
-      case PacketType.unsubscribe:
-        return decodeUnsubscribe(reader, version, this.packetIdentifier, dup);
-      default:
-        return decodeUnsuback(reader, version, this.packetIdentifier);
-    }
+    const { packetIdentifier } = this;
+    if (packetIdentifier !== 0) reader.skip(2);
+    return this.#from.decode(type, firstByte & 0x0f, reader, version, packetIdentifier);
   }
 
   #publish(firstByte: number): PublishPacket {

@@ -1,5 +1,3 @@
-import type { PingreqPacket, PingrespPacket } from "../packet.ts";
-import { PacketType } from "../packet.ts";
 import { packetTitles } from "./fixed-header.ts";
 import { malformed } from "./malformed.ts";
 
@@ -12,9 +10,4 @@ export function checkPing(packetType: number, remainingLength: number): void {
   if (remainingLength !== 0) {
     throw malformed(`${packetTitles[packetType]} has Remaining Length ${remainingLength}, not 0`); // [X-102]
   }
-}
-
-/** Makes the object of a PINGREQ or PINGRESP. */
-export function decodePing(packetType: number): PingreqPacket | PingrespPacket {
-  return packetType === PacketType.pingreq ? { type: "pingreq" } : { type: "pingresp" };
 }

@@ -1,5 +1,4 @@
 import { malformed } from "./malformed.ts";
-import { noPacketLimits } from "./packet-limits.ts";
 import type { PacketLimits } from "./packet-limits.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
@@ -14,14 +13,10 @@ export class Reader {
   position: number;
   /** End of the packet, exclusive. */
   readonly end: number;
-  readonly limits: PacketLimits;
+  /** Absent: none. */
+  readonly limits: PacketLimits | undefined;
 
-  constructor(
-    bytes: Uint8Array,
-    position: number,
-    end: number,
-    limits: PacketLimits = noPacketLimits,
-  ) {
+  constructor(bytes: Uint8Array, position: number, end: number, limits?: PacketLimits) {
     this.bytes = bytes;
     this.position = position;
     this.end = end;

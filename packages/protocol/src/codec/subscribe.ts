@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, QoS, SubscribePacket, SubscriptionRequest } from "../packet.ts";
 import { PacketType } from "../packet.ts";
-import { ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import { appendProperties, takeProperties } from "./properties.ts";
+import { takeProperties } from "./read-properties.ts";
+import { appendProperties } from "./write-properties.ts";
 import { checkedQoS } from "./qos.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
@@ -25,7 +25,7 @@ export function decodeSubscribe(
 ): SubscribePacket {
   const properties = version === 5 ? takeProperties(reader, PacketType.subscribe) : undefined;
   if (reader.isAtEnd) throw protocolError("SUBSCRIBE has no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
-  checkTopicFilters(reader, 1, "SUBSCRIBE");
+  reader.limits?.checkTopicFilters(reader, 1, "SUBSCRIBE");
   const subscriptions: SubscriptionRequest[] = [];
   while (!reader.isAtEnd) subscriptions.push(readSubscription(reader, version));
   return {
@@ -35,28 +35,6 @@ export function decodeSubscribe(
     dup: version === 3 && dup ? true : undefined,
     properties,
   };
-}
-
-/**
- * Refuses a SUBSCRIBE or UNSUBSCRIBE with more Topic Filters than are taken, before objects are made of
- * them. What is cut off is left for who reads it.
- *
- * @param optionBytes  Behind each filter.
- * @throws ProtocolError 0x97.
- */
-export function checkTopicFilters(reader: Reader, optionBytes: 0 | 1, title: string): void {
-  const { bytes, position, end } = reader;
-  const most = reader.limits.topicFilters;
-  if (end - position <= (2 + optionBytes) * most) return;
-  let count = 0;
-  for (let offset = position; offset + 1 < end; count++)
-    offset += 2 + optionBytes + ((bytes[offset]! << 8) | bytes[offset + 1]!);
-  if (count > most)
-    throw protocolError(
-      `${title} with ${count} Topic Filters, at most ${most} are taken`,
-      ReasonCode.quotaExceeded,
-      "topicFilters",
-    );
 }
 
 function readSubscription(reader: Reader, version: ProtocolVersion): SubscriptionRequest {

@@ -2,9 +2,9 @@ import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, UnsubscribePacket } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { protocolError } from "./malformed.ts";
-import { appendProperties, takeProperties } from "./properties.ts";
+import { takeProperties } from "./read-properties.ts";
+import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
-import { checkTopicFilters } from "./subscribe.ts";
 import type { Writer } from "./writer.ts";
 
 /**
@@ -21,7 +21,7 @@ export function decodeUnsubscribe(
 ): UnsubscribePacket {
   const properties = version === 5 ? takeProperties(reader, PacketType.unsubscribe) : undefined;
   if (reader.isAtEnd) throw protocolError("UNSUBSCRIBE has no Topic Filter"); // [MQTT5-3.10.3-2] [MQTT3-3.10.3-2]
-  checkTopicFilters(reader, 0, "UNSUBSCRIBE");
+  reader.limits?.checkTopicFilters(reader, 0, "UNSUBSCRIBE");
   const topicFilters: string[] = [];
   while (!reader.isAtEnd) topicFilters.push(reader.string()); // [MQTT5-3.10.3-1] [MQTT3-3.10.3-1]
   return {
