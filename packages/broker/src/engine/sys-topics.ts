@@ -40,8 +40,8 @@ export class SysTopics {
     if (engine.recovered !== undefined) return this.reschedule();
     engine.enter();
     const uptime = Math.floor((engine.now - this.#startedAt) / 1000);
-    for (const [name, { read }] of Object.entries(sysFigures))
-      this.#tell(name, String(read(engine, uptime)));
+    for (const [name, figure] of Object.entries(sysFigures))
+      this.#tell(name, String(figure.read(engine, uptime)));
     for (const [name, count] of countedFigures(engine)) this.#tell(name, String(count));
     this.reschedule();
   }
