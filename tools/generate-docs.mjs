@@ -1,5 +1,5 @@
 /**
- * Writes the pages of `docs/` that are made from the tables of the code.
+ * Writes the pages of `docs/`, and other files, that are made from the tables of the code.
  *
  *     npm run docs                            write them
  *     node tools/generate-docs.mjs --check    only say which are stale; exit code 1 if any is
@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "./checkout.mjs";
 import { commandPage } from "./docs/command-page.mjs";
+import { commonjsTypes } from "./docs/commonjs-types.mjs";
 import { configurationPage } from "./docs/configuration-page.mjs";
 import { interopPage } from "./docs/interop-page.mjs";
 import { mosquittoPage } from "./docs/mosquitto-page.mjs";
@@ -23,6 +24,7 @@ export const pages = [
   { path: "docs/INTEROP.md", render: interopPage },
   { path: "docs/MOSQUITTO.md", render: mosquittoPage },
   { path: "docs/REFERENCE.md", render: referencePage },
+  { path: "packages/client/commonjs/index.d.cts", render: commonjsTypes },
 ];
 
 /** Paths of the pages whose text is not what the tables give. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sericite, from this repository.  sericite.sh PORT [WSPORT]
-#   TLSPORT=   a TLS listener, too
+#   TLSPORT= WSSPORT= UNIX_SOCKET=   listeners for TLS, for WebSocket over TLS, and on a Unix socket, too
 #   NODE=node   NODE_OPTS=   SERICITE_FLAGS=   (flags of `sericite broker`)
 #   SERICITE_STORE_DURABILITY=memory   (nothing on disk, as the others; sericite-strict.sh has the command's default)
 #   KEEP_STORE=1   keep the store of the last run on this port
@@ -15,9 +15,12 @@ if [[ $SERICITE_STORE_DURABILITY != memory ]]; then
 fi
 LISTEN=(--port "$PORT")
 [[ -z $WSPORT ]] || LISTEN+=(--ws-port "$WSPORT")
-if [[ -n $TLSPORT ]]; then
+[[ -z $UNIX_SOCKET ]] || LISTEN+=(--unix "$UNIX_SOCKET")
+if [[ -n $TLSPORT$WSSPORT ]]; then
   certificate
-  LISTEN+=(--tls-port "$TLSPORT" --tls-certificate "$CERTIFICATE" --tls-key "$KEY")
+  LISTEN+=(--tls-certificate "$CERTIFICATE" --tls-key "$KEY")
+  [[ -z $TLSPORT ]] || LISTEN+=(--tls-port "$TLSPORT")
+  [[ -z $WSSPORT ]] || LISTEN+=(--wss-port "$WSSPORT")
 fi
 ready_when_up
 # shellcheck disable=SC2086

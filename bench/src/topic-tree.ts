@@ -157,8 +157,8 @@ for (const [label, count] of Object.entries(counts)) {
 
 {
   const retained = 1_000_000;
-  let tree: TopicNameTree<number> | undefined;
-  const planted = (): TopicNameTree<number> => {
+  let tree: TopicNameTree | undefined;
+  const planted = (): TopicNameTree => {
     if (tree !== undefined) return tree;
     const before = memory();
     tree = new TopicNameTree();
@@ -176,7 +176,7 @@ for (const [label, count] of Object.entries(counts)) {
     },
     { prepare: () => void planted() },
   );
-  let cursor: TopicNameCursor<number> | undefined;
+  let cursor: TopicNameCursor | undefined;
   await bench(
     "topic-name-tree/next of a cursor for #, 1M names",
     () => {

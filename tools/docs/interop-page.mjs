@@ -1,5 +1,6 @@
 import { QOS } from "../../conformance/dist/interop/foreign-client.js";
 import { PARTNERS, refusals, spoken, TRANSPORTS } from "../../conformance/dist/interop/matrix.js";
+import { PEERS, spokenBy, unspoken } from "../../conformance/dist/client-interop/peers.js";
 import { code, generated, plain, table } from "./markdown.mjs";
 
 /** `docs/INTEROP.md`. */
@@ -37,15 +38,46 @@ export function interopPage() {
       ]),
     ),
     tail,
+    ...peersParts(names),
   ];
   return `${parts.join("\n\n")}\n`;
+}
+
+/** Our client with the brokers of others. */
+function peersParts(names) {
+  const cells = PEERS.flatMap((peer) => spokenBy(peer)).length * QOS.length;
+  const rows = PEERS.flatMap((peer) =>
+    [...new Set(spokenBy(peer).map(({ version }) => version))].map((version) => [
+      plain(peer.name),
+      version,
+      ...names.map(([transport]) =>
+        peer.transports[transport] === true ? `QoS ${QOS.join(", ")}` : "–",
+      ),
+    ]),
+  );
+  return [
+    peersHead,
+    table(
+      ["broker", "what it is"],
+      PEERS.map(({ name, what }) => [plain(name), what]),
+    ),
+    `These are ${cells} cells: broker, version, transport and QoS. Each is tried in both directions.`,
+    table(["broker", "version", ...names.map(([, name]) => name)], rows),
+    "What is not spoken, and why:",
+    table(
+      ["broker", "what", "it"],
+      unspoken().map(({ peer, what, reason }) => [plain(peer.name), what, reason]),
+    ),
+    peersTail,
+  ];
 }
 
 const head = `# Interoperation
 
 ${generated}
 
-After this page you know which MQTT clients the broker is tried with before each change, and what each of them speaks.`;
+After this page you know which MQTT clients the broker is tried with before each change, with which brokers our own client
+is, and what each of them speaks.`;
 
 const tail = `## What is tried
 
@@ -71,3 +103,23 @@ npm ci && npm run build && node tools/test.mjs --suite interop
 A client that is not installed is left out, and you are told. \`SERICITE_PYTHON\` names another Python than \`python3\`.
 With \`SERICITE_INTEROP_PORT\` the tests over TCP take the broker that listens on that port of this machine, whichever it
 is.`;
+
+const peersHead = `## The client and the brokers of others
+
+The same is done the other way round: \`@sericite/client\` is tried with these brokers, before each change too.`;
+
+const peersTail = `With each broker all clients are connected at the same time, over every transport that it speaks, in every version.
+
+- **Each QoS**: each publishes messages at each QoS. They reach all the others once, with their QoS, and with every byte
+  as it was. The client checks the certificate.
+- **Sessions**: all leave, and come back to their sessions. What each published meanwhile is there.
+- **Retained messages**: to clients that come later they come once, with RETAIN set.
+
+A version that a broker does not speak is refused, and the client says so (\`ERR_CONNECT_REFUSED\`, Reason Code 0x84).
+
+\`\`\`sh
+npm ci && npm run build && node tools/test.mjs --suite peers
+\`\`\`
+
+The scripts in \`bench/peers\` build the brokers once, for which Go, or Java and Maven have to be there; a broker whose
+programs are missing is left out, and you are told. \`SERICITE_PEERS="mosquitto,Aedes"\` tries these alone.`;

@@ -101,6 +101,7 @@ export class AttemptOptions {
         : ConnectReturnCode.unacceptableProtocolVersion;
     if (error.reasonCode !== expected) return false;
     const refused = this.#protocolVersion;
+    //
     this.#protocolVersion = refused === 5 ? 4 : 3;
     try {
       this.#settings = this.#merged();

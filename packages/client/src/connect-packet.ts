@@ -21,6 +21,7 @@ export function connectPacket(
     properties:
       protocolVersion === 5
         ? {
+            // No Request Problem Information 0: whatever reasons the server gives are welcome.
             sessionExpiryInterval: settings.sessionExpiryInterval,
             receiveMaximum: settings.receiveMaximum,
             maximumPacketSize: settings.maximumPacketSize,

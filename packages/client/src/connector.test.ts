@@ -146,7 +146,7 @@ test("a client that is closed while refresh is asked does not connect any more",
   assert.equal(server.dials, 1);
 });
 
-test("a server that does not speak the version is asked for those below, where that is wanted", async () => {
+test("[X-130] a server that does not speak the version is asked for those below, where that is wanted", async () => {
   for (const protocolFallback of [true, false]) {
     const server = new FakeServer();
     server.answers.delete("connect");

@@ -17,6 +17,8 @@ export { TopicNameTable, type TopicName } from "./topic/topic-name-table.ts";
 export { TopicTree, type SubscriptionId } from "./topic/topic-tree.ts";
 export { MatchCache } from "./topic/match-cache.ts";
 export { TopicNameTree, type TopicNameCursor } from "./topic/topic-name-tree.ts";
+export { ByteRows } from "./topic/byte-rows.ts";
+export { IntegerRows } from "./topic/integer-rows.ts";
 export { TimerEntry, TimingWheel } from "./timer/timing-wheel.ts";
 export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
 export { PacketLimits, type PacketBounds } from "./codec/packet-limits.ts";

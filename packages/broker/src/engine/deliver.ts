@@ -19,6 +19,8 @@ import { deliverToOther } from "./shared.ts";
 
 /** Messages that one turn drops in place of sending them, such as those that the client may not have. */
 const DROPS = 1000;
+/** Messages that one turn sends while retained ones are to come: half a millisecond, and some more the first time. */
+const REPLAYED = 512;
 /** Members of a group that are asked about one message. */
 const MEMBERS_ASKED = 16;
 
@@ -37,9 +39,13 @@ export function pump(connection: Connection, session: Session): boolean {
     return connection.sender.output.size >= bound;
   }
   let drops = DROPS;
+  let replayed = 0;
   for (;;) {
-    if (session.replays !== undefined) refill(engine, session);
-    if (connection.sender.output.size >= bound || drops === 0) {
+    if (session.replays !== undefined) {
+      refill(engine, session);
+      replayed++;
+    }
+    if (connection.sender.output.size >= bound || drops === 0 || replayed > REPLAYED) {
       if (session.backlog !== undefined) pageIn(engine, session);
       return (
         session.replays !== undefined || (session.queue !== undefined && session.queue.length > 0)

@@ -231,9 +231,10 @@ export class Engine {
     for (const limit of Object.keys(limitTable) as LimitName[]) this.limitsReached[limit] = 0;
     this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
     // Clients cannot make up level texts with equal hashes: they do not know the seed.
-    this.topicTree = new TopicTree({ seed: Math.floor(options.random() * 2 ** 32) });
+    const seed = Math.floor(options.random() * 2 ** 32);
+    this.topicTree = new TopicTree({ seed });
     this.matches = new MatchCache(this.topicTree, (topicName) => findReceivers(this, topicName));
-    this.retained = new Retained(this);
+    this.retained = new Retained(this, seed);
     this.joiner = new Joiner((bytes) => this.#hold(bytes));
     this.store.onDurable = () => this.#onDurable();
     this.store.onState = () => this.#onStoreState();

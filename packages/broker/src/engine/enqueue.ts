@@ -206,7 +206,7 @@ export function releaseAll(engine: Engine, session: Session, isSettled: boolean)
     });
     outbound.clear();
   }
-  session.replays = undefined;
+  session.endReplays();
   session.flightExtras = undefined;
   session.inbound = undefined;
 }

@@ -14,6 +14,8 @@ const SUBSCRIPTION_IDENTIFIER = 0x0b;
 const MESSAGE_EXPIRY_INTERVAL = 0x02;
 const TOPIC_ALIAS = 0x23;
 const DUP = 0x08;
+/** Bytes up to which `copyBytes` is a loop. */
+const SHORT = 160;
 const none = new Uint8Array(0);
 
 /**
@@ -185,8 +187,12 @@ export function encodeForm(
         propertyLength += 1 + variableByteIntegerLength(identifier);
   }
   const propertyField = isVersion5 ? variableByteIntegerLength(propertyLength) + propertyLength : 0;
-  const topic = omitsTopicName ? none : message.topic.bytes;
-  const remaining = 2 + topic.length + (qos === 0 ? 0 : 2) + propertyField + payloadLength;
+  // Of the native form, not of `message.topic`: a retained message may not have asked for that yet.
+  const topicStart = message.topicStart();
+  const topicLength = omitsTopicName
+    ? 0
+    : (message.bytes[topicStart]! << 8) | message.bytes[topicStart + 1]!;
+  const remaining = 2 + topicLength + (qos === 0 ? 0 : 2) + propertyField + payloadLength;
   const size = 1 + variableByteIntegerLength(remaining) + remaining;
   const start = engine.arena.reserve(size);
   const bytes = engine.arena.bytes;
@@ -195,7 +201,11 @@ export function encodeForm(
     (qos << 1) |
     ((meta & META_RETAIN) === 0 ? 0 : 1) |
     (isDup ? DUP : 0); // 0 at the first sending [MQTT5-4.3.1-1] [MQTT5-4.3.2-2] [MQTT5-4.3.3-2] [MQTT3-4.3.1-1]
-  let at = writeHead(bytes, start, first, remaining, topic);
+  bytes[start] = first;
+  let at = writeVariableByteInteger(bytes, start + 1, remaining);
+  at = writeIdentifier(bytes, at, topicLength);
+  copyBytes(message.bytes, topicStart + 2, topicStart + 2 + topicLength, bytes, at);
+  at += topicLength;
   const identifierAt = qos === 0 ? 0 : at;
   if (qos !== 0) at = writeIdentifier(bytes, at, packetIdentifier);
   if (isVersion5) {
@@ -215,7 +225,7 @@ export function encodeForm(
       }
     }
   }
-  if (payloadLength > 0) bytes.set(message.payload(), at);
+  copyBytes(message.bytes, message.end - payloadLength, message.end, bytes, at);
   return { bytes, start, end: at + payloadLength, identifierAt };
 }
 
@@ -231,6 +241,18 @@ function writeHead(
   at = writeIdentifier(bytes, at, topicName.length);
   bytes.set(topicName, at);
   return at + topicName.length;
+}
+
+/** Copies a range of bytes. Up to some length a loop is quicker than a view and its copy. */
+export function copyBytes(
+  from: Uint8Array,
+  start: number,
+  end: number,
+  to: Uint8Array,
+  at: number,
+): void {
+  if (end - start > SHORT) return to.set(from.subarray(start, end), at);
+  for (let index = start; index < end; index++) to[at + index - start] = from[index]!;
 }
 
 /** Writes a two-byte integer. @returns the offset behind it. */

@@ -1,3 +1,4 @@
+import { TopicNameTable } from "@sericite/protocol";
 import type { QoS, TopicName } from "@sericite/protocol";
 import type { DelayRequest } from "./delayed.ts";
 import type { Position } from "./ports.ts";
@@ -21,7 +22,8 @@ export interface WireForm {
 export class Message {
   /** Unique in this broker and rising; decides the Packet Identifier. */
   readonly number: number;
-  readonly topic: TopicName;
+  /** Or, until somebody asks for it, what knows it by its bytes. */
+  #topic: TopicName | TopicNameTable;
   /** Holds the native form from `start` (inclusive) to `end` (exclusive). */
   bytes: Uint8Array;
   start: number;
@@ -53,7 +55,7 @@ export class Message {
 
   constructor(
     number: number,
-    topic: TopicName,
+    topic: TopicName | TopicNameTable,
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -69,7 +71,7 @@ export class Message {
     slab: Slab | undefined,
   ) {
     this.number = number;
-    this.topic = topic;
+    this.#topic = topic;
     this.bytes = bytes;
     this.start = start;
     this.end = end;
@@ -83,6 +85,11 @@ export class Message {
     this.publisher = publisher;
     this.expiresAt = expiresAt;
     this.slab = slab;
+  }
+
+  get topic(): TopicName {
+    const topic = this.#topic;
+    return topic instanceof TopicNameTable ? this.#find(topic) : topic;
   }
 
   get topicName(): string {
@@ -106,6 +113,20 @@ export class Message {
   /** View of the encoded properties without their length. */
   properties(): Uint8Array {
     return this.bytes.subarray(this.start + this.propertiesStart, this.start + this.propertiesEnd);
+  }
+
+  /** Where its Topic Name, with its length of two bytes before it, begins in `bytes`. */
+  topicStart(): number {
+    let at = this.start + 1;
+    while (this.bytes[at++]! & 0x80);
+    return at;
+  }
+
+  #find(topicNames: TopicNameTable): TopicName {
+    const { bytes } = this;
+    const start = this.topicStart();
+    const end = start + 2 + ((bytes[start]! << 8) | bytes[start + 1]!);
+    return (this.#topic = topicNames.lookup(bytes, start + 2, end));
   }
 
   /** One more refers to it: it outlives the turn. */

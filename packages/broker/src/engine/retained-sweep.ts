@@ -1,7 +1,6 @@
 import { TimerEntry } from "@sericite/protocol";
 import type { TopicNameCursor } from "@sericite/protocol";
 import type { Engine } from "./engine.ts";
-import type { Message } from "./message.ts";
 
 /** Time between two walks. Milliseconds. */
 const INTERVAL = 60_000;
@@ -15,7 +14,7 @@ const STEPS = 2000;
 export class RetainedSweep {
   readonly #engine: Engine;
   readonly #timer: TimerEntry;
-  #cursor: TopicNameCursor<Message> | undefined;
+  #cursor: TopicNameCursor | undefined;
   /** One with an expiry was seen on this walk. */
   #sawExpiring = false;
 
@@ -42,9 +41,9 @@ export class RetainedSweep {
     engine.enter();
     const cursor = this.#cursor!;
     for (let steps = 0; steps < STEPS && !cursor.done; steps++) {
-      const message = cursor.next(1);
-      if (message === undefined || message.expiresAt === 0) continue;
-      if (!engine.retained.expire(message)) this.#sawExpiring = true;
+      const row = cursor.next(1);
+      if (row < 0 || !engine.retained.canExpire(row)) continue;
+      if (!engine.retained.expire(row)) this.#sawExpiring = true;
     }
     if (!cursor.done) return engine.nextTurn(this.#walk);
     this.#cursor = undefined;

@@ -359,3 +359,29 @@ test("a long stretch of retained messages that the subscription does not get doe
   client.subscribe("r/#", 0, { noLocal: true });
   assert.deepEqual(client.told(), ["PUBLISH r/other 'other's' qos0 retain"]);
 });
+
+test("a retained message is given as it was published, whoever published it and however large it is", () => {
+  const broker = new TestBroker();
+  const publishers = ["plain", "mësser", "Ã©", "é", "plain2"];
+  const payload = (index: number): Buffer => Buffer.alloc(index * 1500 + 1, 97 + index);
+  publishers.forEach((clientId, index) => {
+    const publisher = broker.connect(clientId);
+    for (const topicName of [`r/${clientId}`, `r/ü/${index}`])
+      publisher.sendPublish(topicName, payload(index), {
+        retain: true,
+        properties: { userProperties: [["from", clientId]] },
+      });
+  });
+  broker.settle();
+  publishers.forEach((clientId, index) => {
+    const message = broker.engine.retained.get(`r/${clientId}`)!;
+    assert.equal(message.publisher, clientId);
+    assert.equal(message.topicName, `r/${clientId}`);
+    assert.deepEqual(Buffer.from(message.payload()), payload(index));
+    const client = broker.connect("c");
+    client.subscribe(`r/ü/${index}`);
+    const [packet] = client.takePublishes();
+    assert.deepEqual(Buffer.from(packet!.payload), payload(index));
+    assert.deepEqual(packet!.properties?.userProperties, [["from", clientId]]);
+  });
+});

@@ -8,6 +8,7 @@ import type { Extras } from "./extras.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import { META_RETAIN } from "./queue.ts";
+import { RetainedRows } from "./retained-rows.ts";
 import { OPTION_NO_LOCAL, OPTION_QOS } from "./session.ts";
 import type { Session } from "./session.ts";
 
@@ -21,7 +22,7 @@ const LOOKS = 1024;
 /** Retained messages that one subscription still has to get: a cursor, however many there are. */
 export interface RetainedReplay {
   readonly topicFilter: string;
-  readonly cursor: TopicNameCursor<Message>;
+  readonly cursor: TopicNameCursor;
   /** Of the subscription, packed. */
   readonly options: number;
   readonly extras: Extras | undefined;
@@ -30,37 +31,51 @@ export interface RetainedReplay {
 /** The retained messages: one a Topic Name at most (§3.3.1.3) [MQTT3-3.1.2-7] [X-71] [X-105]. */
 export class Retained {
   readonly #engine: Engine;
-  readonly #messages = new TopicNameTree<Message>();
+  /** Of each Topic Name, the row of its message. */
+  readonly #names: TopicNameTree;
+  readonly #rows: RetainedRows;
   /** Of all messages in native form. */
   bytes = 0;
   /** Of these the broker's own, below `$SYS/`: they are bounded by themselves and take nobody's place. */
   #ownCount = 0;
   #ownBytes = 0;
 
-  constructor(engine: Engine) {
+  /** @param seed  An integer that no client can guess. */
+  constructor(engine: Engine, seed: number) {
     this.#engine = engine;
+    this.#names = new TopicNameTree({ seed });
+    this.#rows = new RetainedRows(engine.topicNames);
   }
 
   get count(): number {
-    return this.#messages.size;
+    return this.#names.size;
   }
 
+  /** The message of a Topic Name. */
   get(topicName: string): Message | undefined {
-    return this.#messages.get(topicName);
+    const row = this.#names.get(topicName);
+    return row < 0 ? undefined : this.#rows.message(row);
+  }
+
+  /** The message of a row that a cursor gave. */
+  at(row: number): Message {
+    return this.#rows.message(row);
+  }
+
+  /** Whether the message of a row may expire. */
+  canExpire(row: number): boolean {
+    return this.#rows.expiresAt(row) !== 0;
   }
 
   /** The limit by which a message cannot be retained, or `undefined`. */
   limitOf(message: Message): LimitName | undefined {
     if (message.payloadLength === 0 || isOwn(message)) return undefined;
     const { retainedMessages, retainedBytes } = this.#engine.settings.limits;
-    const before = this.#messages.get(message.topicName);
-    if (
-      retainedMessages > 0 &&
-      before === undefined &&
-      this.count - this.#ownCount >= retainedMessages
-    )
+    const before = this.#names.get(message.topicName);
+    if (retainedMessages > 0 && before < 0 && this.count - this.#ownCount >= retainedMessages)
       return "limits.retainedMessages";
-    const bytes = this.bytes - this.#ownBytes + message.size - (before?.size ?? 0);
+    const bytes =
+      this.bytes - this.#ownBytes + message.size - (before < 0 ? 0 : this.#rows.size(before));
     return retainedBytes > 0 && bytes > retainedBytes ? "limits.retainedBytes" : undefined;
   }
 
@@ -75,9 +90,10 @@ export class Retained {
       // The one before is not the topic's last message any more.
       return this.clear(message.topicName);
     }
+    const isKept = !engine.store.isVolatile && !isOwn(message);
+    if (isKept) engine.recordMessage(message);
     this.#replace(message); // [MQTT5-3.3.1-5] [MQTT3-3.3.1-5] [MQTT3-3.3.1-7] [X-47]
-    if (engine.store.isVolatile || isOwn(message)) return 0;
-    engine.recordMessage(message);
+    if (!isKept) return 0;
     return engine.append({
       type: "retained",
       topicName: message.topicName,
@@ -91,30 +107,30 @@ export class Retained {
   }
 
   #replace(message: Message): void {
-    message.refer();
     if (message.expiresAt !== 0) this.#engine.retainedSweep.arm();
-    this.#count(message, 1);
-    this.#forget(this.#messages.set(message.topicName, message));
+    const row = this.#rows.add(message, isOwn(message));
+    this.#count(row, 1);
+    this.#forget(this.#names.set(message.topicName, row));
   }
 
-  #forget(message: Message | undefined): void {
-    if (message === undefined) return;
-    this.#count(message, -1);
-    message.release();
+  #forget(row: number): void {
+    if (row < 0) return;
+    this.#count(row, -1);
+    this.#rows.remove(row);
   }
 
-  #count(message: Message, sign: 1 | -1): void {
-    const bytes = sign * message.size;
+  #count(row: number, sign: 1 | -1): void {
+    const bytes = sign * this.#rows.size(row);
     this.bytes += bytes;
-    if (!isOwn(message)) return;
+    if (!this.#rows.isOwn(row)) return;
     this.#ownCount += sign;
     this.#ownBytes += bytes;
   }
 
   /** Removes the message of a Topic Name. @returns the record's position. */
   clear(topicName: string): Position {
-    const before = this.#messages.delete(topicName);
-    if (before === undefined) return 0;
+    const before = this.#names.delete(topicName);
+    if (before < 0) return 0;
     this.#forget(before);
     return this.#engine.store.isVolatile
       ? 0
@@ -124,9 +140,10 @@ export class Retained {
   /** Begins to give a new subscription what is retained [MQTT3-3.3.1-6] [X-103]. */
   replay(session: Session, topicFilter: string, options: number, identifier: number): void {
     // Asked for again while it is under way: it begins anew.
+    session.endReplay(topicFilter);
     (session.replays ??= new Map()).set(topicFilter, {
       topicFilter,
-      cursor: this.#messages.cursor(topicFilter),
+      cursor: this.#names.cursor(topicFilter),
       options,
       extras: identifier === 0 ? undefined : { identifiers: [identifier], group: undefined },
     });
@@ -134,14 +151,15 @@ export class Retained {
   }
 
   /** Walks all of them, but those of `$`-topics, which do not expire. */
-  cursor(): TopicNameCursor<Message> {
-    return this.#messages.cursor("#");
+  cursor(): TopicNameCursor {
+    return this.#names.cursor("#");
   }
 
   /** A retained message whose time is over is none any more [X-46]. */
-  expire(message: Message): boolean {
-    if (message.expiresAt === 0 || message.expiresAt > this.#engine.now) return false;
-    if (this.#messages.get(message.topicName) === message) this.clear(message.topicName);
+  expire(row: number): boolean {
+    const expiresAt = this.#rows.expiresAt(row);
+    if (expiresAt === 0 || expiresAt > this.#engine.now) return false;
+    this.clear(this.#rows.message(row).topicName);
     return true;
   }
 }
@@ -158,9 +176,9 @@ export function refill(engine: Engine, session: Session): void {
   let replay = first(replays);
   while (replay !== undefined && steps > 0) {
     if (waitingOf(session) >= WINDOW) return;
-    const message = replay.cursor.next(LOOKS);
+    const row = replay.cursor.next(LOOKS);
     steps--;
-    if (message === undefined) {
+    if (row < 0) {
       if (!replay.cursor.done) return;
       replays.delete(replay.topicFilter);
       if (session.isKept)
@@ -172,7 +190,8 @@ export function refill(engine: Engine, session: Session): void {
       replay = first(replays);
       continue;
     }
-    if (engine.retained.expire(message)) continue;
+    if (engine.retained.expire(row)) continue;
+    const message = engine.retained.at(row);
     if ((replay.options & OPTION_NO_LOCAL) !== 0 && message.publisher === session.clientId)
       continue;
     // RETAIN 1: it is sent because of the subscription [X-45] [MQTT3-3.3.1-8].

@@ -103,6 +103,19 @@ export class Session {
   ensureInbound(): Inbound {
     return (this.inbound ??= new Inbound());
   }
+
+  /** A subscription is to get no more of what is retained. */
+  endReplay(topicFilter: string): void {
+    this.replays?.get(topicFilter)?.cursor.close();
+    this.replays?.delete(topicFilter);
+  }
+
+  /** No subscription is. */
+  endReplays(): void {
+    if (this.replays === undefined) return;
+    for (const { cursor } of this.replays.values()) cursor.close();
+    this.replays = undefined;
+  }
 }
 
 /** A subscription's options packed into a small number: QoS, No Local, Retain As Published. */

@@ -67,7 +67,7 @@ function unsubscribe(
     engine.cluster?.filterRemoved(topicFilter);
   } else if (!engine.shared.leave(session, topicFilter)) return undefined;
   // What is queued or in flight already goes on [MQTT5-3.10.4-3] [MQTT3-3.10.4-3].
-  session.replays?.delete(topicFilter);
+  session.endReplay(topicFilter);
   engine.events.emit("unsubscribed", { clientId: session.clientId, topicFilter });
   if (!session.isKept) return 0;
   return engine.append({ type: "unsubscribe", session: session.key, topicFilter });

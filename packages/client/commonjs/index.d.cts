@@ -1,0 +1,27 @@
+// Made by `npm run docs` from what the ES module exports. Do not edit.
+export type * from "../dist/index.js" with { "resolution-mode": "import" };
+import type * as client from "../dist/index.js" with { "resolution-mode": "import" };
+export declare const ConnectionError: typeof client.ConnectionError;
+export type ConnectionError = client.ConnectionError;
+export declare const ProtocolError: typeof client.ProtocolError;
+export type ProtocolError = client.ProtocolError;
+export declare const ReasonCode: typeof client.ReasonCode;
+export type ReasonCode = client.ReasonCode;
+export declare const RequestError: typeof client.RequestError;
+export type RequestError = client.RequestError;
+export declare const UsageError: typeof client.UsageError;
+export type UsageError = client.UsageError;
+export declare const bytesCodec: typeof client.bytesCodec;
+export declare const clientErrorCodes: typeof client.clientErrorCodes;
+export declare const connect: typeof client.connect;
+export declare const connectMemory: typeof client.connectMemory;
+export declare const connectTest: typeof client.connectTest;
+export declare const dialTcp: typeof client.dialTcp;
+export declare const dialTls: typeof client.dialTls;
+export declare const dialUnix: typeof client.dialUnix;
+export declare const dialWebSocket: typeof client.dialWebSocket;
+export declare const fileStore: typeof client.fileStore;
+export declare const jsonCodec: typeof client.jsonCodec;
+export declare const removeFileStore: typeof client.removeFileStore;
+export declare const textCodec: typeof client.textCodec;
+export declare const topic: typeof client.topic;
