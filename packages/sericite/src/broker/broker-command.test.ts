@@ -220,7 +220,7 @@ listeners:
     assert.equal(code, 2);
     const lines = stderr.trimEnd().split("\n");
     assert.equal(lines.length, 3, stderr);
-    assert.match(lines[0]!, /^sericite: auth\.passwordFile: .*users, line 1: expected name:hash/);
+    assert.match(lines[0]!, /^sericite: auth\.passwordFile: .*users:1: expected name:hash/);
     assert.match(lines[1]!, /^sericite: .*access\.conf:1: found "everybdy"/);
     assert.match(lines[2]!, /^sericite: listeners\[1\]: tls\.certificate: there is no file \/none/);
     writeFileSync(rules, "everybody\ntopic #\n");
