@@ -155,7 +155,7 @@ for (const [name, argv, message] of [
 test("what is refused ends with exit code 2, and every line of why on standard error", async () => {
   const { code, stdout, stderr } = await runCommand(["broker", "--host", "0.0.0.0"]);
   assert.equal(code, 2);
-  assert.match(stderr, /^(sericite: .*\n){6}$/);
+  assert.match(stderr, /^(sericite: .*\n){8}$/);
   assert.equal(stdout.toString(), "");
 });
 
