@@ -2,12 +2,13 @@
  * Runs the examples of docs/client against a broker, and holds the pages to them.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createBroker } from "@sericite/broker";
 import type { Broker, BrokerOptions } from "@sericite/broker";
+import { hashPassword, makeScramVerifier } from "@sericite/broker/passwords";
 import { connect, RequestError } from "@sericite/client";
 import type { Client, ConnectOptions } from "@sericite/client";
 import { WebSocket } from "ws";
@@ -21,6 +22,7 @@ import { joinForLong, join as joinAny } from "./older-versions.ts";
 import { publishAll, publishReading } from "./publishing.ts";
 import { start as startGateway } from "./reconnecting.ts";
 import { askForSquare, startSquares } from "./requests.ts";
+import { join as signIn } from "./signing-in.ts";
 import { record, startMeter } from "./sessions.ts";
 import { keep, waitForAlarm } from "./subscribing.ts";
 import { report, temperature, watch } from "./typed-topics.ts";
@@ -73,6 +75,21 @@ test("connecting: a lamp says that it is on, off, or lost", () =>
     await own(await startLamp(url)).close();
     assert.deepEqual(await states.all, ["on", "off", "on", "lost"]);
   }));
+
+test("signing in: by SCRAM, and refused with another password", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sericite-example-"));
+  const passwordFile = join(folder, "passwords");
+  const password = Buffer.from("pencil");
+  const hashes = [await hashPassword(password), await makeScramVerifier(password)];
+  writeFileSync(passwordFile, hashes.map((hash) => `alice:${String(hash)}\n`).join(""));
+  await withBroker(
+    async ({ url, own }) => {
+      own(await signIn(url, "alice", "pencil"));
+      await assert.rejects(signIn(url, "alice", "pen"), { reasonCode: 0x87 });
+    },
+    { settings: { auth: { passwordFile } } },
+  ).finally(() => rmSync(folder, { recursive: true, force: true }));
+});
 
 test("reconnecting: goes to the next server, with a token for each attempt", () =>
   withBroker(async ({ url, broker, own }) => {

@@ -23,5 +23,6 @@ export declare const dialWebSocket: typeof client.dialWebSocket;
 export declare const fileStore: typeof client.fileStore;
 export declare const jsonCodec: typeof client.jsonCodec;
 export declare const removeFileStore: typeof client.removeFileStore;
+export declare const scram: typeof client.scram;
 export declare const textCodec: typeof client.textCodec;
 export declare const topic: typeof client.topic;

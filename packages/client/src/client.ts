@@ -371,6 +371,15 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * 5.0: authenticates again on this connection, by the `authentication` that the client was opened
+   * with (§4.12.1). Settles when the server has accepted; where it does not, or the exchange fails,
+   * the connection ends.
+   */
+  reauthenticate(): Promise<void> {
+    return this.#connector.reauthenticate();
+  }
+
+  /**
    * Waits for what is under way to be acknowledged, sends DISCONNECT, and closes the client: the Will
    * is not published. Without a connection, closes it at once.
    */

@@ -146,7 +146,7 @@ test("a client that is closed while refresh is asked does not connect any more",
   assert.equal(server.dials, 1);
 });
 
-test("a server that does not speak the version is asked for those below, where that is wanted", async () => {
+test("[X-130] a server that does not speak the version is asked for those below, where that is wanted", async () => {
   for (const protocolFallback of [true, false]) {
     const server = new FakeServer();
     server.answers.delete("connect");
@@ -454,4 +454,28 @@ test("a timer that fires much too late has the client ask once more before it gi
   assert.equal(server.connection.of("pingreq").length, 2);
   await server.world.advance(3100);
   assert.notEqual(client.state, "connected");
+});
+
+test("a Will by function is asked for with each attempt, and one that throws makes it fail", async () => {
+  const server = new FakeServer();
+  let count = 0;
+  const client = await server.connect({
+    will: () => {
+      count++;
+      if (count === 2) throw new Error("not now");
+      return count === 3 ? undefined : { topicName: "gone", payload: String(count) };
+    },
+  });
+  const payloads: (string | undefined)[] = [];
+  const errors: unknown[] = [];
+  client.on("reconnecting", ({ error }) => errors.push((error as { code?: string }).code));
+  for (let connections = 1; connections < 4; connections = server.connections.length) {
+    const { will } = server.connection.connect;
+    payloads.push(will && new TextDecoder().decode(will.payload));
+    server.connection.link.destroy();
+    await server.world.advance(60_000);
+  }
+  assert.deepEqual(payloads, ["1", undefined, "4"].slice(0, payloads.length));
+  assert.ok(payloads.length >= 2);
+  assert.ok(errors.includes("ERR_REFRESH_FAILED"));
 });

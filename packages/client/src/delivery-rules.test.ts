@@ -54,7 +54,7 @@ for (const [protocolVersion, tags] of [
 for (const [protocolVersion, tags] of [
   [
     4,
-    "[MQTT3-4.3.2-1] [MQTT3-2.3.1-2] [MQTT3-2.3.1-3] [MQTT3-3.3.1-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1] [MQTT3-3.1.2-4] [MQTT3-4.1.0-1]",
+    "[MQTT3-4.3.2-1] [MQTT3-2.3.1-2] [MQTT3-2.3.1-3] [MQTT3-3.3.1-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1] [MQTT3-3.1.2-4] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]",
   ],
   [3, "[X-121]"],
   [5, "[MQTT5-4.3.2-1] [MQTT5-4.3.2-2] [MQTT5-4.3.2-3] [MQTT5-3.1.2-23] [MQTT5-4.1.0-1]"],
@@ -200,6 +200,41 @@ test("[MQTT5-3.1.2-4] [MQTT3-3.1.2-6] with Clean Start what was in flight is not
     assert.deepEqual(trace(server), ["publish a 2"]);
     assert.equal(server.connection.connect.cleanStart, protocolVersion === 4);
   }
+});
+
+for (const [sessionExpiryInterval, what] of [
+  [undefined, "as long as the default says"],
+  [0, "not at all"],
+  [0xffff_ffff, "for ever"],
+] as const) {
+  test(`[X-23] Session Expiry Interval ${sessionExpiryInterval}: the server is told to keep the session ${what}`, async () => {
+    const { server, client, world } = await silent({ sessionExpiryInterval });
+    const asked = server.connection.connect.properties?.sessionExpiryInterval ?? 0;
+    assert.equal(asked, sessionExpiryInterval ?? 300);
+    publish(client, "a", 1);
+    await world.settle();
+    // Whether there is still a session the server knows alone.
+    server.connack = { sessionPresent: asked > 0 };
+    server.connection.link.destroy();
+    await world.advance(2000);
+    assert.equal(server.connection.connect.properties?.sessionExpiryInterval ?? 0, asked);
+    assert.deepEqual(trace(server), [asked > 0 ? "publish a 1 dup" : "publish a 2"]);
+  });
+}
+
+test("[X-29] the client never forbids the server to give reasons, and takes them", async () => {
+  const { server, client, world } = await silent();
+  assert.equal(server.connection.connect.properties?.requestProblemInformation, undefined);
+  const published = client.publish("t", "a", { qos: 1 });
+  await world.settle();
+  server.connection.send({
+    type: "puback",
+    packetIdentifier: 1,
+    properties: { reasonString: "kept", userProperties: [["a", "b"]] },
+  });
+  await world.settle();
+  await published;
+  assert.equal(client.state, "connected");
 });
 
 test("[MQTT5-4.12.0-7] without an Authentication Method an AUTH of the server is not answered by AUTH", async () => {

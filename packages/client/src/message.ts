@@ -63,7 +63,8 @@ export class Message {
    * 5.0: refuses the message, in a subscription with `acknowledge: "manual"`. For the server it is
    * done with: it does not send it again, nor to another client.
    *
-   * @param reasonCode  0x80 unspecified error, 0x83, 0x87, 0x90, 0x91, 0x97 or 0x99.
+   * @param reasonCode  0x80 unspecified error, 0x83, 0x87, 0x90, 0x91, 0x97 or 0x99. The last is for a
+   * payload that is marked as UTF-8 and is none, which the client itself takes [X-49].
    * @param reasonString  Left out where the server takes no packet as large.
    * @throws UsageError at QoS 0, before 5.0, and where the subscription acknowledges by itself.
    */

@@ -354,3 +354,63 @@ test("a server that does not read is not read from", async () => {
   await world.settle();
   assert.equal(server.connection.link.unsentBytes, 0);
 });
+
+test("[X-18] a message under an identifier that one of the other QoS has in use is refused in its turn", async () => {
+  const first = gate();
+  const seen: string[] = [];
+  const { server, world } = await subscribed({}, (message) => {
+    seen.push(message.text());
+    return message.text() === "slow" ? first.promise : undefined;
+  });
+  server.connection.publish("t", "twice", { qos: 2, packetIdentifier: 1 });
+  server.connection.publish("t", "in use", { qos: 1, packetIdentifier: 1 });
+  server.connection.publish("t", "slow", { qos: 1, packetIdentifier: 2 });
+  server.connection.publish("t", "in use", { qos: 2, packetIdentifier: 2 });
+  await world.settle();
+  assert.deepEqual(acknowledgements(server), ["pubrec 1", "puback 1 0x91"]);
+  first.open();
+  await world.settle();
+  assert.deepEqual(acknowledgements(server).slice(2), ["puback 2", "pubrec 2 0x91"]);
+  assert.deepEqual(seen, ["twice", "slow"]);
+  // What was refused is over, and the other goes on.
+  server.connection.send({ type: "pubrel", packetIdentifier: 1 });
+  server.connection.publish("t", "free", { qos: 1, packetIdentifier: 1 });
+  server.connection.publish("t", "free", { qos: 2, packetIdentifier: 2 });
+  await world.settle();
+  assert.deepEqual(acknowledgements(server).slice(4), ["pubcomp 1", "puback 1", "pubrec 2"]);
+});
+
+for (const [protocolVersion, tag] of [
+  [4, "[X-89]"],
+  [5, "[X-1]"],
+] as const) {
+  test(`${tag} version ${protocolVersion}: control characters and non-characters are taken, and go out only where the user wrote them`, async () => {
+    const odd = "a\u0001\u001f\u007f\u009f\ufdd0\uffff";
+    const seen: string[] = [];
+    const server = new FakeServer();
+    const client = await server.connect({ protocolVersion, clientId: undefined });
+    const subscribing = client.subscribe("#", ({ topicName }) => void seen.push(topicName));
+    await server.world.settle();
+    await subscribing;
+    server.connection.publish(odd, "");
+    const published = client.publish(odd, "");
+    await server.world.settle();
+    await published;
+    assert.deepEqual(seen, [odd]);
+    assert.equal(server.connection.of("publish")[0]?.topicName, odd);
+    assert.match(server.connection.connect.clientId, /^[0-9a-z]+$/);
+  });
+}
+
+test("[X-49] a payload that is marked as UTF-8 and is none is taken, unless the user refuses it", async () => {
+  const properties = { payloadFormatIndicator: 1 } as const;
+  const payload = Uint8Array.of(0xff);
+  const { server, world } = await subscribed({}, () => {});
+  server.connection.publish("t", "", { qos: 1, packetIdentifier: 1, payload, properties });
+  await world.settle();
+  assert.deepEqual(acknowledgements(server), ["puback 1"]);
+  const strict = await subscribed({}, (message) => message.reject(0x99), { acknowledge: "manual" });
+  strict.server.connection.publish("t", "", { qos: 1, packetIdentifier: 1, payload, properties });
+  await strict.world.settle();
+  assert.deepEqual(acknowledgements(strict.server), ["puback 1 0x99"]);
+});

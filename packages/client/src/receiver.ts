@@ -111,7 +111,8 @@ export class Receiver {
       return;
     }
     const { packetIdentifier } = parser;
-    if (!this.#quota.take() && this.#state.settings.protocolVersion === 5) {
+    const is5 = this.#state.settings.protocolVersion === 5;
+    if (!this.#quota.take() && is5) {
       //
       throw new ProtocolError(
         "ERR_PROTOCOL",
@@ -124,10 +125,19 @@ export class Receiver {
         this.#acknowledgeAgain(packetIdentifier, connection);
         return;
       }
+      if (is5 && this.#isWithHandlers(packetIdentifier)) {
+        this.#refuseInUse(packetIdentifier, qos, connection);
+        return;
+      }
       this.#inbound.begin(packetIdentifier, false);
+    } else if (is5) {
+      if (this.#inbound.has(packetIdentifier)) {
+        this.#refuseInUse(packetIdentifier, qos, connection);
+        return;
+      }
     }
-    // 3.x: the server does not wait any longer and sends it again, while it is still at work here.
-    else if (this.#isAtWork(packetIdentifier)) return;
+    // The server does not wait any longer and sends it again, while it is still at work here.
+    else if (this.#isWithHandlers(packetIdentifier)) return;
     const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
     this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, receipt);
     receipt.pending--;
@@ -164,11 +174,23 @@ export class Receiver {
     }
   }
 
-  #isAtWork(packetIdentifier: number): boolean {
+  /** Whether a message that came on this connection under the identifier is still with its handlers. */
+  #isWithHandlers(packetIdentifier: number): boolean {
     return (
-      this.#unfinished.get(packetIdentifier)?.connectionNumber === this.#state.connectionNumber &&
-      this.#state.settings.protocolVersion < 5
+      this.#unfinished.get(packetIdentifier)?.connectionNumber === this.#state.connectionNumber
     );
+  }
+
+  /**
+   * A message under an identifier that one of the other QoS has in use: it is refused, in its turn
+   * [X-18]. Before 5.0 nothing could say so, and it is taken.
+   */
+  #refuseInUse(packetIdentifier: number, qos: QoS, connection: Connection): void {
+    const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
+    receipt.pending = 0;
+    receipt.reasonCode = ReasonCode.packetIdentifierInUse;
+    if (this.#line.length === 0) this.#acknowledge(receipt, connection);
+    else this.#line.push(receipt);
   }
 
   /** A QoS 2 message that came before: PUBREC again, and no second delivery [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]. */
