@@ -46,6 +46,8 @@ export interface Events {
     peer: Peer;
     topicFilter: string;
     reasonCode: number;
+    /** The client did not ask for it: it is one of `autoSubscribe`. */
+    isUnasked: boolean;
   };
   /** A PUBLISH has no effect, whatever 3.x was answered; or a Will that was due has not. */
   publishRefused: {
