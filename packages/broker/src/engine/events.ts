@@ -35,6 +35,8 @@ export interface Events {
     reason: string;
     address: string | undefined;
     port: number | undefined;
+    /** What the system or TLS says of it, such as `CERT_REVOKED`. */
+    error?: string | undefined;
   };
   sessionStarted: { clientId: string };
   sessionEnded: { clientId: string; reason: string };
