@@ -17,12 +17,12 @@ const ENTRIES = [
   {
     what: "connect, and what a client does",
     contents: 'import { connect } from "@sericite/client"; globalThis.connect = connect;',
-    limit: 36_800,
+    limit: 37_300,
   },
   {
     what: "everything",
     contents: 'import * as all from "@sericite/client"; globalThis.all = all;',
-    limit: 39_900,
+    limit: 40_400,
   },
 ];
 

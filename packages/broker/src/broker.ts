@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
-import { ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
+import { connectMemory, ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
+import type { Dial } from "@sericite/protocol";
 import type { MessageHandler, TopicFilters } from "@sericite/client";
 import {
   checkBan,
@@ -205,6 +206,18 @@ export class Broker implements AsyncDisposable {
   ): Promise<LocalPublishResult> {
     this.#checkOpen();
     return publishLocally(this.#engine, topicName, payload, options);
+  }
+
+  /**
+   * A way here for clients of this process, without a network. They come in as all others do.
+   *
+   * ```ts
+   * const client = await connect({ dial: broker.dial() });
+   * ```
+   */
+  dial(): Dial {
+    const engine = this.#engine;
+    return connectMemory((link) => engine.accept(link), engine.scheduler);
   }
 
   /**

@@ -31,6 +31,7 @@ export type { AbortSignalLike } from "./abort.ts";
 export type { ServerReferencePolicy } from "./servers.ts";
 export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 export type { SessionChange, SessionStore } from "./session-store.ts";
+export type { Task } from "./tasks.ts";
 export { bytesCodec, jsonCodec, textCodec, type PayloadCodec } from "./codec.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 export {
@@ -59,6 +60,7 @@ export {
   type ProtocolVersion,
   type QoS,
   type Random,
+  type ScheduledTask,
   type Scheduler,
   type UserProperty,
 } from "@sericite/protocol";

@@ -1,28 +1,8 @@
-import { UsageError } from "@sericite/protocol";
 import type { Authentication, AuthenticationExchange } from "./authentication.ts";
-import type { Payload } from "./message.ts";
 import { payloadBytes, payloadText } from "./message.ts";
-
-interface Key {
-  readonly type: string;
-}
+import { hmac, randomBytes, subtleCrypto } from "./web-crypto.ts";
 
 // Node and browsers have them; the core of the client has no types of a platform.
-declare const crypto: {
-  getRandomValues(bytes: Uint8Array): Uint8Array;
-  readonly subtle?: {
-    digest(hash: string, bytes: Uint8Array): Promise<ArrayBuffer>;
-    importKey(
-      format: "raw",
-      bytes: Uint8Array,
-      algorithm: string | object,
-      extractable: false,
-      usages: readonly string[],
-    ): Promise<Key>;
-    sign(algorithm: "HMAC", key: Key, bytes: Uint8Array): Promise<ArrayBuffer>;
-    deriveBits(algorithm: object, key: Key, bits: number): Promise<ArrayBuffer>;
-  };
-};
 declare function atob(text: string): string;
 declare function btoa(text: string): string;
 
@@ -57,7 +37,7 @@ export function scram(options: ScramOptions): Authentication {
 }
 
 function makeNonce(): string {
-  return base64(crypto.getRandomValues(new Uint8Array(nonceBytes)));
+  return base64(randomBytes(nonceBytes));
 }
 
 /** One sign-in. */
@@ -96,7 +76,7 @@ export class ScramExchange implements AuthenticationExchange {
     const clientKey = await hmac(salted, "Client Key", hash);
     const final = `c=biws,r=${nonce}`;
     const exchanged = `${this.#firstBare},${challenge},${final}`;
-    const storedKey = new Uint8Array(await subtle().digest(hash, clientKey));
+    const storedKey = new Uint8Array(await subtleCrypto().digest(hash, clientKey));
     const signature = await hmac(storedKey, exchanged, hash);
     const serverKey = await hmac(salted, "Server Key", hash);
     this.#serverSignature = base64(await hmac(serverKey, exchanged, hash));
@@ -112,11 +92,6 @@ export class ScramExchange implements AuthenticationExchange {
   }
 }
 
-function subtle(): NonNullable<typeof crypto.subtle> {
-  if (crypto.subtle !== undefined) return crypto.subtle;
-  throw new UsageError("ERR_USAGE", "SCRAM needs WebCrypto: open the page over HTTPS");
-}
-
 async function pbkdf2(
   password: string,
   salt: Uint8Array,
@@ -124,16 +99,10 @@ async function pbkdf2(
   hash: string,
 ): Promise<Uint8Array> {
   const bytes = payloadBytes(password);
-  const key = await subtle().importKey("raw", bytes, "PBKDF2", false, ["deriveBits"]);
+  const key = await subtleCrypto().importKey("raw", bytes, "PBKDF2", false, ["deriveBits"]);
   const bits = hash === "SHA-1" ? 160 : 256;
   const algorithm = { name: "PBKDF2", hash, salt, iterations };
-  return new Uint8Array(await subtle().deriveBits(algorithm, key, bits));
-}
-
-async function hmac(secret: Uint8Array, text: Payload, hash: string): Promise<Uint8Array> {
-  const algorithm = { name: "HMAC", hash };
-  const key = await subtle().importKey("raw", secret, algorithm, false, ["sign"]);
-  return new Uint8Array(await subtle().sign("HMAC", key, payloadBytes(text)));
+  return new Uint8Array(await subtleCrypto().deriveBits(algorithm, key, bits));
 }
 
 function base64(bytes: Uint8Array): string {
