@@ -416,6 +416,7 @@ export class Broker implements AsyncDisposable {
     this.#engine.bans.configure(bans);
     this.#engine.settingsChanged();
     await listening.commit();
+    this.#engine.ratesChanged();
     return { changed, needRestart };
   }
 
