@@ -17,12 +17,12 @@ const ENTRIES = [
   {
     what: "connect, and what a client does",
     contents: 'import { connect } from "@sericite/client"; globalThis.connect = connect;',
-    limit: 35_700,
+    limit: 37_300,
   },
   {
     what: "everything",
     contents: 'import * as all from "@sericite/client"; globalThis.all = all;',
-    limit: 38_100,
+    limit: 40_400,
   },
 ];
 

@@ -8,6 +8,7 @@ import {
 import { clientErrorCodes } from "@sericite/client";
 import { protocolErrorCodes } from "@sericite/protocol";
 import { commandErrorCodes } from "../../packages/sericite/dist/errors.js";
+import { sysFigures } from "../../packages/broker/dist/engine/sys-figures.js";
 import { code, generated, plain, table } from "./markdown.mjs";
 
 /** `docs/REFERENCE.md`. */
@@ -41,6 +42,12 @@ export function referencePage() {
     table(
       ["counter", "what it counts"],
       Object.entries(counterTable).map(([name, row]) => [code(name), plain(row.text)]),
+    ),
+    "## Figures in `$SYS`",
+    "The broker publishes them every `sys.interval`, retained: `mosquitto_sub -v -t '$SYS/broker/#'` shows them. Beside those of the table, below `$SYS/broker/`, there is `limits/` with the name of each limit that was met, and `drops/` with each reason for which a message was dropped, once there is something to count. `sys.presence` tells below `$SYS/brokers/` who comes and goes.",
+    table(
+      ["topic", "what it tells"],
+      Object.entries(sysFigures).map(([name, row]) => [code(name), plain(row.text)]),
     ),
   ];
   return `${parts.join("\n\n")}\n`;

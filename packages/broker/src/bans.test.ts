@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createBroker } from "./broker.ts";
-import type { BrokerOptions } from "./broker.ts";
+import type { BrokerOptions } from "./broker-options.ts";
 import { RawSocket } from "./raw-socket.test-support.ts";
 import { MemoryStore } from "./store/memory.ts";
 

@@ -1,25 +1,23 @@
 import { randomInt } from "node:crypto";
-import {
-  connectMemory,
-  ConnectionError,
-  encodeProperties,
-  PacketType,
-  ReasonCode,
-  topicNameFault,
-  UsageError,
-} from "@sericite/protocol";
-import type { Clock, Properties, QoS, Random, Scheduler } from "@sericite/protocol";
-import type { Client, MessageHandler, SubscribeOptions, TopicFilters } from "@sericite/client";
+import { ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
+import type { MessageHandler, TopicFilters } from "@sericite/client";
 import {
   checkBan,
   checkConfiguredBans,
   checkBrokerOptions,
   checkEventName,
-  checkPublish,
   checkTrace,
 } from "./arguments.ts";
+import type {
+  BanOptions,
+  BrokerOptions,
+  LocalPublishOptions,
+  LocalPublishResult,
+  LocalSubscribeOptions,
+  Reconfigurable,
+  Reconfiguration,
+} from "./broker-options.ts";
 import { ConfiguredAcl } from "./auth/acl-configured.ts";
-import type { ChainedAuthenticator } from "./auth/chain.ts";
 import { autoSubscriptionsOf } from "./engine/auto-subscribe.ts";
 import type { AutoSubscription } from "./engine/auto-subscribe.ts";
 import { describeClient, listClients } from "./client-list.ts";
@@ -32,118 +30,32 @@ import { Engine } from "./engine/engine.ts";
 import type { EventListener, EventName } from "./engine/events.ts";
 import type { LimitName } from "./engine/limit-table.ts";
 import type { TraceListener, TraceOptions } from "./engine/packet-trace.ts";
-import { composeMessage } from "./engine/forms.ts";
 import { joinHooks } from "./engine/hooks.ts";
 import type { Hooks } from "./engine/hooks.ts";
-import type { Authenticator, Bus, Log, Ownership, Store } from "./engine/ports.ts";
 import { takesMessages } from "./engine/ports.ts";
 import type { BanKind } from "./engine/records.ts";
-import { concernsStore } from "./engine/publish.ts";
 import { finishRecovery, recoveryOf } from "./engine/recovery.ts";
 import { rewriterOf } from "./engine/rewrite.ts";
 import type { RewriteRule } from "./engine/rewrite.ts";
-import { route } from "./engine/route.ts";
 import { Entry } from "./entry.ts";
-import type { AuthenticatorFunction, ChainedAuthenticatorFunction } from "./entry.ts";
 import type { Listener } from "./listeners/listener.ts";
 import type { ListenOptions, OwnListenOptions } from "./listen-options.ts";
 import { Listening } from "./listening.ts";
 import type { Reception } from "./listening.ts";
-import { LocalSubscription } from "./local-subscription.ts";
+import { LocalClients } from "./local-clients.ts";
+import { publishLocally } from "./local-publish.ts";
+import type { LocalSubscription } from "./local-subscription.ts";
 import { adaptLog, silentLog } from "./log.ts";
-import type { LoggerLike } from "./log.ts";
 import { tellRefused } from "./refused-connections.ts";
 import { configuredStore, openStore } from "./store-opening.ts";
 import type { Recovered } from "./store-opening.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { StoreWatch } from "./store-watch.ts";
 import { version } from "./version.ts";
-import { WheelScheduler } from "./wheel-scheduler.ts";
 import { NodeScheduler, nodeClock, usableMemory } from "./platform.ts";
 import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
-
-/** What a broker is made with. Everything has a default. */
-export interface BrokerOptions {
-  /** Some of the settings (`brokerSettings` lists them). */
-  readonly settings?: PartialSettings;
-  /** Says alone who is let in. Default: what the settings of `auth` name, or everybody while only loopback is listened on. */
-  readonly authenticator?: Authenticator | AuthenticatorFunction;
-  /** Say who is let in, one after the other until one knows the client, before those that the settings name. */
-  readonly authenticators?: readonly (ChainedAuthenticator | ChainedAuthenticatorFunction)[];
-  /** Awaited questions that may refuse; several sets are asked in order. */
-  readonly hooks?: Hooks | readonly Hooks[];
-  /** Put other topics in place of those that clients name; the first one that fits is used. */
-  readonly rewrite?: readonly RewriteRule[];
-  /** Subscriptions that each client gets when it connects. */
-  readonly autoSubscribe?: readonly AutoSubscription[];
-  /** Who is kept out, besides those that `ban` keeps out; nothing of it is stored. */
-  readonly bans?: readonly ConfiguredBan[];
-  /** A `Log`, or a logger with debug, info, warn and error, such as `console` or a pino. Default: silent. */
-  readonly log?: Log | LoggerLike;
-  /** What outlives the process. Default: what the settings of the section `store` ask for. */
-  readonly store?: Store;
-  readonly ownership?: Ownership;
-  readonly bus?: Bus;
-  /** Time and chance, for tests and simulations. */
-  readonly clock?: Clock;
-  readonly scheduler?: Scheduler;
-  readonly random?: Random;
-}
-
-/** How a message is published by the embedding program. */
-export interface LocalPublishOptions {
-  /** Default 0. */
-  readonly qos?: QoS;
-  /** Default false. */
-  readonly retain?: boolean;
-  readonly properties?: Properties;
-  /** Client Identifier of the only receiver: it gets the message if it subscribed to it. */
-  readonly to?: string;
-}
-
-/** What became of a published message. */
-export interface LocalPublishResult {
-  /** Sessions that took it. */
-  readonly sessions: number;
-}
-
-/** How somebody is banned. */
-export interface BanOptions {
-  /** Milliseconds, above 0. Default: until it is lifted. */
-  readonly expiresInMs?: number;
-  /** For the log and, on 5.0, the Reason String. Default "by the administrator". */
-  readonly reason?: string;
-}
-
-/** What changed by `reconfigure`. Paths such as `mqtt.receiveMaximum`. */
-export interface Reconfiguration {
-  /** In force now; the setting that names a file also where only the file changed. Also `rewrite`, `autoSubscribe`, `bans` and `listeners`. */
-  readonly changed: readonly string[];
-  /** Asked for, and left as it was: a broker that is made anew takes it. */
-  readonly needRestart: readonly string[];
-}
-
-/** What a running broker takes besides settings; what is left out stays as it is. */
-export interface Reconfigurable {
-  /** In place of all rules before. What clients are subscribed to stays as it was rewritten then. */
-  readonly rewrite?: readonly RewriteRule[] | undefined;
-  /** In place of all before, for clients that connect from now on. */
-  readonly autoSubscribe?: readonly AutoSubscription[] | undefined;
-  /** In place of all before; connections that they are about end. */
-  readonly bans?: readonly ConfiguredBan[] | undefined;
-  /** In place of the list that `listenAsConfigured` was given; it has to have been called. */
-  readonly listeners?: readonly OwnListenOptions[] | undefined;
-}
-
-/** How a subscription of the embedding program is made. */
-export interface LocalSubscribeOptions extends SubscribeOptions {
-  /** Names the session, so that it can outlive the subscription. Default: one of its own. */
-  readonly clientId?: string;
-  /** Seconds; with `clientId`, messages wait while nobody is subscribed. Default 0. */
-  readonly sessionExpiryInterval?: number;
-}
 
 /** An MQTT broker in this process. Several may live in one. */
 export class Broker implements AsyncDisposable {
@@ -156,7 +68,7 @@ export class Broker implements AsyncDisposable {
   #rewrite: readonly RewriteRule[] = [];
   #autoSubscribe: readonly AutoSubscription[] = [];
   #configuredBans: readonly ConfiguredBan[] = [];
-  readonly #locals = new Set<Client>();
+  readonly #locals: LocalClients;
   /** What the store gave back at the start. */
   readonly recovered: Recovered;
   #settings: Settings;
@@ -183,6 +95,7 @@ export class Broker implements AsyncDisposable {
     this.#acl = acl;
     this.#hooks = hooks;
     this.#engine = engine;
+    this.#locals = new LocalClients(engine);
     this.#settings = settings;
     this.#entry = entry;
     this.#letsEverybodyIn = engine.authenticator === undefined;
@@ -291,34 +204,7 @@ export class Broker implements AsyncDisposable {
     options: LocalPublishOptions = {},
   ): Promise<LocalPublishResult> {
     this.#checkOpen();
-    const { qos = 0 } = options;
-    checkPublish(payload, qos);
-    const engine = this.#engine;
-    const fault = topicNameFault(topicName, engine.settings.limits.topicLevels);
-    if (fault !== undefined) throw new UsageError("ERR_TOPIC_NAME", fault);
-    // Topic Alias and Subscription Identifier belong to one hop, the expiry is kept as a time.
-    const {
-      messageExpiryInterval,
-      topicAlias: _alias,
-      subscriptionIdentifiers: _identifiers,
-      ...properties
-    } = options.properties ?? {};
-    engine.enter();
-    const message = composeMessage(engine.nextMessageNumber(), {
-      topic: engine.topicNames.intern(topicName),
-      payload: typeof payload === "string" ? Buffer.from(payload) : payload,
-      properties: encodeProperties(properties, PacketType.publish),
-      qos,
-      retain: options.retain === true,
-      publisher: "",
-      expiresAt:
-        messageExpiryInterval === undefined ? 0 : engine.now + messageExpiryInterval * 1000,
-    });
-    if (!takesMessages(engine.store.state) && concernsStore(engine, message)) {
-      throw new ConnectionError("ERR_STORE_REFUSING", "the store takes nothing at present");
-    }
-    const { sessions, store, bus } = route(engine, message, "broker", options.to);
-    return new Promise((resolve) => engine.whenDurable(store, bus, () => resolve({ sessions })));
+    return publishLocally(this.#engine, topicName, payload, options);
   }
 
   /**
@@ -345,51 +231,9 @@ export class Broker implements AsyncDisposable {
     optionsWithHandler: LocalSubscribeOptions = {},
   ): Promise<LocalSubscription> {
     this.#checkOpen();
-    const handler = typeof handlerOrOptions === "function" ? handlerOrOptions : undefined;
-    const { clientId, sessionExpiryInterval, ...options } =
-      typeof handlerOrOptions === "function" ? optionsWithHandler : handlerOrOptions;
-    if (clientId !== undefined && handler === undefined) {
-      throw new UsageError(
-        "ERR_USAGE",
-        "a named session needs a handler, for messages that waited for it",
-      );
-    }
-    const client = await this.#connectLocal(clientId, sessionExpiryInterval ?? 0, handler);
-    try {
-      const subscription = await (handler === undefined
-        ? client.subscribe(topicFilters, options)
-        : client.subscribe(topicFilters, handler, options));
-      return new LocalSubscription(client, subscription);
-    } catch (error) {
-      await client.disconnect();
-      throw error;
-    }
-  }
-
-  async #connectLocal(
-    clientId: string | undefined,
-    sessionExpiryInterval: number,
-    handler: MessageHandler | undefined,
-  ): Promise<Client> {
-    const engine = this.#engine;
-    // Loaded on first use: a broker that only serves others does not need it.
-    const { connect } = await import("@sericite/client");
-    const client = await connect("memory://local", {
-      clientId: clientId ?? `$local/${engine.assignClientIdentifier()}`,
-      cleanStart: clientId === undefined,
-      sessionExpiryInterval,
-      keepAlive: 0,
-      reconnect: false,
-      clock: engine.clock,
-      scheduler: new WheelScheduler(engine.scheduler, engine.wheel),
-      random: engine.random,
-      dial: connectMemory((link) => engine.accept(link, true), engine.scheduler),
-      // What waited in a named session comes before the subscription is made anew.
-      onUnclaimedMessage: handler,
-    });
-    this.#locals.add(client);
-    client.on("closed", () => this.#locals.delete(client));
-    return client;
+    return typeof handlerOrOptions === "function"
+      ? this.#locals.subscribe(topicFilters, handlerOrOptions, optionsWithHandler)
+      : this.#locals.subscribe(topicFilters, undefined, handlerOrOptions);
   }
 
   /** A page of the clients: all sessions, connected or not. */
@@ -580,7 +424,7 @@ export class Broker implements AsyncDisposable {
     try {
       engine.isDraining = true;
       await this.#listening.close();
-      await Promise.all([...this.#locals].map((client) => client.close()));
+      await this.#locals.close();
       await engine.drain(timeoutMs);
       this.#acl.close();
       this.#entry.close();

@@ -241,12 +241,15 @@ test(
     );
     writeRevocations();
     await broker.reconfigure({});
+    const refused: (string | undefined)[] = [];
+    broker.on("connectionRefused", ({ reason, error }) => refused.push(reason, error));
     for (const resumed of [undefined, session]) {
       const { raw } = await dial(port, "lost", resumed);
       raw.sendConnect("after");
       await raw.untilClosed();
       assert.equal(await broker.client("after"), undefined);
     }
+    assert.deepEqual(refused.slice(0, 2), ["client-certificate", "CERT_REVOKED"]);
     assert.equal(await entry(broker, port, "ada"), "in as ada");
     assert.equal(before.raw.isClosed, false);
     before.raw.destroy();

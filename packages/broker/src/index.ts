@@ -11,7 +11,7 @@ export type {
   LocalPublishResult,
   Reconfigurable,
   Reconfiguration,
-} from "./broker.ts";
+} from "./broker-options.ts";
 export type { ChainAnswer, ChainedAuthenticator } from "./auth/chain.ts";
 export { entryMethods, namesAuthentication } from "./auth/entry-methods.ts";
 export type { EntryMethod } from "./auth/entry-methods.ts";

@@ -12,7 +12,7 @@ for (const [queuedBytes, expected] of [
     new OverloadWatch(broker.engine).begin();
     const client = broker.connect("c", 4, { cleanStart: false });
     client.subscribe("a", 1);
-    client.leave();
+    client.brokerLink.stall();
     broker.connect("p").sendPublish("a", "x".repeat(2000), { qos: 1 });
     broker.settle();
     const levels = expected.map(() => {

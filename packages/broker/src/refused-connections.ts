@@ -17,7 +17,9 @@ export function tellRefused(engine: Engine, { cause, ...refusal }: Refusal): voi
   const limit = LIMIT_OF_REASON[reason];
   if (limit !== undefined)
     engine.limitReached(limit, { clientId: "", username: undefined, peer: from });
-  const fields = { ...from, ...(cause && { error: cause.message }) };
+  // OpenSSL ends its messages with a line feed.
+  const error = cause?.message.trimEnd();
+  const fields = { ...from, ...(error !== undefined && { error }) };
   engine.quietLog.write(
     "info",
     "connection-refused",
@@ -27,5 +29,5 @@ export function tellRefused(engine: Engine, { cause, ...refusal }: Refusal): voi
     fields,
     LINES_OF_REFUSALS,
   );
-  engine.events.emit("connectionRefused", refusal);
+  engine.events.emit("connectionRefused", { ...refusal, error });
 }

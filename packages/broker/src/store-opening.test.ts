@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { ConnectionError, UsageError } from "@sericite/protocol";
 import { createBroker } from "./broker.ts";
-import type { BrokerOptions } from "./broker.ts";
+import type { BrokerOptions } from "./broker-options.ts";
 import { MemoryStore } from "./store/memory.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sericite-opening-"));

@@ -2,6 +2,7 @@ import type { Dial, ProtocolVersion, Random } from "@sericite/protocol";
 import { ConnectReturnCode, ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
 import type { Address } from "./address.ts";
 import { parseAddress } from "./address.ts";
+import type { Authentication } from "./authentication.ts";
 import type {
   ClientSettings,
   ConnectAttempt,
@@ -41,9 +42,15 @@ export class AttemptOptions {
     this.#settings = this.#merged();
   }
 
-  /** Whether options are asked for before each attempt. */
+  /** Whether something is asked for before each attempt. */
   get isRefreshed(): boolean {
-    return this.#options.refresh !== undefined;
+    const { refresh, authentication, will } = this.#options;
+    return refresh !== undefined || authentication !== undefined || typeof will === "function";
+  }
+
+  /** The enhanced authentication of the next attempt. */
+  get authentication(): Authentication | undefined {
+    return this.#refreshed.authentication ?? this.#options.authentication;
   }
 
   /** Those of the next attempt; the same object while nothing has changed. @throws UsageError */
@@ -70,9 +77,16 @@ export class AttemptOptions {
     this.servers.replace(this.#reachable(url));
   }
 
-  /** Asks `refresh`; what it says counts with `apply`. Rejects as it does. */
+  /** Asks `refresh` and for the Will; what they say counts with `apply`. Rejects with a ConnectionError where it fails. */
   async ask(attempt: ConnectAttempt): Promise<RefreshedOptions> {
-    return (await this.#options.refresh?.(attempt)) ?? {};
+    const { refresh, will } = this.#options;
+    try {
+      const refreshed = (await refresh?.(attempt)) ?? {};
+      if (typeof will !== "function" || refreshed.will !== undefined) return refreshed;
+      return { ...refreshed, will: await will() };
+    } catch (cause) {
+      throw new ConnectionError("ERR_REFRESH_FAILED", "refresh failed", { cause });
+    }
   }
 
   /** What `refresh` gave counts from now on. @throws UsageError where it is wrong. */

@@ -21,6 +21,8 @@ export interface ClientEvents {
   };
   /** The client is closed. The error says why it gave up; none: it was asked to. */
   closed: { readonly error: Error | undefined };
+  /** A message came, whatever subscription takes it; before any handler has it. */
+  message: { readonly message: Message };
   /** A QoS 0 message was dropped: its subscription has as many waiting as it may. */
   messageDropped: { readonly message: Message };
   /** A message that no subscription takes was dropped. */

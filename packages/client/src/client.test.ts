@@ -355,6 +355,66 @@ test("a listener that throws breaks nothing", async () => {
   assert.deepEqual(seen, ["disconnected true", "connected true", "connected true"]);
 });
 
+test("a listener of messages hears all of them, whatever subscription takes them, before its handler", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  const seen: string[] = [];
+  using _ = client.on("message", ({ message }) => seen.push(`heard ${message.topicName}`));
+  const subscribed = client.subscribe("a", (message) => void seen.push(`got ${message.topicName}`));
+  await server.world.settle();
+  await subscribed;
+  server.connection.publish("a", "");
+  server.connection.publish("b", "");
+  await server.world.settle();
+  assert.deepEqual(seen, ["heard a", "got a", "heard b"]);
+});
+
+test("a task runs at its beats, connected or not, until it is cancelled; one that fails is told and runs again", async () => {
+  const server = new FakeServer();
+  const client = await server.connect({ keepAlive: 0 });
+  const seen: number[] = [];
+  const start = server.world.now();
+  const task = client.schedule(() => {
+    seen.push(server.world.now() - start);
+    if (seen.length === 2) throw new Error("task");
+  }, 1000);
+  server.isDown = true;
+  server.connection.link.destroy();
+  await server.world.advance(3500);
+  task.cancel();
+  await server.world.advance(3000);
+  assert.deepEqual(seen, [1000, 2000, 3000]);
+  assert.deepEqual(server.errors, [new Error("task")]);
+});
+
+test("a beat is left out while the last run is under way", async () => {
+  const server = new FakeServer();
+  const client = await server.connect({ keepAlive: 0 });
+  const open: (() => void)[] = [];
+  client.schedule(() => new Promise<void>((resolve) => open.push(resolve)), 1000);
+  await server.world.advance(3500);
+  assert.equal(open.length, 1);
+  open[0]!();
+  await server.world.advance(1000);
+  assert.equal(open.length, 2);
+});
+
+test("a task that is to run once does so once, and none runs when the client is closed", async () => {
+  const server = new FakeServer();
+  const client = await server.connect({ keepAlive: 0 });
+  const seen: string[] = [];
+  client.scheduleOnce(() => seen.push("once"), 500);
+  client.scheduleOnce(() => seen.push("late"), 2000);
+  client.schedule(() => seen.push("beat"), 1000);
+  await server.world.advance(1500);
+  assert.deepEqual(seen, ["once", "beat"]);
+  await client.close();
+  client.scheduleOnce(() => seen.push("after the end"), 1);
+  await server.world.advance(5000);
+  assert.deepEqual(seen, ["once", "beat"]);
+  assert.throws(() => client.schedule(() => 0, 0), { code: "ERR_USAGE" });
+});
+
 /** What a promise gives once the world is at rest. */
 async function settled<T>(server: FakeServer, promise: Promise<T>): Promise<T> {
   await server.world.settle();

@@ -1,7 +1,8 @@
-import type { ConnackPacket, ProtocolVersion, Scheduler } from "@sericite/protocol";
+import type { ConnackPacket, ProtocolVersion, ScheduledTask, Scheduler } from "@sericite/protocol";
 import { TimingWheel, UsageError } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
+import { refusalOfError } from "./acknowledgement.ts";
 import { AttemptOptions } from "./attempt-options.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import { ClientState } from "./client-state.ts";
@@ -30,7 +31,9 @@ import { SessionJournal } from "./session-journal.ts";
 import type { SessionStore } from "./session-store.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import type { TopicParameters, TypedHandler } from "./topic.ts";
+import type { Task } from "./tasks.ts";
+import { Tasks } from "./tasks.ts";
+import type { TopicParameters, TypedHandler, TypedMessage } from "./topic.ts";
 import { Topic } from "./topic.ts";
 
 /** How to subscribe. What a Topic Filter says itself counts before it. */
@@ -92,6 +95,7 @@ export class Client implements AsyncDisposable {
   readonly #unclaimed: Mailbox | undefined;
   readonly #mailboxOwner: MailboxOwner;
   readonly #requests: Requests;
+  readonly #tasks: Tasks;
 
   /** Made by `connect`. */
   constructor(
@@ -111,8 +115,12 @@ export class Client implements AsyncDisposable {
     this.#state = new ClientState(settings, clock, new TimingWheel({ clock, scheduler }));
     if (options.store !== undefined && kept !== undefined)
       this.#state.records = this.#recordsOf(options.store, kept, scheduler);
+    this.#tasks = new Tasks(this.#state.wheel, this.#onError);
     this.#publisher = new Publisher(this.#state);
     this.#subscriptions = new Subscriptions(this.#state, {
+      onMessage: (message) => {
+        if (this.#events.has("message")) this.#events.emit("message", { message });
+      },
       onUnclaimed: (message, receipt) => this.#onUnclaimed(message, receipt),
       onRefused: (topicFilter, error) =>
         this.#events.emit("subscriptionRefused", { topicFilter, error }),
@@ -144,7 +152,10 @@ export class Client implements AsyncDisposable {
         subscriptions: this.#subscriptions,
         requests: this.#requests,
         events: this.#events,
-        onClosed: () => void this.#state.records?.journal.close(),
+        onClosed: () => {
+          this.#tasks.close();
+          void this.#state.records?.journal.close();
+        },
         onOpened: () => resolve(this),
         onFailed: reject,
       },
@@ -252,6 +263,11 @@ export class Client implements AsyncDisposable {
     handler: MessageHandler,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
+  /** Subscribes to a typed topic, for iteration; what is not valid is refused, and `onError` told. */
+  subscribe<Pattern extends string, Input, Output>(
+    topic: Topic<Pattern, Input, Output>,
+    options?: Omit<SubscribeOptions, "acknowledge">,
+  ): Promise<Subscription<TypedMessage<Pattern, Output>>>;
   /** Subscribes to a typed topic: the handler gets values that were validated. */
   subscribe<Pattern extends string, Input, Output>(
     topic: Topic<Pattern, Input, Output>,
@@ -262,13 +278,30 @@ export class Client implements AsyncDisposable {
     topicFilters: unknown,
     handlerOrOptions?: unknown,
     optionsWithHandler?: SubscribeOptions,
-  ): Promise<Subscription> {
+  ): Promise<Subscription<unknown>> {
     if (topicFilters instanceof Topic) {
+      if (typeof handlerOrOptions !== "function")
+        return this.#iterate(topicFilters, handlerOrOptions as SubscribeOptions | undefined);
       const handler = topicFilters.handlerOf(handlerOrOptions as TypedHandler<string, unknown>);
       return this.#subscribe(topicFilters.topicFilter, handler, optionsWithHandler);
     }
     const handler = handlerOrOptions as MessageHandler | SubscribeOptions | undefined;
     return this.#subscribe(topicFilters as TopicFilters, handler, optionsWithHandler);
+  }
+
+  async #iterate<Pattern extends string, Output>(
+    topic: Topic<Pattern, unknown, Output>,
+    options: SubscribeOptions | undefined,
+  ): Promise<Subscription<TypedMessage<Pattern, Output>>> {
+    const manual = { ...options, acknowledge: "manual" } as const;
+    const subscription = await this.#subscribe(topic.topicFilter, manual);
+    return subscription.as(() =>
+      topic.iterate(subscription, (error, message) => {
+        this.#onError(error);
+        if (message.qos > 0 && this.protocolVersion === 5) message.reject(refusalOfError(error));
+        else message.ack();
+      }),
+    );
   }
 
   async #subscribe(
@@ -307,7 +340,7 @@ export class Client implements AsyncDisposable {
     const stopListening = onAbort(signal, () => {
       end().catch(this.#onError);
     });
-    return new Subscription(names, granted, mailbox, end);
+    return new Subscription(names, granted, mailbox, end, () => mailbox.iterate());
   }
 
   /**
@@ -350,6 +383,26 @@ export class Client implements AsyncDisposable {
     return respond(this, topicFilters, responder, options, this.#onError);
   }
 
+  /**
+   * Runs `task` every `intervalMs`, connected or not, until what is returned is cancelled or the client
+   * is closed. A beat is left out while the promise of the last run is open, so that nothing piles up
+   * without a connection. What `task` throws goes to `onError`.
+   *
+   * ```ts
+   * client.schedule(() => client.publish("lamp/1/alive", "yes"), 60_000);
+   * ```
+   *
+   * @param intervalMs  Milliseconds, more than 0.
+   */
+  schedule(task: Task, intervalMs: number): ScheduledTask {
+    return this.#tasks.schedule(task, intervalMs);
+  }
+
+  /** Runs `task` once, after `delayMs` (milliseconds, 0 or more), unless the client is closed before. */
+  scheduleOnce(task: Task, delayMs: number): ScheduledTask {
+    return this.#tasks.scheduleOnce(task, delayMs);
+  }
+
   /** Calls `listener` at each such event, until what is returned is disposed. Events only tell. */
   on<Name extends keyof ClientEvents>(
     name: Name,
@@ -368,6 +421,15 @@ export class Client implements AsyncDisposable {
    */
   reconnect(url?: string | readonly string[]): Promise<void> {
     return this.#connector.reconnect(url);
+  }
+
+  /**
+   * 5.0: authenticates again on this connection, by the `authentication` that the client was opened
+   * with (§4.12.1). Settles when the server has accepted; where it does not, or the exchange fails,
+   * the connection ends.
+   */
+  reauthenticate(): Promise<void> {
+    return this.#connector.reauthenticate();
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ConnectPacket, Will } from "@sericite/protocol";
 import { payloadBytes } from "./message.ts";
+import type { AuthenticationStart } from "./authentication.ts";
 import type { ClientSettings, WillOptions } from "./options.ts";
 
 /** The CONNECT of a client (§3.1). */
@@ -7,6 +8,7 @@ export function connectPacket(
   settings: ClientSettings,
   clientId: string,
   cleanStart: boolean,
+  authentication: AuthenticationStart | undefined,
 ): ConnectPacket {
   const { protocolVersion, keepAlive, username, password, will } = settings;
   return {
@@ -27,6 +29,7 @@ export function connectPacket(
             maximumPacketSize: settings.maximumPacketSize,
             topicAliasMaximum: settings.topicAliasMaximum,
             userProperties: settings.userProperties,
+            ...authentication, // [MQTT5-4.12.0-1]
           }
         : undefined,
   };

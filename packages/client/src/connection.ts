@@ -1,5 +1,6 @@
 import type {
   AcknowledgementPacket,
+  AuthPacket,
   ClientPacket,
   Clock,
   ConnackPacket,
@@ -65,6 +66,8 @@ export interface ConnectionHandler {
   onPublish(parser: ServerParser): void;
   /** The parser stands at PUBACK, PUBREC, PUBREL or PUBCOMP. @throws ProtocolError */
   onAcknowledgement(type: number, parser: ServerParser): void;
+  /** AUTH came, before CONNACK or after it. @throws ProtocolError where it was not asked for. */
+  onAuth(packet: AuthPacket): void;
   /** @throws ProtocolError */
   onSuback(packet: SubackPacket | UnsubackPacket): void;
   /**
@@ -184,6 +187,13 @@ export class Connection implements LinkHandler {
       packetIdentifier,
     );
     this.wake();
+  }
+
+  /** Sends AUTH, which may go before CONNACK came; nothing else may [MQTT5-3.1.2-30]. */
+  sendAuth(packet: AuthPacket): void {
+    if (this.#state === "open") this.send(packet);
+    else if (this.#state === "handshaking")
+      this.#link?.write(encodeClientPacket(packet, this.#options.protocolVersion));
   }
 
   /** Appends encoded packets to what leaves at the end of this turn. */
@@ -386,8 +396,10 @@ export class Connection implements LinkHandler {
         );
         return;
       }
+      case "auth":
+        this.#handler.onAuth(packet);
+        return;
       default:
-        // [X-3] [MQTT5-4.12.0-7]: AUTH too, since CONNECT has no Authentication Method.
         throw new ProtocolError(
           "ERR_PROTOCOL",
           ReasonCode.protocolError,
@@ -397,6 +409,10 @@ export class Connection implements LinkHandler {
   }
 
   #handleConnack(type: number, parser: ServerParser): void {
+    if (type === PacketType.auth) {
+      this.#handler.onAuth(parser.packet() as AuthPacket);
+      return;
+    }
     if (type !== PacketType.connack) {
       throw new ProtocolError(
         "ERR_PROTOCOL",

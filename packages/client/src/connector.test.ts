@@ -455,3 +455,27 @@ test("a timer that fires much too late has the client ask once more before it gi
   await server.world.advance(3100);
   assert.notEqual(client.state, "connected");
 });
+
+test("a Will by function is asked for with each attempt, and one that throws makes it fail", async () => {
+  const server = new FakeServer();
+  let count = 0;
+  const client = await server.connect({
+    will: () => {
+      count++;
+      if (count === 2) throw new Error("not now");
+      return count === 3 ? undefined : { topicName: "gone", payload: String(count) };
+    },
+  });
+  const payloads: (string | undefined)[] = [];
+  const errors: unknown[] = [];
+  client.on("reconnecting", ({ error }) => errors.push((error as { code?: string }).code));
+  for (let connections = 1; connections < 4; connections = server.connections.length) {
+    const { will } = server.connection.connect;
+    payloads.push(will && new TextDecoder().decode(will.payload));
+    server.connection.link.destroy();
+    await server.world.advance(60_000);
+  }
+  assert.deepEqual(payloads, ["1", undefined, "4"].slice(0, payloads.length));
+  assert.ok(payloads.length >= 2);
+  assert.ok(errors.includes("ERR_REFRESH_FAILED"));
+});

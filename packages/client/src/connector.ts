@@ -12,6 +12,8 @@ import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import type { ClientState } from "./client-state.ts";
+import type { AuthenticationStart } from "./authentication.ts";
+import { Authenticator } from "./authentication.ts";
 import { connectPacket } from "./connect-packet.ts";
 import type { ConnectionHandler } from "./connection.ts";
 import { Connection } from "./connection.ts";
@@ -95,6 +97,7 @@ export class Connector {
   /** Rises with each question to `refresh`, and when its answer does not matter any more. */
   #refreshNumber = 0;
   readonly #refreshTimer: TimerEntry;
+  readonly #authenticator: Authenticator;
 
   constructor(state: ClientState, options: ConnectorOptions, parts: ConnectorParts) {
     this.#state = state;
@@ -102,6 +105,7 @@ export class Connector {
     this.#parts = parts;
     this.#clientId = state.settings.clientId;
     this.#nextAttempt = new NextAttempt(state, options);
+    this.#authenticator = new Authenticator(state);
     this.#reconnectTimer = new TimerEntry(() => this.#connectOrFinish());
     this.#refreshTimer = new TimerEntry(() => this.#onRefreshTimeout());
     this.#stopWaking = options.platform.onWake?.(() => this.#wake()) ?? (() => {});
@@ -217,10 +221,15 @@ export class Connector {
     this.#name = "connecting";
     this.#attempts++;
     if (this.#options.attempts.isRefreshed) this.#refresh();
-    else this.#dial();
+    else this.#dial(undefined);
   }
 
-  /** Asks for the options of this attempt, then dials. */
+  /** See `Client.reauthenticate`. */
+  reauthenticate(): Promise<void> {
+    return this.#authenticator.reauthenticate();
+  }
+
+  /** Asks for the options of this attempt, and for the beginning of its authentication; then dials. */
   #refresh(): void {
     // Nothing else may keep the process alive meanwhile.
     this.#awake(true);
@@ -228,39 +237,40 @@ export class Connector {
     const { wheel, settings } = this.#state;
     wheel.schedule(this.#refreshTimer, settings.connectTimeoutMs);
     const attempt = { attempt: this.#attempts, url: this.url, error: this.#lastError };
-    this.#options.attempts.ask(attempt).then(
-      (refreshed) => {
-        if (number !== this.#refreshNumber) return;
+    const { attempts } = this.#options;
+    const isLate = (): boolean => number !== this.#refreshNumber;
+    attempts
+      .ask(attempt)
+      .then((refreshed) => {
+        if (isLate()) return undefined;
+        attempts.apply(refreshed);
+        this.#clientId = refreshed.clientId ?? this.#clientId;
+        return this.#authenticator.begin(attempts.authentication);
+      })
+      .then((authentication) => {
+        if (isLate()) return;
         wheel.cancel(this.#refreshTimer);
-        try {
-          this.#options.attempts.apply(refreshed);
-          this.#clientId = refreshed.clientId ?? this.#clientId;
-          this.#dial();
-        } catch (error) {
-          if (!(error instanceof UsageError)) throw error;
-          this.#finish(error);
-        }
-      },
-      (cause: unknown) => {
-        if (number !== this.#refreshNumber) return;
+        this.#dial(authentication);
+      })
+      .catch((error: Error) => {
+        if (isLate()) return;
         wheel.cancel(this.#refreshTimer);
-        this.#onRefreshFailed("refresh failed", cause);
-      },
-    );
+        // What is a mistake once is one each time.
+        if (error instanceof UsageError) this.#finish(error);
+        else if (error instanceof ConnectionError) this.#onConnectionClosed(error);
+        else throw error;
+      });
   }
 
   #onRefreshTimeout(): void {
     this.#refreshNumber++;
     const { connectTimeoutMs } = this.#state.settings;
-    this.#onRefreshFailed(`refresh took longer than ${connectTimeoutMs} ms`, undefined);
-  }
-
-  #onRefreshFailed(message: string, cause: unknown): void {
-    this.#onConnectionClosed(new ConnectionError("ERR_REFRESH_FAILED", message, { cause }));
+    const message = `refresh took longer than ${connectTimeoutMs} ms`;
+    this.#onConnectionClosed(new ConnectionError("ERR_REFRESH_FAILED", message));
   }
 
   /** @throws UsageError */
-  #dial(): void {
+  #dial(authentication: AuthenticationStart | undefined): void {
     const state = this.#state;
     const settings = this.#options.attempts.settings();
     const dial = this.#options.attempts.dial();
@@ -281,7 +291,7 @@ export class Connector {
       this.#handler(),
     );
     this.#connection = connection;
-    connection.open(connectPacket(settings, this.#clientId, this.#cleanStart()));
+    connection.open(connectPacket(settings, this.#clientId, this.#cleanStart(), authentication));
   }
 
   /** 5.0: only the first connection begins anew. 3.x: a Clean Session ends with each connection. */
@@ -293,7 +303,10 @@ export class Connector {
   #handler(): ConnectionHandler {
     const state = this.#state;
     return {
-      onConnack: (connack) => this.#onConnack(connack),
+      onConnack: (connack) => {
+        if (this.#authenticator.onConnack(connack, this.#connection!)) this.#onConnack(connack);
+      },
+      onAuth: (packet) => this.#authenticator.onAuth(packet, this.#connection!),
       onPublish: (parser) => this.#parts.receiver.onPublish(parser, this.#connection!),
       onAcknowledgement: (type, parser) => {
         if (type === PacketType.pubrel)
@@ -362,6 +375,7 @@ export class Connector {
     this.#connection = undefined;
     this.#state.connection = undefined;
     this.#state.limits = undefined;
+    this.#authenticator.disconnected(error);
     const isOverRequest = this.#parts.subscriptions.disconnected(error);
     if (wasConnected && !isOverRequest) this.#parts.publisher.connectionEnded(error);
     this.#parts.publisher.disconnected();

@@ -12,6 +12,8 @@ export const clientErrorCodes = {
   ERR_CONNECT_TIMEOUT: "No CONNACK within connectTimeoutMs.",
   ERR_CONNECT_REFUSED:
     "The server refused in its CONNACK; reasonCode says why (3.x: the return code).",
+  ERR_AUTHENTICATION_FAILED:
+    "An exchange of enhanced authentication failed on the client's side, or took too long; cause says why.",
   ERR_KEEP_ALIVE_TIMEOUT: "The server did not answer PINGREQ, nor send anything else.",
   ERR_ACKNOWLEDGEMENT_TIMEOUT:
     "The server left a packet unacknowledged for too long; the connection was ended.",

@@ -23,6 +23,11 @@ export class EventListeners<Events extends object> {
     return { [Symbol.dispose]: () => void listeners.delete(own) };
   }
 
+  /** Whether anybody listens to `name`. */
+  has(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   /** Calls the listeners of `name` in the order in which they came. */
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
     const listeners = this.#listeners.get(name);

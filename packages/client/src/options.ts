@@ -9,6 +9,7 @@ import type {
 } from "@sericite/protocol";
 import { UsageError, topicNameFault } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
+import type { Authentication } from "./authentication.ts";
 import type { Message, Payload } from "./message.ts";
 import type { ServerReferencePolicy } from "./servers.ts";
 import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
@@ -38,6 +39,9 @@ export interface WillOptions {
     | (PublishProperties & { willDelayInterval?: number | undefined })
     | undefined;
 }
+
+/** Gives the Will of the next connection; `undefined`: none. */
+export type WillFunction = () => WillOptions | undefined | Promise<WillOptions | undefined>;
 
 /** When and how often to connect again. */
 export interface ReconnectOptions {
@@ -86,6 +90,7 @@ export interface ConnectAttempt {
 export type RefreshedOptions = Partial<
   Pick<
     ConnectOptions,
+    | "authentication"
     | "clientId"
     | "keepAlive"
     | "password"
@@ -94,9 +99,8 @@ export type RefreshedOptions = Partial<
     | "userProperties"
     | "username"
     | "webSocket"
-    | "will"
   >
->;
+> & { readonly will?: WillOptions | undefined };
 
 /** What a client is opened with. Everything has a default. */
 export interface ClientOptions {
@@ -118,7 +122,10 @@ export interface ClientOptions {
   readonly keepAlive?: number | undefined;
   readonly username?: string | undefined;
   readonly password?: Payload | undefined;
-  readonly will?: WillOptions | undefined;
+  /** 5.0: enhanced authentication, such as `scram`. */
+  readonly authentication?: Authentication | undefined;
+  /** A function is asked before each attempt to connect, as `refresh` is. */
+  readonly will?: WillOptions | WillFunction | undefined;
   /** 5.0: QoS 1 and 2 messages that the server may have unacknowledged. 1…65 535. Default 256. */
   readonly receiveMaximum?: number | undefined;
   /** Largest packet that is accepted. Bytes. Default 10 MiB + 64 KiB. */
@@ -279,7 +286,11 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
   if (protocolVersion < 5 && options.password !== undefined && options.username === undefined) {
     throw new UsageError("ERR_USAGE", "a password without username needs 5.0"); // [MQTT3-3.1.2-22]
   }
-  const willFault = options.will === undefined ? undefined : topicNameFault(options.will.topicName);
+  if (protocolVersion < 5 && options.authentication !== undefined)
+    throw new UsageError("ERR_USAGE", "authentication needs 5.0");
+  // A function is asked with each attempt.
+  const will = typeof options.will === "function" ? undefined : options.will;
+  const willFault = will === undefined ? undefined : topicNameFault(will.topicName);
   if (willFault !== undefined)
     throw new UsageError("ERR_TOPIC_NAME", `the will's topicName ${willFault}`);
   return {
@@ -296,7 +307,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     keepAlive: integer("keepAlive", options.keepAlive ?? 60, 0, highestUint16),
     username: options.username,
     password: options.password,
-    will: options.will,
+    will,
     receiveMaximum: integer("receiveMaximum", options.receiveMaximum ?? 256, 1, highestUint16),
     maximumPacketSize: integer(
       "maximumPacketSize",

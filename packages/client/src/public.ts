@@ -1,3 +1,8 @@
+export type {
+  Authentication,
+  AuthenticationData,
+  AuthenticationExchange,
+} from "./authentication.ts";
 export type { Client, SubscribeOptions, TopicFilters } from "./client.ts";
 export type { ClientEvents, ClientStateName } from "./client-events.ts";
 export type { ConnectTestResult } from "./connect-test.ts";
@@ -13,17 +18,20 @@ export type {
   QueueOptions,
   ReconnectOptions,
   RefreshedOptions,
+  WillFunction,
   WillOptions,
 } from "./options.ts";
 export type { PublishOptions, PublishResult } from "./publication.ts";
 export type { RequestOptions } from "./request.ts";
 export type { RespondOptions, Responder, Response } from "./respond.ts";
+export { scram, type ScramOptions } from "./scram.ts";
 export type { Subscription } from "./subscription.ts";
 export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
 export type { AbortSignalLike } from "./abort.ts";
 export type { ServerReferencePolicy } from "./servers.ts";
 export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 export type { SessionChange, SessionStore } from "./session-store.ts";
+export type { Task } from "./tasks.ts";
 export { bytesCodec, jsonCodec, textCodec, type PayloadCodec } from "./codec.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 export {
@@ -52,6 +60,7 @@ export {
   type ProtocolVersion,
   type QoS,
   type Random,
+  type ScheduledTask,
   type Scheduler,
   type UserProperty,
 } from "@sericite/protocol";

@@ -14,13 +14,14 @@ import type { Message } from "./message.ts";
  * In a `for await` loop a QoS 1 or 2 message is acknowledged when the loop comes round for the next
  * one, or is left. Leaving the loop does not unsubscribe.
  */
-export class Subscription implements AsyncIterable<Message> {
+export class Subscription<Item = Message> implements AsyncIterable<Item> {
   /** In the order in which they were asked for. */
   readonly topicFilters: readonly string[];
   /** Granted QoS of each Topic Filter. */
   readonly grantedQos: readonly number[];
   readonly #mailbox: Mailbox;
   readonly #unsubscribe: () => Promise<void>;
+  readonly #iterate: () => AsyncIterator<Item, undefined>;
 
   /** Made by `Client.subscribe`. */
   constructor(
@@ -28,11 +29,13 @@ export class Subscription implements AsyncIterable<Message> {
     grantedQos: readonly number[],
     mailbox: Mailbox,
     unsubscribe: () => Promise<void>,
+    iterate: () => AsyncIterator<Item, undefined>,
   ) {
     this.topicFilters = topicFilters;
     this.grantedQos = grantedQos;
     this.#mailbox = mailbox;
     this.#unsubscribe = unsubscribe;
+    this.#iterate = iterate;
   }
 
   /** QoS 0 messages that were dropped since they were not taken in time. */
@@ -54,12 +57,23 @@ export class Subscription implements AsyncIterable<Message> {
     return this.#unsubscribe();
   }
 
+  /** The same subscription, whose messages are something else to who iterates over it. */
+  as<Other>(iterate: () => AsyncIterator<Other, undefined>): Subscription<Other> {
+    return new Subscription(
+      this.topicFilters,
+      this.grantedQos,
+      this.#mailbox,
+      this.#unsubscribe,
+      iterate,
+    );
+  }
+
   /** @throws UsageError where a handler gets the messages. */
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Item, undefined> {
     if (this.#mailbox.hasHandler) {
       throw new UsageError("ERR_USAGE", "a handler gets the messages of this subscription");
     }
-    return this.#mailbox.iterate();
+    return this.#iterate();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

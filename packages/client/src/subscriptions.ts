@@ -16,6 +16,8 @@ import { connectionsMinimum, isClosedByServer, patienceMs } from "./suspicion.ts
 
 /** What `Subscriptions` tells. */
 export interface SubscriptionsOwner {
+  /** A message came, for whatever subscription. */
+  onMessage(message: Message): void;
   /** No subscription takes the message. */
   onUnclaimed(message: Message, receipt: Receipt | undefined): void;
   /** The server lost a subscription with the session and refused it when it was renewed. */
@@ -257,6 +259,7 @@ export class Subscriptions implements Deliverer {
   }
 
   deliver(message: Message, topic: ReceivedTopic, receipt: Receipt | undefined): void {
+    this.#owner.onMessage(message);
     const entries = this.#matching(topic);
     const first = entries[0];
     if (first === undefined) {

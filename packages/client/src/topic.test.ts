@@ -105,6 +105,41 @@ for (const [what, schema] of [
   });
 }
 
+test("a loop over a typed topic gets what is valid; what is not is refused and told, and each is acknowledged when it is done", async () => {
+  const server = new FakeServer();
+  const errors: unknown[] = [];
+  const client = await server.connect({ onError: (error) => errors.push(error) });
+  const subscribed = client.subscribe(temperature, { qos: 1 });
+  await server.world.settle();
+  const subscription = await subscribed;
+  const seen: unknown[] = [];
+  const loop = (async () => {
+    for await (const { params, value } of subscription) {
+      seen.push([params.id, value, server.connection.of("puback").length]);
+      if (seen.length === 2) break;
+    }
+  })();
+  for (const [index, payload] of ["1", "x", "2"].entries())
+    server.connection.publish("sensors/a/7/temperature", payload, {
+      qos: 1,
+      packetIdentifier: index + 1,
+    });
+  server.connection.publish("sensors/a/8/temperature", "x");
+  await server.world.settle();
+  await loop;
+  await server.world.settle();
+  assert.deepEqual(seen, [
+    ["7", "1", 0],
+    ["7", "2", 0],
+  ]);
+  assert.deepEqual(
+    server.connection.of("puback").map((packet) => packet.reasonCode ?? 0),
+    [0, 0x99, 0],
+  );
+  assert.equal(errors.length, 1);
+  assert.equal(subscription.isEnded, false);
+});
+
 test("a topic takes another codec", async () => {
   const anything: StandardSchema<string> = {
     "~standard": {

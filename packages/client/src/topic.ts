@@ -123,12 +123,40 @@ export class Topic<Pattern extends string, Input, Output> {
    */
   handlerOf(handler: TypedHandler<Pattern, Output>): (message: Message) => unknown {
     return (message) => {
-      const params = this.params(message.topicName)!;
-      const value = this.decode(message.payload);
-      return value instanceof Promise
-        ? value.then((decoded) => handler({ params, value: decoded, message }))
-        : handler({ params, value, message });
+      const typed = this.read(message);
+      return typed instanceof Promise ? typed.then(handler) : handler(typed);
     };
+  }
+
+  /** Checks a message. @throws RequestError ERR_PAYLOAD_INVALID, or a promise that rejects with it. */
+  read(message: Message): TypedMessage<Pattern, Output> | Promise<TypedMessage<Pattern, Output>> {
+    const params = this.params(message.topicName)!;
+    const value = this.decode(message.payload);
+    return value instanceof Promise
+      ? value.then((decoded) => ({ params, value: decoded, message }))
+      : { params, value, message };
+  }
+
+  /** Goes through messages that are acknowledged by hand. @param refuse  Gets what is not valid, and acknowledges it. */
+  async *iterate(
+    messages: AsyncIterable<Message>,
+    refuse: (error: unknown, message: Message) => void,
+  ): AsyncGenerator<TypedMessage<Pattern, Output>, undefined> {
+    for await (const message of messages) {
+      let typed: TypedMessage<Pattern, Output>;
+      try {
+        typed = await this.read(message);
+      } catch (error) {
+        refuse(error, message);
+        continue;
+      }
+      try {
+        yield typed;
+      } finally {
+        message.ack();
+      }
+    }
+    return undefined;
   }
 }
 

@@ -1,6 +1,9 @@
 /** What a rule says, as a bit, so that what several rules say is one number. */
 export const AclBit = { allowRead: 1, allowWrite: 2, denyRead: 4, denyWrite: 8 } as const;
 
+/** Beside what the rules say: another client may be told something else, since a rule with a client's name was looked at. */
+export const namedBit = 16;
+
 /** Names that patterns are filled with. */
 export interface AclClient {
   readonly clientId: string;
@@ -35,12 +38,6 @@ const dollar = 0x24;
  */
 export class AclRuleTree {
   readonly #root = new Node();
-  #hasNames = false;
-
-  /** Whether any rule names the client: then the answers are for one client alone. */
-  get hasNames(): boolean {
-    return this.#hasNames;
-  }
 
   /** Adds a rule. @param topicFilter  Valid; with `isPattern`, `%c` and `%u` stand for the client's names. */
   add(topicFilter: string, bits: number, isPattern: boolean): void {
@@ -52,7 +49,6 @@ export class AclRuleTree {
       }
       if (level === "+") node = node.any ??= new Node();
       else if (isPattern && hasName(level)) {
-        this.#hasNames = true;
         const named = (node.named ??= []);
         let found = named.find(({ text }) => text === level);
         if (found === undefined) named.push((found = { text: level, node: new Node() }));
@@ -68,7 +64,7 @@ export class AclRuleTree {
   }
 
   /**
-   * What the rules say.
+   * What the rules say, with `namedBit` where that holds for this client alone.
    *
    * @param levels  Of a Topic Name: the rules that match it count. Of a Topic Filter: those that
    *                cover it, which means that they match all that it matches.
@@ -90,6 +86,7 @@ function bitsFrom(node: Node, levels: readonly string[], depth: number, client: 
   const exact = node.exact?.get(level);
   if (exact !== undefined) bits |= bitsFrom(exact, levels, depth + 1, client);
   if (node.named === undefined || isDollar) return bits;
+  bits |= namedBit;
   for (const named of node.named) {
     const filled = fill(named.text, client);
     if (filled === level) bits |= bitsFrom(named.node, levels, depth + 1, client);

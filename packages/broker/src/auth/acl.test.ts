@@ -235,3 +235,33 @@ test("rights by lists: what is listed and not denied, with the client's names fi
   assert.equal(rights.mayReceive!("u"), true);
   assert.throws(() => rightsOfLists({ publish: ["a#"] }, { clientId: "c", username: "u" }));
 });
+
+test("what a rule says of one client's name is not taken for what it says of another's", () => {
+  const one = new Acl("pattern of/%c/+\ntopic of/all/+\ntopic deny of/all/secret");
+  for (let round = 0; round < 2; round++) {
+    for (const clientId of ["c", "d"]) {
+      const who = client(undefined, clientId);
+      for (const topic of ["of/c/x", "of/d/x"])
+        assert.equal(may(one, who, topic), topic === `of/${clientId}/x` ? "psr" : "");
+      assert.equal(may(one, who, "of/all/x"), "psr");
+      assert.equal(may(one, who, "of/all/secret"), "");
+    }
+  }
+});
+
+test("more Topic Names than are remembered are answered all the same", () => {
+  const one = new Acl("pattern write of/%c/+\ntopic read all/+");
+  const who = client("u");
+  for (let round = 0; round < 2; round++)
+    for (let index = 0; index < 20_000; index++) {
+      const own = {
+        topicName: `of/${index % 2 === 0 ? "c" : "d"}/${index}`,
+        qos: 0,
+        retain: false,
+      };
+      assert.equal(
+        one.hooks.authorizePublish!(who, { ...own, qos: 0, isWill: false }),
+        index % 2 === 0,
+      );
+    }
+});

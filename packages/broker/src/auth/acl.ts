@@ -1,26 +1,22 @@
 import type { ClientIdentity, Hooks } from "../engine/hooks.ts";
 import { AclRules } from "./acl-file.ts";
-import { AclBit } from "./acl-rule-tree.ts";
+import { AclBit, namedBit } from "./acl-rule-tree.ts";
 import type { AclClient, AclRuleTree } from "./acl-rule-tree.ts";
 
-/** Topic Names remembered for clients of one username, where no rule names the client. */
-const SHARED_ANSWERS = 4096;
-/** Topic Names remembered for one client. */
+/** Topic Names remembered for all clients with the same rules. */
+const SHARED_ANSWERS = 16_384;
+/** Topic Names remembered for one client: those where a rule that names it was looked at. */
 const OWN_ANSWERS = 64;
 
 /** What is known of one client, until the rules change. */
 interface Access extends AclClient {
   readonly trees: readonly AclRuleTree[];
-  /** Bits by Topic Name. */
-  readonly answers: Answers;
+  /** Bits by Topic Name, for all clients with these trees; with `namedBit` where `own` has them. */
+  readonly shared: Map<string, number>;
+  own: Map<string, number> | undefined;
   /** The answer given last: most clients use few topics, one of them many times in a row. */
   lastTopicName: string | undefined;
   lastBits: number;
-}
-
-interface Answers {
-  readonly byTopicName: Map<string, number>;
-  readonly most: number;
 }
 
 /**
@@ -40,8 +36,8 @@ export class Acl {
   #lastAccess: Access | undefined;
   /** By the client's connection. */
   #accesses = new WeakMap<ClientIdentity, Access>();
-  /** For usernames whose rules name no client. */
-  #answers = new Map<readonly AclRuleTree[], Answers>();
+  /** By the trees. */
+  #shared = new Map<readonly AclRuleTree[], Map<string, number>>();
 
   /**
    * @param rules  Read already, or the text of an ACL file.
@@ -66,6 +62,7 @@ export class Acl {
     },
     authorizeDelivery: (client, { topicName }) =>
       isAllowed(this.#bitsOf(client, topicName), AclBit.allowRead, AclBit.denyRead),
+    answers: {},
   };
 
   /**
@@ -76,8 +73,9 @@ export class Acl {
    */
   reload(rules: AclRules | string): void {
     this.#rules = rulesOf(rules);
+    this.hooks.answers = {};
     this.#accesses = new WeakMap();
-    this.#answers = new Map();
+    this.#shared = new Map();
     this.#lastClient = undefined;
     this.#lastAccess = undefined;
   }
@@ -105,12 +103,14 @@ export class Acl {
     }
     const { clientId, username } = client;
     const trees = this.#rules.of(username);
-    const answers = this.#answersFor(trees);
+    let shared = this.#shared.get(trees);
+    if (shared === undefined) this.#shared.set(trees, (shared = new Map()));
     const access: Access = {
       clientId,
       username,
       trees,
-      answers,
+      shared,
+      own: undefined,
       lastTopicName: undefined,
       lastBits: 0,
     };
@@ -119,14 +119,6 @@ export class Acl {
     this.#accesses.set(client, access);
     return access;
   }
-
-  #answersFor(trees: readonly AclRuleTree[]): Answers {
-    if (trees.some((tree) => tree.hasNames)) return { byTopicName: new Map(), most: OWN_ANSWERS };
-    let answers = this.#answers.get(trees);
-    if (answers === undefined)
-      this.#answers.set(trees, (answers = { byTopicName: new Map(), most: SHARED_ANSWERS }));
-    return answers;
-  }
 }
 
 function rulesOf(rules: AclRules | string): AclRules {
@@ -134,13 +126,24 @@ function rulesOf(rules: AclRules | string): AclRules {
 }
 
 function rememberedBitsOf(access: Access, topicName: string): number {
-  const { byTopicName, most } = access.answers;
-  const known = byTopicName.get(topicName);
-  if (known !== undefined) return known;
+  const shared = access.shared.get(topicName);
+  if (shared !== undefined && (shared & namedBit) === 0) return shared;
+  const own = access.own?.get(topicName);
+  if (own !== undefined) return own;
   const bits = bitsOf(access, topicName);
-  if (byTopicName.size >= most) byTopicName.clear();
-  byTopicName.set(topicName, bits);
+  if (shared === undefined) remember(access.shared, SHARED_ANSWERS, topicName, bits);
+  if ((bits & namedBit) !== 0) remember((access.own ??= new Map()), OWN_ANSWERS, topicName, bits);
   return bits;
+}
+
+function remember(
+  answers: Map<string, number>,
+  most: number,
+  topicName: string,
+  bits: number,
+): void {
+  if (answers.size >= most) answers.clear();
+  answers.set(topicName, bits);
 }
 
 function bitsOf(

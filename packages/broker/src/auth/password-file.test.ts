@@ -98,10 +98,10 @@ test("comments, empty lines and line ends of Windows are no users; a user may ha
 });
 
 for (const [text, says] of [
-  ["a", "line 1: expected name:hash"],
-  ["# x\na:secret", "line 2: a hash is expected here"],
-  [`:${SCRYPT}`, "line 1: the name is empty"],
-  [`a:${SCRYPT}\na:${SCRYPT}`, "line 2: a has a line of this kind already"],
+  ["a", "users:1: expected name:hash"],
+  ["# x\na:secret", "users:2: a hash is expected here"],
+  [`:${SCRYPT}`, "users:1: the name is empty"],
+  [`a:${SCRYPT}\na:${SCRYPT}`, "users:2: a has a line of this kind already"],
   ["a:$argon2id$v=19$m=1$x$y", "$argon2id$ are not supported"],
   ["a:$scrypt$ln=4,r=8$x$y", "no hash of the form $scrypt$"],
   ["a:$scrypt$ln=24,r=8,p=1$c2FsdA$aGFzaA", "out of bounds"],

@@ -50,7 +50,7 @@ export function parsePasswordFile(text: string, path: string): PasswordUsers {
   for (const [index, line] of text.split("\n").entries()) {
     const entry = entryOf(line);
     if (entry === undefined) continue;
-    const where = `${path}, line ${index + 1}`;
+    const where = `${path}:${index + 1}`;
     if (entry.hash === undefined) throw fileError(`${where}: expected name:hash`);
     const fault = usernameFault(entry.name);
     if (fault !== undefined) throw fileError(`${where}: ${fault}`);

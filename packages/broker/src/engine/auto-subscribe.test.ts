@@ -8,9 +8,10 @@ import type { AutoSubscription } from "./auto-subscribe.ts";
 
 const own: AutoSubscription = { topicFilter: "to/%c/#", qos: 1 };
 
-const what = ({ topicFilter, reasonCode }: Events["subscriptionRefused"]): unknown[] => [
+const what = ({ topicFilter, reasonCode, isUnasked }: Events["subscriptionRefused"]): unknown[] => [
   topicFilter,
   reasonCode,
+  isUnasked,
 ];
 
 for (const version of VERSIONS) {
@@ -49,7 +50,7 @@ for (const version of VERSIONS) {
     const refused = broker.listen("subscriptionRefused");
     const client = broker.connect("c", version);
     assert.deepEqual(asked, ["c no/c", "c yes/c"]);
-    assert.deepEqual(refused.map(what), [["no/c", 0x87]]);
+    assert.deepEqual(refused.map(what), [["no/c", 0x87, true]]);
     const publisher = broker.connect("p");
     publisher.sendPublish("no/c", "x");
     publisher.sendPublish("yes/c", "x");
@@ -66,7 +67,7 @@ test("the rights that a client came in with count as well", () => {
   });
   const refused = broker.listen("subscriptionRefused");
   broker.connect("c");
-  assert.deepEqual(refused.map(what), [["to/c/#", 0x87]]);
+  assert.deepEqual(refused.map(what), [["to/c/#", 0x87, true]]);
 });
 
 test("a hook that answers late makes the client's own packets wait, not CONNACK", () => {
@@ -143,7 +144,7 @@ test("session.subscriptionsMaximum counts them", () => {
   });
   const refused = broker.listen("subscriptionRefused");
   broker.connect("c");
-  assert.deepEqual(refused.map(what), [["all", 0x97]]);
+  assert.deepEqual(refused.map(what), [["all", 0x97, true]]);
 });
 
 test("a listener that sends a client away when it connects leaves it without subscriptions", () => {

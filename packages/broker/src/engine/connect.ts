@@ -90,6 +90,7 @@ function refuseBanned(connection: Connection): boolean {
 function admit(connection: Connection, admission: Admission): void {
   if (admission.clientId !== undefined) connection.clientId = admission.clientId;
   if (admission.username !== undefined) connection.username = admission.username;
+  connection.renewAnswers(undefined);
   connection.rights = admission.rights;
   connection.expireIn(admission.expiresInMs);
 }

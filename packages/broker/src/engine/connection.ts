@@ -66,6 +66,10 @@ export class Connection implements LinkHandler, ClientIdentity {
   clientId = "";
   username: string | undefined;
   rights: Rights | undefined;
+  /** `Hooks.answers` that allowed what follows: the Topic Names that it was last let publish to, and given messages of. */
+  answers: object | undefined;
+  publishAllowed: TopicName | undefined;
+  deliveryAllowed: TopicName | undefined;
   session: Session | undefined;
   /** Epoch of the session when this connection took it; a lower one than the session's has no effect. */
   epoch = 0;
@@ -115,6 +119,13 @@ export class Connection implements LinkHandler, ClientIdentity {
     this.#lastReceivedAt = engine.now;
     this.#timer = new ConnectionTimer(Connection.#fire, this);
     engine.wheel.schedule(this.#timer, engine.settings.mqtt.connectTimeout); // [X-34] [X-96]
+  }
+
+  /** What hooks allowed counts only under the same answers, and the same names. */
+  renewAnswers(answers: object | undefined): void {
+    this.answers = answers;
+    this.publishAllowed = undefined;
+    this.deliveryAllowed = undefined;
   }
 
   get peer(): Peer {

@@ -304,6 +304,13 @@ function isDeliveryAllowed(
     session.deliveryAllowed = undefined;
     return true;
   }
+  const { answers } = engine.hooks;
+  if (
+    answers !== undefined &&
+    connection.answers === answers &&
+    connection.deliveryAllowed === message.topic
+  )
+    return true;
   const request = {
     topicName: message.topicName,
     qos: (meta & META_QOS) as 0 | 1 | 2,
@@ -322,8 +329,12 @@ function isDeliveryAllowed(
     return undefined;
   }
   // A hook may do anything, such as ending the session.
-  if (session.connection === connection && session.queue?.head() === message)
-    return answer === true;
+  if (session.connection === connection && session.queue?.head() === message) {
+    if (answer !== true) return false;
+    if (connection.answers !== answers) connection.renewAnswers(answers);
+    if (answers !== undefined) connection.deliveryAllowed = message.topic;
+    return true;
+  }
   engine.ready(connection);
   return undefined;
 }

@@ -64,7 +64,7 @@ for (const version of VERSIONS) {
     broker.connect("c", version, { username: "u" }).sendSubscribe([["a/#", 1]]);
     broker.settle();
     assert.deepEqual(told(refused), [
-      { ...client, topicFilter: "a/#", reasonCode: 0x87, from: "192.0.2.1" },
+      { ...client, topicFilter: "a/#", reasonCode: 0x87, isUnasked: false, from: "192.0.2.1" },
     ]);
   });
 }

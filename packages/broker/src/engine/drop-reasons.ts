@@ -5,7 +5,7 @@
 export const dropReasons = {
   "offline-qos0": "QoS 0, and the receiver is not connected.",
   "queue-full":
-    "The receiver's queue was full (session.queueMaximumMessages or session.queueMaximumBytes).",
+    "The receiver's queue was full (session.queueMaximumMessages or session.queueMaximumBytes); or it is away, and too much waits in memory (limits.queuedBytes).",
   expired: "The Message Expiry Interval passed before the message was sent.",
   "packet-too-large": "The packet is above the receiver's Maximum Packet Size.",
   "publish-denied": "The publisher may not publish to this Topic Name.",

@@ -1,4 +1,5 @@
 import { OutboundState } from "@sericite/protocol";
+import { giveWay, isCrowded } from "./away.ts";
 import {
   addToBacklog,
   countSettled,
@@ -39,6 +40,7 @@ export function enqueue(
       engine.drop("offline-qos0", session.clientId, message, qos);
       return 0;
     }
+    if (isCrowded(engine, session, message) && !giveWay(engine, session, message, qos)) return 0;
   }
   if (isFull(engine, session, message) && !makeRoom(engine, session, message, qos)) return 0;
   const isForStore = session.isKept && goesToBacklog(engine, session);

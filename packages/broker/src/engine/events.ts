@@ -35,6 +35,8 @@ export interface Events {
     reason: string;
     address: string | undefined;
     port: number | undefined;
+    /** What the system or TLS says of it, such as `CERT_REVOKED`. */
+    error?: string | undefined;
   };
   sessionStarted: { clientId: string };
   sessionEnded: { clientId: string; reason: string };
@@ -46,6 +48,8 @@ export interface Events {
     peer: Peer;
     topicFilter: string;
     reasonCode: number;
+    /** The client did not ask for it: it is one of `autoSubscribe`. */
+    isUnasked: boolean;
   };
   /** A PUBLISH has no effect, whatever 3.x was answered; or a Will that was due has not. */
   publishRefused: {

@@ -34,7 +34,7 @@ const failures = {
 
 /** What makes the broker ask each hook about the client `c`, which comes from 192.0.2.1. */
 const occasions: Readonly<
-  Record<Exclude<keyof Hooks, "confirmWill">, (broker: TestBroker) => void>
+  Record<Exclude<keyof Hooks, "confirmWill" | "answers">, (broker: TestBroker) => void>
 > = {
   authorizeConnection: (broker) => broker.dial().sendConnect("c"),
   authorizeConnect: (broker) => broker.dial().sendConnect("c"),

@@ -93,6 +93,12 @@ export interface Hooks {
   authorizeDelivery?:
     | ((client: ClientIdentity, delivery: DeliveryRequest) => boolean | Promise<boolean>)
     | undefined;
+  /**
+   * Set where `authorizePublish` and `authorizeDelivery` look at nothing but the client's names and the Topic Name. A yes
+   * to a client is then not asked for again for the same Topic Name while this is the same object; put another object
+   * here when the answers change.
+   */
+  answers?: object | undefined;
   /** Sees each PUBLISH after authorization. false: refused; an object: what to change; otherwise it goes on as it is. */
   publish?:
     | ((
@@ -115,6 +121,7 @@ export const hookNames: readonly (keyof Hooks)[] = [
   "confirmWill",
   "authorizeSubscribe",
   "authorizeDelivery",
+  "answers",
   "publish",
 ];
 

@@ -28,7 +28,7 @@ const NOT_DELAYED = {
   v3: "acknowledged without effect",
 } as const;
 const OVERLOAD = {
-  v5: "CONNACK 0x89; held; QoS 0 dropped; DISCONNECT 0x97",
+  v5: "CONNACK 0x89; held; QoS 0 dropped; what waits while it is away is cut; DISCONNECT 0x97",
   v3: "CONNACK 3; the same; closed",
 } as const;
 

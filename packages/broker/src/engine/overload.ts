@@ -1,4 +1,5 @@
 import { ReasonCode } from "@sericite/protocol";
+import { trimAway } from "./away.ts";
 import { waitingOf } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
@@ -11,7 +12,7 @@ const DOING = [
   "new clients are refused",
   "publishers are held",
   "QoS 0 messages of the slowest clients are dropped",
-  "the slowest clients are disconnected",
+  "what waits in memory for clients that are away is cut, and the slowest clients are disconnected",
 ] as const;
 
 /** Share of a bound below which there is calm. */
@@ -20,8 +21,8 @@ const CALM = 0.8;
 /**
  * What is done where the broker has more than it can bear: too many bytes that wait in memory, or an
  * event loop that lags behind. Each moment of overload goes one step further, each calm one a step
- * back: new clients are refused, publishers held, QoS 0 messages of the slowest clients dropped, the
- * slowest clients disconnected. No pause has to be waited for by the one who could end it: the
+ * back: new clients are refused, publishers held, QoS 0 messages of the slowest clients dropped, what
+ * waits in memory for clients that are away cut and the slowest clients disconnected. No pause has to be waited for by the one who could end it: the
  * acknowledgements of held clients pass, a client for which messages wait is let in, and who is held
  * for `limits.holdTimeout` is disconnected.
  */
@@ -62,7 +63,9 @@ export class Overload {
     if (this.level < 3 || !isOver) return;
     const goal = Math.max(bytes - queuedBytes, bytes / 10);
     this.#dropQos0(goal);
-    if (this.level === 4) this.#disconnect(goal - (bytes - engine.meter.bytes));
+    if (this.level < 4) return;
+    if (bytes > queuedBytes) trimAway(engine, queuedBytes);
+    this.#disconnect(goal - (bytes - engine.meter.bytes));
   }
 
   #rise(lagMs: number, queuedBytes: number): void {

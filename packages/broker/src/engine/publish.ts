@@ -126,8 +126,13 @@ export function handlePublish(connection: Connection): void {
       ReasonCode.payloadFormatInvalid,
     );
   }
-  const authorize = connection.isTrusted ? undefined : engine.hooks.authorizePublish;
-  if (authorize === undefined) return runPublishHook(connection, message, packetIdentifier);
+  const { authorizePublish: authorize, answers } = engine.hooks;
+  if (
+    authorize === undefined ||
+    connection.isTrusted ||
+    (answers !== undefined && connection.answers === answers && connection.publishAllowed === topic)
+  )
+    return runPublishHook(connection, message, packetIdentifier);
   const request = { topicName: topic.name, qos, retain: message.retain, isWill: false };
   let answer: boolean | Promise<boolean>;
   try {
@@ -136,7 +141,11 @@ export function handlePublish(connection: Connection): void {
     engine.hookFailed("authorizePublish", error, connection);
     answer = false;
   }
-  if (answer === true) return runPublishHook(connection, message, packetIdentifier);
+  if (answer === true) {
+    if (connection.answers !== answers) connection.renewAnswers(answers);
+    if (answers !== undefined) connection.publishAllowed = topic;
+    return runPublishHook(connection, message, packetIdentifier);
+  }
   if (!isPromise(answer))
     return refusePublish(
       connection,

@@ -290,6 +290,7 @@ function finish(connection: Connection, progress: Progress): void {
         peer,
         topicFilter,
         reasonCode: reasonCodes[i]!,
+        isUnasked,
       });
       // A 3.1.1 SUBACK knows 0, 1, 2 and 0x80 only [MQTT3-3.9.3-2]; 3.1 has no failure code.
       if (connection.protocolVersion === 4) reasonCodes[i] = 0x80;

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TestBroker, VERSIONS } from "../test-broker.test-support.ts";
-import { sysTopicNames } from "./sys-topics.ts";
+import { sysFigures } from "./sys-figures.ts";
+
+const figureNames = Object.keys(sysFigures);
 
 const telling = (more: object = {}) => ({ settings: { sys: { interval: 10_000, ...more } } });
 
@@ -13,12 +15,12 @@ test("[X-131] every sys.interval the broker tells its figures, retained, and a n
   const told = client.takePublishes();
   assert.deepEqual(
     told.map(({ topicName }) => topicName.replace("$SYS/broker/", "")).toSorted(),
-    [...sysTopicNames].toSorted(),
+    figureNames.toSorted(),
   );
   const late = broker.connect("late");
   late.sendSubscribe([["$SYS/broker/#", 0]]);
   const retained = late.take().filter((packet) => packet.type === "publish");
-  assert.equal(retained.length, sysTopicNames.length);
+  assert.equal(retained.length, figureNames.length);
   assert.ok(retained.every((message) => message.retain));
 });
 
@@ -50,6 +52,27 @@ test("figures are right, and those that stay are not told again", () => {
   const changed = client.takePublishes().map(({ topicName }) => topicName);
   assert.ok(changed.includes("$SYS/broker/uptime"));
   assert.equal(changed.includes("$SYS/broker/clients/total"), false);
+});
+
+test("limits that were met and drops are told by their names, and those that were not are not there", () => {
+  const broker = new TestBroker({
+    settings: { sys: { interval: 10_000 }, session: { subscriptionsMaximum: 1 } },
+    hooks: { authorizePublish: () => false },
+  });
+  const watcher = broker.connect("w");
+  watcher.subscribe("$SYS/broker/+/+");
+  const client = broker.connect("c");
+  for (const topicFilter of ["a", "b", "c"]) client.sendSubscribe([[topicFilter, 0]]);
+  client.sendPublish("b", "x");
+  broker.advance(10_000);
+  const counted = watcher
+    .takePublishes()
+    .filter(({ topicName }) => /^\$SYS\/broker\/(limits|drops)\//.test(topicName))
+    .map(({ topicName, payload }) => [topicName, Buffer.from(payload).toString()]);
+  assert.deepEqual(counted, [
+    ["$SYS/broker/limits/session.subscriptionsMaximum", "2"],
+    ["$SYS/broker/drops/publish-denied", "1"],
+  ]);
 });
 
 test("[MQTT3-4.7.2-1] [MQTT5-4.7.2-1] who subscribes to # does not get them", () => {

@@ -3,44 +3,13 @@ import type { Engine } from "./engine.ts";
 import type { Events } from "./events.ts";
 import { composeMessage } from "./forms.ts";
 import { route } from "./route.ts";
+import { countedFigures, sysFigures } from "./sys-figures.ts";
 
 const none = new Uint8Array(0);
 
-/** What `$SYS` tells, under the names that mosquitto gave it [X-131]. */
-const topics: Readonly<Record<string, (engine: Engine, uptimeSeconds: number) => number | string>> =
-  {
-    version: (engine) => `sericite ${engine.version}`,
-    uptime: (_engine, uptimeSeconds) => `${uptimeSeconds} seconds`,
-    "clients/connected": (engine) => connected(engine),
-    "clients/active": (engine) => connected(engine),
-    "clients/total": (engine) => engine.sessions.size,
-    "clients/disconnected": (engine) => engine.sessions.size - connected(engine),
-    "clients/inactive": (engine) => engine.sessions.size - connected(engine),
-    "clients/expired": (engine) => engine.counters.sessionsExpired,
-    "messages/received": (engine) => engine.counters.packetsReceived,
-    "messages/sent": (engine) => engine.counters.publishSent,
-    "publish/messages/received": (engine) => engine.counters.publishReceived,
-    "publish/messages/sent": (engine) => engine.counters.publishSent,
-    "publish/messages/dropped": (engine) =>
-      Object.values(engine.drops).reduce((sum, count) => sum + count, 0),
-    "bytes/received": (engine) => engine.counters.bytesReceived,
-    "bytes/sent": (engine) => engine.counters.bytesSent,
-    "retained messages/count": (engine) => engine.retained.count,
-    "store/messages/bytes": (engine) => engine.retained.bytes,
-    "subscriptions/count": (engine) => engine.topicTree.size,
-    "shared_subscriptions/count": (engine) => engine.shared.size,
-  };
-
-/** Names below `$SYS/broker/`, for the documentation. */
-export const sysTopicNames: readonly string[] = Object.keys(topics);
-
-function connected(engine: Engine): number {
-  return engine.counters.clientsConnected - engine.counters.clientsDisconnected;
-}
-
 /**
  * The broker's own topics: figures below `$SYS/broker/` every `sys.interval`, retained so that a new
- * subscriber has them at once; and, where `sys.presence` is on, who comes and goes below
+ * subscriber has them at once, with each limit and drop that has been counted; and, where `sys.presence` is on, who comes and goes below
  * `$SYS/brokers/<node>/clients/`, as EMQX names it. They enter by `route` like everything else.
  */
 export class SysTopics {
@@ -71,14 +40,17 @@ export class SysTopics {
     if (engine.recovered !== undefined) return this.reschedule();
     engine.enter();
     const uptime = Math.floor((engine.now - this.#startedAt) / 1000);
-    for (const [name, read] of Object.entries(topics)) {
-      const value = String(read(engine, uptime));
-      // What did not change is retained already.
-      if (this.#last.get(name) === value) continue;
-      this.#last.set(name, value);
-      this.#publish(`$SYS/broker/${name}`, value, true);
-    }
+    for (const [name, figure] of Object.entries(sysFigures))
+      this.#tell(name, String(figure.read(engine, uptime)));
+    for (const [name, count] of countedFigures(engine)) this.#tell(name, String(count));
     this.reschedule();
+  }
+
+  /** What did not change is retained already. */
+  #tell(name: string, value: string): void {
+    if (this.#last.get(name) === value) return;
+    this.#last.set(name, value);
+    this.#publish(`$SYS/broker/${name}`, value, true);
   }
 
   #tellConnected(event: Events["clientConnected"]): void {

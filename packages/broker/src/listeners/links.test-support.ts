@@ -41,7 +41,8 @@ export async function dialTls(port: number): Promise<DialledLink> {
   const raw = connectTcp({ port, host: "127.0.0.1" });
   const socket = connectTls({ socket: raw, ca: pem("ca.pem"), servername: "localhost" });
   await once(socket, "secureConnect");
-  return { link: new SocketLink(socket, near, { copiesWrites: true }), socket, raw };
+  const options = { copiesWrites: true, usesSharedBuffer: true };
+  return { link: new SocketLink(socket, near, options), socket, raw };
 }
 
 /** Opens a link over a WebSocket, or over one on TLS. */

@@ -32,6 +32,10 @@ export class SocketLink implements Link {
   #drain: DrainWatch | undefined;
   readonly #copiesWrites: boolean;
   #handler: LinkHandler | undefined;
+  /** Until it is started, too. */
+  #isPaused = true;
+  /** What came while it was paused: TLS hands over all that it has read of the network, record by record. */
+  #held: Uint8Array[] | undefined;
   #isEnded = false;
   #cause: Error | undefined;
 
@@ -40,7 +44,9 @@ export class SocketLink implements Link {
     this.peer = peer;
     this.#copiesWrites = options.copiesWrites === true;
     const read = (length: number, bytes: Uint8Array): true => {
-      this.#handler?.onData(bytes, 0, length);
+      if (this.#isPaused || this.#held !== undefined)
+        (this.#held ??= []).push(Uint8Array.prototype.slice.call(bytes, 0, length));
+      else this.#handler?.onData(bytes, 0, length);
       return true;
     };
     if (options.usesSharedBuffer === true) readIntoSharedBuffer(socket, read);
@@ -61,13 +67,26 @@ export class SocketLink implements Link {
 
   /** The socket is closed. @internal */
   closed(): void {
+    this.#held = undefined;
     this.#handler?.onClose(this.#cause);
   }
 
   /** Begins to read. */
   start(handler: LinkHandler): void {
     this.#handler = handler;
-    this.#socket.resume();
+    this.resume();
+  }
+
+  /** Hands over what came while it was paused, then reads on. @internal */
+  giveHeld(): void {
+    const held = this.#held;
+    while (held !== undefined && held.length > 0) {
+      if (this.#isPaused) return;
+      const bytes = held.shift()!;
+      this.#handler?.onData(bytes, 0, bytes.length);
+    }
+    this.#held = undefined;
+    if (!this.#isPaused) this.#socket.resume();
   }
 
   get unsentBytes(): number {
@@ -89,11 +108,14 @@ export class SocketLink implements Link {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#isPaused = false;
+    if (this.#held === undefined) this.#socket.resume();
+    else setImmediate(giveHeld, this);
   }
 
   end(): void {
@@ -103,6 +125,7 @@ export class SocketLink implements Link {
 
   destroy(): void {
     this.#isEnded = true;
+    this.#isPaused = true;
     this.#socket.destroy();
   }
 }
@@ -110,6 +133,10 @@ export class SocketLink implements Link {
 /** Answers to the last bytes are written at the end of the turn: they leave before the other half ends. */
 function onEnd(this: Socket): void {
   setImmediate(endSocket, this);
+}
+
+function giveHeld(link: SocketLink): void {
+  link.giveHeld();
 }
 
 function endSocket(socket: Socket): void {

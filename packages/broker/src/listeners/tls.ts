@@ -60,6 +60,7 @@ function start(
   from: { listener: string; address: string | undefined; port: number | undefined },
 ): void {
   const peer = { ...from, transport: "tls", certificate: certificateOf(socket) } as const;
-  const link = new SocketLink(socket, peer, { copiesWrites: true });
+  const usesSharedBuffer = socket.readableLength === 0;
+  const link = new SocketLink(socket, peer, { copiesWrites: true, usesSharedBuffer });
   link.start(accept(link));
 }

@@ -222,6 +222,26 @@ export function linkContract(
     },
   );
 
+  on(
+    "an end that pauses when data comes gets it at most once more, however much came at once",
+    async (near, far, { until, quiet }) => {
+      const bytes = pattern(60_000);
+      far.whenData = (link) => link.pause();
+      near.calling((link) => link.write(bytes));
+      await until(() => far.chunks.length > 0);
+      await quiet();
+      assert.ok(far.chunks.length <= 2, `${far.chunks.length} times data came to a paused end`);
+      for (let calls = 0; far.bytes < bytes.length && calls < 100; calls += 1) {
+        const before = far.chunks.length;
+        far.calling((link) => link.resume());
+        await until(() => far.chunks.length > before);
+        await quiet();
+        assert.ok(far.chunks.length <= before + 2);
+      }
+      assertEqualBytes(far.received(), bytes);
+    },
+  );
+
   on("single bytes arrive in order, both ways", async (near, far, { until, quiet }) => {
     for (let i = 0; i < 400; i += 1) {
       near.calling((link) => link.write(pattern(1, i)));

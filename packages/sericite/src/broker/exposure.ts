@@ -53,6 +53,8 @@ export function letsAnonymousIn({ listen, ...entry }: ExposureSettings): boolean
     "  - name users: --password-file FILE; `sericite passwd FILE add NAME` makes one",
     "  - set one user: auth.username and auth.password in the config file, or in the environment",
     "    SERICITE_AUTH_USERNAME and SERICITE_AUTH_PASSWORD",
+    "  - take certificates (auth.certificate), tokens (--jwt-key-file), or what a web service says",
+    "    (auth.callbackUrl)",
     "  - let everybody in: --allow-anonymous",
     "  - stay on this machine: --host 127.0.0.1 (the default)",
   ];

@@ -169,7 +169,11 @@ test("who may not publish, subscribe or get a message is told with the reason, a
     "user ada\ntopic write open/#\nuser eve\ntopic read #\ntopic deny open/secret\ntopic write nothing\n",
   );
   const config = join(folder, "rules.yaml");
-  writeFileSync(config, `auth: { aclFile: ${rules} }\nlimits: { connections: 2 }\n`);
+  // What nobody asked for is no refusal: ada may not subscribe to it either.
+  writeFileSync(
+    config,
+    `auth: { aclFile: ${rules} }\nlimits: { connections: 2 }\nautoSubscribe: [{ topicFilter: news }]\n`,
+  );
   const { command, port } = await startBroker(["--config", config, "--audit", "log"]);
   const url = `mqtt://127.0.0.1:${port}`;
   const ada = await connect(url, { clientId: "a", username: "ada", password: "p" });

@@ -112,8 +112,9 @@ export class AuditLog {
 
   /** What a client that was let in does not get done: it may try as often as it likes. */
   #listenToDenials(broker: Broker): void {
-    broker.on("subscriptionRefused", ({ topicFilter, reasonCode, ...client }) => {
-      if (!this.#isWanted) return;
+    broker.on("subscriptionRefused", ({ topicFilter, reasonCode, isUnasked, ...client }) => {
+      // Where the client did not try it is no news, and would be told at each of its connects.
+      if (!this.#isWanted || isUnasked) return;
       const fields = { ...whoOf(client), topicFilter, reasonCode };
       this.#repetitions.tell(
         "audit-subscription-refused",
