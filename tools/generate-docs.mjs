@@ -11,7 +11,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "./checkout.mjs";
 import { commandPage } from "./docs/command-page.mjs";
-import { commonjsAliyunTypes, commonjsTypes } from "./docs/commonjs-types.mjs";
+import {
+  commonjsAliyunTypes,
+  commonjsCompressionTypes,
+  commonjsTypes,
+} from "./docs/commonjs-types.mjs";
 import { configurationPage } from "./docs/configuration-page.mjs";
 import { interopPage } from "./docs/interop-page.mjs";
 import { mosquittoPage } from "./docs/mosquitto-page.mjs";
@@ -26,6 +30,7 @@ export const pages = [
   { path: "docs/REFERENCE.md", render: referencePage },
   { path: "packages/client/commonjs/index.d.cts", render: commonjsTypes },
   { path: "packages/client/commonjs/aliyun.d.cts", render: commonjsAliyunTypes },
+  { path: "packages/client/commonjs/compression.d.cts", render: commonjsCompressionTypes },
 ];
 
 /** Paths of the pages whose text is not what the tables give. */
