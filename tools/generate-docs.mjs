@@ -1,5 +1,6 @@
 /**
- * Writes the pages of `docs/`, and other files, that are made from the tables of the code.
+ * Writes the pages of `docs/`, and other files, that are made from the code: its tables, its exports and their
+ * doc comments.
  *
  *     npm run docs                            write them
  *     node tools/generate-docs.mjs --check    only say which are stale; exit code 1 if any is
@@ -10,6 +11,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "./checkout.mjs";
+import { apiPage } from "./docs/api-page.mjs";
 import { commandPage } from "./docs/command-page.mjs";
 import {
   commonjsAliyunTypes,
@@ -25,6 +27,7 @@ import { referencePage } from "./docs/reference-page.mjs";
 export const pages = [
   { path: "docs/CONFIGURATION.md", render: configurationPage },
   { path: "docs/COMMAND.md", render: commandPage },
+  { path: "docs/client/API.md", render: apiPage },
   { path: "docs/INTEROP.md", render: interopPage },
   { path: "docs/MOSQUITTO.md", render: mosquittoPage },
   { path: "docs/REFERENCE.md", render: referencePage },

@@ -51,6 +51,11 @@ export class Retained {
     return this.#names.size;
   }
 
+  /** Whether a Topic Name has a message, expired perhaps. */
+  has(topicName: string): boolean {
+    return this.#names.get(topicName) >= 0;
+  }
+
   /** The message of a Topic Name. */
   get(topicName: string): Message | undefined {
     const row = this.#names.get(topicName);

@@ -230,7 +230,10 @@ function grant(
   if (isMute) return qos;
   const handling = request.retainHandling ?? 0;
   // [MQTT5-3.3.1-9] [MQTT5-3.3.1-10] [MQTT5-3.3.1-11]; never for a Shared Subscription.
-  const sendsRetained = !isShared && (handling === 0 || (handling === 1 && !existed));
+  const sendsRetained =
+    !isShared &&
+    (handling === 0 || (handling === 1 && !existed)) &&
+    (parsed.hasWildcard || engine.retained.has(topicFilter));
   if (session.isKept) {
     progress.position = engine.append({
       type: "subscribe",
