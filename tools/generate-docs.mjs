@@ -13,7 +13,11 @@ import { pathToFileURL } from "node:url";
 import { ROOT } from "./checkout.mjs";
 import { apiPage } from "./docs/api-page.mjs";
 import { commandPage } from "./docs/command-page.mjs";
-import { commonjsAliyunTypes, commonjsTypes } from "./docs/commonjs-types.mjs";
+import {
+  commonjsAliyunTypes,
+  commonjsCompressionTypes,
+  commonjsTypes,
+} from "./docs/commonjs-types.mjs";
 import { configurationPage } from "./docs/configuration-page.mjs";
 import { interopPage } from "./docs/interop-page.mjs";
 import { mosquittoPage } from "./docs/mosquitto-page.mjs";
@@ -29,6 +33,7 @@ export const pages = [
   { path: "docs/REFERENCE.md", render: referencePage },
   { path: "packages/client/commonjs/index.d.cts", render: commonjsTypes },
   { path: "packages/client/commonjs/aliyun.d.cts", render: commonjsAliyunTypes },
+  { path: "packages/client/commonjs/compression.d.cts", render: commonjsCompressionTypes },
 ];
 
 /** Paths of the pages whose text is not what the tables give. */

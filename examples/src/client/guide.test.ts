@@ -13,6 +13,7 @@ import { connect, RequestError } from "@sericite/client";
 import type { Client, ConnectOptions } from "@sericite/client";
 import { WebSocket } from "ws";
 import { startWorkers } from "./back-pressure.ts";
+import { join as joinCompressing } from "./compressing.ts";
 import { startLamp, stopLamp } from "./connecting.ts";
 import { adviceFor } from "./errors.ts";
 import { withMqttJs, withSericite } from "./from-mqtt-js.ts";
@@ -201,6 +202,19 @@ test("typed topics: values that were checked, and where they are from", () =>
     await assert.rejects(client.publish(temperature, { site: "north", id: 7 }, 100), {
       code: "ERR_PAYLOAD_INVALID",
     });
+  }));
+
+test("compression: less bytes for one that does not read it, and the payload for one that does", () =>
+  withBroker(async ({ url, join, own }) => {
+    const long = "reading ".repeat(500);
+    const [client, plain] = [own(await joinCompressing(url)), await join()];
+    const loops = await Promise.all([client, plain].map((one) => one.subscribe("a/readings")));
+    await client.publish("a/readings", long);
+    const [read, raw] = await Promise.all(
+      loops.map(async (loop) => (await loop[Symbol.asyncIterator]().next()).value?.payload),
+    );
+    assert.equal(new TextDecoder().decode(read), long);
+    assert.ok(raw !== undefined && raw.length < 100);
   }));
 
 test("in a page: news, and whether it is online", async () => {
