@@ -31,10 +31,10 @@ const server = statement("MQTT5-1.1.1-1", "server", "wire");
 const cited = { tag: "MQTT5-1.1.1-1", file: "packages/broker/src/a.ts", name: "f" };
 const noReasons = new Map();
 
-function faults(statements, citations, cases, reasons = noReasons, options = {}) {
+function faults(statements, citations, cases, reasons = noReasons) {
   const all = { code: [], tests: [], ...citations };
   const rows = makeRows(statements, all, cases, reasons);
-  return faultsOf(rows, all, cases, reasons, options);
+  return faultsOf(rows, all, cases, reasons);
 }
 
 test("a statement with code and a case has no fault", () => {
@@ -63,19 +63,12 @@ test("an internal statement needs a test that names it", () => {
 
 test("a client's statement is open until a test of the client names it", () => {
   const client = statement("MQTT5-1.1.1-1", "client", "wire-client");
-  assert.deepEqual(faults([client], {}, []), []);
-  const [fault] = faults([client], {}, [], noReasons, { mayBeOpen: false });
+  const [fault] = faults([client], {}, []);
   assert.match(fault, /no test of the client/);
   const broker = [{ tag: "MQTT5-1.1.1-1", file: "packages/broker/src/a.test.ts" }];
-  assert.equal(
-    faults([client], { code: [cited], tests: broker }, [], noReasons, { mayBeOpen: false }).length,
-    1,
-  );
+  assert.equal(faults([client], { code: [cited], tests: broker }, []).length, 1);
   const own = [{ tag: "MQTT5-1.1.1-1", file: "packages/client/src/a.test.ts" }];
-  assert.deepEqual(
-    faults([client], { code: [cited], tests: own }, [], noReasons, { mayBeOpen: false }),
-    [],
-  );
+  assert.deepEqual(faults([client], { code: [cited], tests: own }, []), []);
 });
 
 test("a tag that names no statement is a fault, wherever it stands", () => {

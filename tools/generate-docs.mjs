@@ -1,5 +1,6 @@
 /**
- * Writes the pages of `docs/`, and other files, that are made from the tables of the code.
+ * Writes the pages of `docs/`, and other files, that are made from the code: its tables, its exports and their
+ * doc comments.
  *
  *     npm run docs                            write them
  *     node tools/generate-docs.mjs --check    only say which are stale; exit code 1 if any is
@@ -10,8 +11,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "./checkout.mjs";
+import { apiPage } from "./docs/api-page.mjs";
 import { commandPage } from "./docs/command-page.mjs";
-import { commonjsAliyunTypes, commonjsTypes } from "./docs/commonjs-types.mjs";
+import {
+  commonjsAliyunTypes,
+  commonjsCompressionTypes,
+  commonjsTypes,
+} from "./docs/commonjs-types.mjs";
 import { configurationPage } from "./docs/configuration-page.mjs";
 import { interopPage } from "./docs/interop-page.mjs";
 import { mosquittoPage } from "./docs/mosquitto-page.mjs";
@@ -21,11 +27,13 @@ import { referencePage } from "./docs/reference-page.mjs";
 export const pages = [
   { path: "docs/CONFIGURATION.md", render: configurationPage },
   { path: "docs/COMMAND.md", render: commandPage },
+  { path: "docs/client/API.md", render: apiPage },
   { path: "docs/INTEROP.md", render: interopPage },
   { path: "docs/MOSQUITTO.md", render: mosquittoPage },
   { path: "docs/REFERENCE.md", render: referencePage },
   { path: "packages/client/commonjs/index.d.cts", render: commonjsTypes },
   { path: "packages/client/commonjs/aliyun.d.cts", render: commonjsAliyunTypes },
+  { path: "packages/client/commonjs/compression.d.cts", render: commonjsCompressionTypes },
 ];
 
 /** Paths of the pages whose text is not what the tables give. */

@@ -41,11 +41,8 @@ export function makeRows(statements, citations, cases, reasons) {
   });
 }
 
-/**
- * What is wrong with the rows, as sentences. A statement whose client's side is open is no fault
- * while `mayBeOpen` says so.
- */
-export function faultsOf(rows, citations, cases, reasons, { mayBeOpen = true } = {}) {
+/** What is wrong with the rows, as sentences. */
+export function faultsOf(rows, citations, cases, reasons) {
   const faults = [];
   const known = new Set(rows.map(({ tag }) => tag));
   for (const row of rows) {
@@ -57,7 +54,7 @@ export function faultsOf(rows, citations, cases, reasons, { mayBeOpen = true } =
       faults.push(`${tag}: no code cites it, and no reason is given`);
     if (!row.needsCase && !row.bindsClient && row.tests.length === 0)
       faults.push(`${tag}: no test names it, and no reason is given`);
-    if (row.isOpen && !mayBeOpen) faults.push(`${tag}: no test of the client shows it`);
+    if (row.isOpen) faults.push(`${tag}: no test of the client shows it`);
   }
   for (const { tag, file } of [...citations.code, ...citations.tests])
     if (!known.has(tag)) faults.push(`${file}: ${tag} is no statement`);

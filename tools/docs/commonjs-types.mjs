@@ -1,5 +1,6 @@
 import * as aliyun from "@sericite/client/aliyun";
 import * as client from "@sericite/client";
+import * as compression from "@sericite/client/compression";
 
 /** Constants of the client whose name is also that of a type. */
 const ALSO_TYPES = ["ReasonCode"];
@@ -9,6 +10,9 @@ export const commonjsTypes = () => typesOf("index", client);
 
 /** `packages/client/commonjs/aliyun.d.cts`. */
 export const commonjsAliyunTypes = () => typesOf("aliyun", aliyun);
+
+/** `packages/client/commonjs/compression.d.cts`. */
+export const commonjsCompressionTypes = () => typesOf("node-compression", compression);
 
 /**
  * The types of a door of the client that a program in CommonJS gets. A compiler for Node 16 or 18 does

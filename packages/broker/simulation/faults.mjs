@@ -6,7 +6,8 @@
  *     npm run faults -- --only "lost DUP"  one, with the ledger's words in full; also several times
  *     npm run faults -- --write            also brings the table of docs/TESTING.md up to date
  *
- * A change is made in the fault's file, or in one of its own.
+ * A change is made in the fault's file, or in one of its own. A fault with `"ofClients": true` is looked
+ * for by the simulation of clients with stores.
  *
  * Exit code 1 if a fault is not caught within its seeds, if the text to change is not found exactly
  * once, or if the copy fails without a fault.
@@ -48,9 +49,11 @@ try {
     makeCopy(join(root, String(index))),
   );
   for (const fault of faults) plant(copies[0], fault)();
-  const control = await runCopy(copies[0], 300);
-  if (control !== undefined)
-    throw new Error(`without a fault seed ${control.seed} fails: ${control.complaints[0]}`);
+  for (const ofClients of [false, true]) {
+    const control = await runCopy(copies[0], 300, ofClients);
+    if (control !== undefined)
+      throw new Error(`without a fault seed ${control.seed} fails: ${control.complaints[0]}`);
+  }
   const rows = new Map();
   const waiting = [...faults];
   await Promise.all(
@@ -89,7 +92,7 @@ function makeCopy(folder) {
 }
 
 /** @returns the first seed that fails with its complaints, or `undefined`. */
-async function runCopy(copy, seeds) {
+async function runCopy(copy, seeds, ofClients) {
   const command = join(
     copy,
     "node_modules",
@@ -100,6 +103,7 @@ async function runCopy(copy, seeds) {
     "simulate.js",
   );
   const options = ["--until-failure", "--seeds", String(seeds)];
+  if (ofClients) options.push("--clients");
   const { stdout } = await run(process.execPath, [command, ...options], {
     maxBuffer: 1 << 26,
   }).catch((error) => {
@@ -134,7 +138,7 @@ function plant(copy, { name, file, changes }) {
 async function tryFault(copy, fault) {
   const restore = plant(copy, fault);
   try {
-    const caught = await runCopy(copy, values.seeds);
+    const caught = await runCopy(copy, values.seeds, fault.ofClients === true);
     if (caught === undefined)
       return { seed: undefined, text: `nothing in ${values.seeds} seeds`, complaints: [] };
     return {

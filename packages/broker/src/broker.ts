@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
-import { ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
+import { connectMemory, ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
+import type { Dial } from "@sericite/protocol";
 import type { MessageHandler, TopicFilters } from "@sericite/client";
 import {
   checkBan,
@@ -208,6 +209,18 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
+   * A way here for clients of this process, without a network. They come in as all others do.
+   *
+   * ```ts
+   * const client = await connect({ dial: broker.dial() });
+   * ```
+   */
+  dial(): Dial {
+    const engine = this.#engine;
+    return connectMemory((link) => engine.accept(link), engine.scheduler);
+  }
+
+  /**
    * Subscribes within the process: a session like any other, on a link in memory. With a handler, a
    * message is acknowledged when the handler's promise settles; without one, `for await` takes the
    * messages.
@@ -403,6 +416,7 @@ export class Broker implements AsyncDisposable {
     this.#engine.bans.configure(bans);
     this.#engine.settingsChanged();
     await listening.commit();
+    this.#engine.ratesChanged();
     return { changed, needRestart };
   }
 

@@ -25,6 +25,9 @@ export interface ListenPolicy {
   readonly limits?: {
     /** Connections of this listener at once; more are refused. 0: no bound. */
     readonly connections?: number;
+    /** PUBLISH packets, and their bytes, of one client in a second, in place of `limits.messageRate` and `limits.byteRate`. 0: no limit. */
+    readonly messageRate?: number;
+    readonly byteRate?: number;
   };
   readonly mqtt?: {
     /** Bytes; the largest packet that is taken from clients that come in here, as `mqtt.maximumPacketSize`. */

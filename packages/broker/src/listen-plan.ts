@@ -50,6 +50,9 @@ export interface ListenPlan {
   readonly maximumConnections: number;
   /** Bytes; `undefined`: as the settings say. */
   readonly maximumPacketSize: number | undefined;
+  /** Of one client in a second; `undefined`: as the settings say. */
+  readonly messageRate: number | undefined;
+  readonly byteRate: number | undefined;
   readonly backlog: number;
   readonly proxy: ProxyOptions;
   readonly handshakeTimeoutMs: number;
@@ -86,6 +89,9 @@ export function planOf(
   const maximumPacketSize = mqtt?.maximumPacketSize;
   // For what it throws: the setting's own range counts here too.
   if (maximumPacketSize !== undefined) createSettings({ mqtt: { maximumPacketSize } }, settings);
+  const { messageRate, byteRate } = limits ?? {};
+  if (messageRate !== undefined) createSettings({ limits: { messageRate } }, settings);
+  if (byteRate !== undefined) createSettings({ limits: { byteRate } }, settings);
   const plan: ListenPlan = {
     transport,
     place,
@@ -93,6 +99,8 @@ export function planOf(
     methods: auth?.methods && [...auth.methods],
     maximumConnections: (limits?.connections ?? 0) === 0 ? Infinity : limits!.connections!,
     maximumPacketSize,
+    messageRate,
+    byteRate,
     backlog: settings.listen.backlog,
     proxy: proxy ?? {
       protocol: settings.proxy.protocol,
@@ -214,6 +222,8 @@ function serviceOf(plan: ListenPlan): string {
     ...service,
     maximumConnections: 0,
     maximumPacketSize: 0,
+    messageRate: 0,
+    byteRate: 0,
     place: 0,
     backlog: 0,
   });

@@ -134,3 +134,52 @@ test("a listener has a largest packet of its own, and tells it", async () => {
     code: "ERR_SETTING",
   });
 });
+
+/** What becomes of a client that publishes so many messages of 100 bytes at once. */
+async function publishing(socket: RawSocket, count: number): Promise<readonly string[]> {
+  for (let packetIdentifier = 1; packetIdentifier <= count; packetIdentifier++)
+    socket.send({
+      type: "publish",
+      topicName: "a",
+      payload: Buffer.alloc(100),
+      qos: 1,
+      dup: false,
+      retain: false,
+      packetIdentifier,
+    });
+  await socket.until(() => socket.isClosed || socket.told.length >= count);
+  return socket.told;
+}
+
+for (const own of [{ messageRate: 2 }, { byteRate: 300 }] as const)
+  test(`a listener has ${Object.keys(own)[0]} of its own, in place of the setting, and a reload changes it for clients that are there`, async () => {
+    const limits = { messageRate: 3, rateExceeded: "disconnect" } as const;
+    const settings = { limits, listen: { port: -1 } };
+    await using broker = await createBroker({ settings });
+    await broker.listenAsConfigured([
+      { port: 0, limits: own },
+      { port: 0, limits: { messageRate: 0 } },
+      { port: 0 },
+    ]);
+    const [tight, open, usual] = broker.listeners.map(({ port }) => port);
+    const told = async (port: number | undefined, count: number): Promise<string | undefined> => {
+      const socket = await RawSocket.connect(port!, "c");
+      const lines = await publishing(socket, count);
+      socket.destroy();
+      return lines.find((line) => line !== "CLOSED" && !line.startsWith("PUBACK"));
+    };
+    assert.equal(await told(tight, 2), undefined);
+    assert.equal(await told(tight, 3), "DISCONNECT 0x96");
+    assert.equal(await told(open, 20), undefined);
+    assert.equal(await told(usual, 3), undefined);
+    assert.equal(await told(usual, 4), "DISCONNECT 0x96");
+    const there = await RawSocket.connect(open!, "there");
+    await broker.reconfigure(
+      {},
+      { listeners: [{ port: 0, limits: own }, { port: 0, limits: own }, { port: 0 }] },
+    );
+    assert.ok((await publishing(there, 5)).includes("DISCONNECT 0x96"));
+    await assert.rejects(broker.listen({ port: 0, limits: { messageRate: -1 } }), {
+      code: "ERR_SETTING",
+    });
+  });

@@ -135,8 +135,8 @@ export class Listening {
 
   async #openOne(wanted: WantedListener, isHeld: boolean): Promise<OpenListener> {
     const { plan, certificates } = wanted;
-    const { maximumConnections: maximum, maximumPacketSize } = plan;
-    const group: ConnectionGroup = { maximum, count: 0, maximumPacketSize };
+    const { maximumConnections: maximum, maximumPacketSize, messageRate, byteRate } = plan;
+    const group: ConnectionGroup = { maximum, count: 0, maximumPacketSize, messageRate, byteRate };
     const { allowsAnonymous, methods } = plan;
     const policy: ListenerPolicy = { allowsAnonymous, methods, group };
     const told = this.#told;
@@ -306,6 +306,8 @@ export class Listening {
       policy.methods = methods;
       policy.group.maximum = maximumConnections;
       policy.group.maximumPacketSize = maximumPacketSize;
+      policy.group.messageRate = next.plan.messageRate;
+      policy.group.byteRate = next.plan.byteRate;
       if (!isSameService(one.plan, next.plan)) {
         const accept = this.#acceptOf(policy);
         const told = this.#told;

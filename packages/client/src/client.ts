@@ -6,6 +6,7 @@ import { refusalOfError } from "./acknowledgement.ts";
 import { AttemptOptions } from "./attempt-options.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
 import { ClientState } from "./client-state.ts";
+import type { Packing } from "./compression.ts";
 import type { DisconnectOptions } from "./connector.ts";
 import { Connector } from "./connector.ts";
 import { EventListeners } from "./events.ts";
@@ -96,6 +97,7 @@ export class Client implements AsyncDisposable {
   readonly #mailboxOwner: MailboxOwner;
   readonly #requests: Requests;
   readonly #tasks: Tasks;
+  readonly #packing: Packing | undefined;
 
   /** Made by `connect`. */
   constructor(
@@ -117,6 +119,10 @@ export class Client implements AsyncDisposable {
       this.#state.records = this.#recordsOf(options.store, kept, scheduler);
     this.#tasks = new Tasks(this.#state.wheel, this.#onError);
     this.#publisher = new Publisher(this.#state);
+    this.#packing = options.compression?.begin({
+      maximumMessages: settings.queue.maximumMessages,
+      publish: (topicName, payload, more) => this.#publisher.publish(topicName, payload, more),
+    });
     this.#subscriptions = new Subscriptions(this.#state, {
       onMessage: (message) => {
         if (this.#events.has("message")) this.#events.emit("message", { message });
@@ -168,7 +174,11 @@ export class Client implements AsyncDisposable {
     this.#unclaimed =
       onUnclaimedMessage === undefined
         ? undefined
-        : new Mailbox(onUnclaimedMessage, 1000, this.#mailboxOwner);
+        : new Mailbox(
+            this.#packing?.handler(onUnclaimedMessage) ?? onUnclaimedMessage,
+            1000,
+            this.#mailboxOwner,
+          );
     this.#connector.start();
   }
 
@@ -234,7 +244,14 @@ export class Client implements AsyncDisposable {
       return this.#publishTyped(topicName, params, optionsOrValue, optionsOfTopic);
     }
     const options = (optionsOrValue as PublishOptions | undefined) ?? {};
-    return this.#publisher.publish(topicName, payload as Payload, options);
+    return this.#publish(topicName, payload as Payload, options);
+  }
+
+  #publish(topicName: string, payload: Payload, options: PublishOptions): Promise<PublishResult> {
+    // Before 5.0 there is no place for the mark of what is compressed.
+    return this.#packing === undefined || this.protocolVersion < 5
+      ? this.#publisher.publish(topicName, payload, options)
+      : this.#packing.publish(topicName, payload, options);
   }
 
   async #publishTyped(
@@ -247,7 +264,7 @@ export class Client implements AsyncDisposable {
     const payload = await topic.encode(value);
     const { contentType } = topic.codec;
     const properties = { contentType, ...options.properties };
-    return await this.#publisher.publish(topicName, payload, { ...options, properties });
+    return await this.#publish(topicName, payload, { ...options, properties });
   }
 
   /**
@@ -296,12 +313,16 @@ export class Client implements AsyncDisposable {
     const manual = { ...options, acknowledge: "manual" } as const;
     const subscription = await this.#subscribe(topic.topicFilter, manual);
     return subscription.as(() =>
-      topic.iterate(subscription, (error, message) => {
-        this.#onError(error);
-        if (message.qos > 0 && this.protocolVersion === 5) message.reject(refusalOfError(error));
-        else message.ack();
-      }),
+      topic.iterate(subscription, (error, message) => this.#refuse(error, message, true)),
     );
+  }
+
+  /** A message cannot be read. @param isManual  It is to be acknowledged by hand. */
+  #refuse(error: unknown, message: Message, isManual: boolean): void {
+    this.#onError(error);
+    if (!isManual) return;
+    if (message.qos > 0 && this.protocolVersion === 5) message.reject(refusalOfError(error));
+    else message.ack();
   }
 
   async #subscribe(
@@ -325,11 +346,14 @@ export class Client implements AsyncDisposable {
     const names = requests.map((request) => request.topicFilter);
     if (new Set(names).size < names.length)
       throw new UsageError("ERR_USAGE", "a Topic Filter is there twice");
+    const handler = hasHandler ? handlerOrOptions : undefined;
+    const packing = this.#packing;
+    const isManual = acknowledge === "manual";
     const mailbox = new Mailbox(
-      hasHandler ? handlerOrOptions : undefined,
+      handler && (packing?.handler(handler) ?? handler),
       bufferMaximum,
       this.#mailboxOwner,
-      acknowledge === "manual" ? { mayReject: this.protocolVersion === 5 } : undefined,
+      isManual ? { mayReject: this.protocolVersion === 5 } : undefined,
     );
     const granted = await this.#subscriptions.subscribe(requests, mailbox, signal);
     const end = (): Promise<void> => {
@@ -340,7 +364,11 @@ export class Client implements AsyncDisposable {
     const stopListening = onAbort(signal, () => {
       end().catch(this.#onError);
     });
-    return new Subscription(names, granted, mailbox, end, () => mailbox.iterate());
+    const subscription = new Subscription(names, granted, mailbox, end, () => mailbox.iterate());
+    if (packing === undefined) return subscription;
+    return subscription.as(() =>
+      packing.iterate(subscription, (error, message) => this.#refuse(error, message, isManual)),
+    );
   }
 
   /**
@@ -437,6 +465,7 @@ export class Client implements AsyncDisposable {
    * is not published. Without a connection, closes it at once.
    */
   async disconnect(options: DisconnectOptions = {}): Promise<void> {
+    await this.#packing?.idle;
     await this.#connector.disconnect(options);
     await this.#state.records?.journal.close();
   }
@@ -451,8 +480,9 @@ export class Client implements AsyncDisposable {
    * Settles when everything that was published at QoS 1 and 2 until now is safe in the `store`: it is
    * sent, if need be by the next process. Without a store, at once. Rejects when the store fails.
    */
-  flush(): Promise<void> {
-    return this.#state.records?.journal.flush() ?? Promise.resolve();
+  async flush(): Promise<void> {
+    await this.#packing?.idle;
+    return await this.#state.records?.journal.flush();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -103,7 +103,8 @@ export function subscriptionRequest(
   return request;
 }
 
-function parsedFilter(topicFilter: string): ReturnType<typeof parseTopicFilter> {
+/** Takes a Topic Filter apart. @throws UsageError ERR_TOPIC_FILTER */
+export function parsedFilter(topicFilter: string): ReturnType<typeof parseTopicFilter> {
   try {
     return parseTopicFilter(topicFilter); // [MQTT5-4.7.1-1] [MQTT5-4.8.2-1] [MQTT5-4.8.2-2]
   } catch (cause) {

@@ -299,3 +299,38 @@ test("[MQTT5-3.1.3-2] [MQTT3-3.1.3-2] a store belongs to one Client Identifier, 
   await assert.rejects(server.open({ store, clientId: undefined }), { name: "UsageError" });
   assert.equal(store.isClosed, true);
 });
+
+for (const repeats of [
+  ["before its PUBREC", false],
+  ["after its PUBREC", true],
+] as const) {
+  test(`[MQTT3-4.3.3-2] a QoS 2 message that comes again ${repeats[0]} leaves nothing in the store once PUBREL came`, async () => {
+    const isAnswered = repeats[1];
+    const records: StoredRecords = new Map();
+    const finish: (() => void)[] = [];
+    const { server, client, world } = await process(records, { protocolVersion: 4 });
+    const subscribed = client.subscribe(
+      "slow",
+      () => new Promise<void>((resolve) => finish.push(resolve)),
+    );
+    await world.settle();
+    await subscribed;
+    const slow = () => server.connection.publish("slow", "", { qos: 1, packetIdentifier: 1 });
+    const again = () => server.connection.publish("t", "a", { qos: 2, packetIdentifier: 2 });
+    if (!isAnswered) slow();
+    again();
+    await world.settle();
+    if (isAnswered) slow();
+    again();
+    await world.settle();
+    if (isAnswered) server.connection.send({ type: "pubrel", packetIdentifier: 2 });
+    await world.settle();
+    finish[0]?.();
+    await world.settle();
+    server.connection.send({ type: "pubrel", packetIdentifier: 2 });
+    await world.settle();
+    const sent = trace(server);
+    assert.equal(sent.filter((packet) => packet === "pubrec 2").length, isAnswered ? 2 : 1);
+    assert.deepEqual([...records.keys()], ["c"]);
+  });
+}

@@ -48,6 +48,12 @@ export class Message {
     return new Message(topicName, payload, qos, retain, dup, properties, acknowledgement);
   }
 
+  /** The same message with another payload and other properties. */
+  with(payload: Uint8Array, properties: Properties | undefined): Message {
+    const { topicName, qos, retain, dup } = this;
+    return new Message(topicName, payload, qos, retain, dup, properties, this.#acknowledgement);
+  }
+
   /**
    * Acknowledges the message, in a subscription with `acknowledge: "manual"`. Acknowledgements leave
    * in the order in which the messages came, whatever the order of the calls. Called again, or at

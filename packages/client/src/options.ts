@@ -10,6 +10,7 @@ import type {
 import { UsageError, topicNameFault } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import type { Authentication } from "./authentication.ts";
+import type { Compression } from "./compression.ts";
 import type { Message, Payload } from "./message.ts";
 import type { ServerReferencePolicy } from "./servers.ts";
 import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
@@ -136,6 +137,8 @@ export interface ClientOptions {
   readonly outboundTopicAliasMaximum?: number | undefined;
   /** QoS 1 and 2 messages sent and not acknowledged; the server's Receive Maximum may be lower. Default 1024. */
   readonly inFlightMaximum?: number | undefined;
+  /** 5.0: compresses payloads, and reads those that others compressed (`@sericite/client/compression`). */
+  readonly compression?: Compression | undefined;
   /** 5.0: User Properties of CONNECT. */
   readonly userProperties?: readonly UserProperty[] | undefined;
   /** false: one connection, and no other after it. */
@@ -250,6 +253,9 @@ export interface ClientSettings {
   readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
 }
 
+/** Name of the User Property of CONNECT that says what a client can read. */
+const acceptProperty = "accept-encoding";
+
 const highestUint16 = 65_535;
 const highestUint32 = 0xffff_ffff;
 /** Of a packet with the longest Remaining Length. */
@@ -328,7 +334,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       highestUint16,
     ),
     inFlightMaximum: integer("inFlightMaximum", options.inFlightMaximum ?? 1024, 1, highestUint16),
-    userProperties: options.userProperties,
+    userProperties: withAccepted(options.userProperties, options.compression),
     reconnect:
       reconnect === false
         ? undefined
@@ -351,6 +357,15 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     responseTopic: options.responseTopic,
     onUnclaimedMessage: options.onUnclaimedMessage,
   };
+}
+
+/** CONNECT says what the client can read. */
+function withAccepted(
+  userProperties: readonly UserProperty[] | undefined,
+  compression: Compression | undefined,
+): readonly UserProperty[] | undefined {
+  if (compression === undefined || compression.accepted.length === 0) return userProperties;
+  return [...(userProperties ?? []), [acceptProperty, compression.accepted.join(", ")]];
 }
 
 /** 21 characters of those that every server must take in a Client Identifier (3.1.1 §3.1.3.1). */

@@ -119,14 +119,19 @@ export function reject(publication: Publication, error: Error): void {
   publication.reject(error);
 }
 
-/** What is wrong with the arguments of a publish, or `undefined`. */
+/**
+ * What is wrong with the arguments of a publish, or `undefined`.
+ *
+ * @param soundTopicName  A Topic Name that was found right before: most publishers have one or few.
+ */
 export function publishFault(
   topicName: string,
   payload: Payload,
   qos: QoS,
   delay: number | undefined,
+  soundTopicName: string | undefined,
 ): UsageError | undefined {
-  const fault = topicNameFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
+  const fault = topicName === soundTopicName ? undefined : topicNameFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
   if (fault !== undefined) return new UsageError("ERR_TOPIC_NAME", `topicName ${fault}`);
   if (qos !== 0 && qos !== 1 && qos !== 2)
     return new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);

@@ -27,6 +27,8 @@ export class Receipt {
   /** What the acknowledgement says, on 5.0; 0x80 and above: a handler failed or refused the message. */
   reasonCode = 0;
   reasonString: string | undefined = undefined;
+  /** QoS 2: PUBREL came while the repeated acknowledgement waited for its turn. */
+  isReleased = false;
   readonly #receiver: Receiver;
 
   constructor(receiver: Receiver, packetIdentifier: number, qos: QoS, connectionNumber: number) {
@@ -70,12 +72,12 @@ export class Receiver {
   readonly #deliverer: Deliverer;
   readonly #inbound = new Inbound();
   /**
-   * Messages that are with their handlers, by Packet Identifier: of QoS 2 across connections, of
-   * QoS 1 those of this one.
+   * Messages that are with their handlers, or whose acknowledgement waits for its turn, by Packet
+   * Identifier: of QoS 2 across connections, of QoS 1 those of this one.
    */
   readonly #unfinished = new Map<number, Receipt>();
   /** Acknowledgements that are due on this connection, in the order of their PUBLISHes. */
-  #line = new Queue<Receipt>();
+  readonly #line = new Queue<Receipt>();
   #quota = new ReceiveMaximum(1);
   #aliases = new TopicAliasInbound<ReceivedTopic>(0);
 
@@ -88,7 +90,9 @@ export class Receiver {
   connected(sessionPresent: boolean): void {
     const { settings } = this.#state;
     const is5 = settings.protocolVersion === 5;
-    this.#line = new Queue();
+    // What was done with and not yet acknowledged the server will send again.
+    for (let receipt = this.#line.shift(); receipt !== undefined; receipt = this.#line.shift())
+      if (receipt.isDone) this.#forget(receipt);
     this.#quota.reset(is5 ? settings.receiveMaximum : 65_535);
     this.#aliases = new TopicAliasInbound(is5 ? settings.topicAliasMaximum : 0); // [MQTT5-3.3.2-7]
     if (!sessionPresent) {
@@ -125,7 +129,7 @@ export class Receiver {
         this.#acknowledgeAgain(packetIdentifier, connection);
         return;
       }
-      if (is5 && this.#isWithHandlers(packetIdentifier)) {
+      if (is5 && this.#isUnanswered(packetIdentifier)) {
         this.#refuseInUse(packetIdentifier, qos, connection);
         return;
       }
@@ -137,7 +141,7 @@ export class Receiver {
       }
     }
     // The server does not wait any longer and sends it again, while it is still at work here.
-    else if (this.#isWithHandlers(packetIdentifier)) return;
+    else if (this.#isUnanswered(packetIdentifier)) return;
     const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
     this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, receipt);
     receipt.pending--;
@@ -145,7 +149,7 @@ export class Receiver {
       this.#acknowledge(receipt, connection);
       return;
     }
-    if (!receipt.isDone) this.#unfinished.set(packetIdentifier, receipt);
+    this.#unfinished.set(packetIdentifier, receipt);
     this.#line.push(receipt);
   }
 
@@ -155,6 +159,11 @@ export class Receiver {
     if (wasThere) {
       this.#quota.give();
       this.#state.records?.completed(packetIdentifier);
+      const waiting = this.#unfinished.get(packetIdentifier);
+      if (waiting?.isDone === true) {
+        waiting.isReleased = true;
+        this.#forget(waiting);
+      }
     }
     const reasonCode = wasThere ? ReasonCode.success : ReasonCode.packetIdentifierNotFound;
     this.#answer("pubcomp", packetIdentifier, connection, reasonCode); // [MQTT5-4.3.3-11] [MQTT3-4.3.3-2]
@@ -162,20 +171,27 @@ export class Receiver {
 
   /** The handlers of a message have done with it. */
   onDone(receipt: Receipt): void {
-    if (this.#unfinished.get(receipt.packetIdentifier) === receipt) {
-      this.#unfinished.delete(receipt.packetIdentifier);
-    }
     const { connection, connectionNumber } = this.#state;
     // Of a message that came on an earlier connection the server will remind us.
-    if (connection === undefined || receipt.connectionNumber !== connectionNumber) return;
+    if (connection === undefined || receipt.connectionNumber !== connectionNumber) {
+      this.#forget(receipt);
+      return;
+    }
     for (let first = this.#line.peek(); first?.isDone === true; first = this.#line.peek()) {
       this.#line.shift();
+      this.#forget(first);
       this.#acknowledge(first, connection);
     }
   }
 
-  /** Whether a message that came on this connection under the identifier is still with its handlers. */
-  #isWithHandlers(packetIdentifier: number): boolean {
+  #forget(receipt: Receipt): void {
+    const { packetIdentifier } = receipt;
+    if (this.#unfinished.get(packetIdentifier) === receipt)
+      this.#unfinished.delete(packetIdentifier);
+  }
+
+  /** Whether a message that came on this connection under the identifier is not acknowledged yet. */
+  #isUnanswered(packetIdentifier: number): boolean {
     return (
       this.#unfinished.get(packetIdentifier)?.connectionNumber === this.#state.connectionNumber
     );
@@ -201,7 +217,10 @@ export class Receiver {
       const receipt = new Receipt(this, packetIdentifier, 2, connectionNumber);
       receipt.pending = 0;
       if (this.#line.length === 0) this.#acknowledge(receipt, connection);
-      else this.#line.push(receipt);
+      else {
+        this.#unfinished.set(packetIdentifier, receipt);
+        this.#line.push(receipt);
+      }
     } else if (unfinished.connectionNumber !== connectionNumber) {
       unfinished.connectionNumber = connectionNumber;
       this.#line.push(unfinished);
@@ -216,7 +235,7 @@ export class Receiver {
     const type = qos === 1 ? "puback" : "pubrec"; // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2] [MQTT5-4.3.3-8]
     if (isRefusal) this.#refuse(type, receipt, connection);
     else {
-      if (qos === 2) this.#state.records?.received(packetIdentifier);
+      if (qos === 2 && !receipt.isReleased) this.#state.records?.received(packetIdentifier);
       this.#answer(type, packetIdentifier, connection, ReasonCode.success);
     }
   }

@@ -77,6 +77,7 @@ export interface Will {
   properties?: Properties | undefined;
 }
 
+/** CONNECT: a client asks for a session (§3.1). */
 export interface ConnectPacket {
   type: "connect";
   protocolVersion: ProtocolVersion;
@@ -94,6 +95,7 @@ export interface ConnectPacket {
   properties?: Properties | undefined;
 }
 
+/** CONNACK: what the server answers to CONNECT, and what it announces (§3.2). */
 export interface ConnackPacket {
   type: "connack";
   sessionPresent: boolean;
@@ -102,6 +104,7 @@ export interface ConnackPacket {
   properties?: Properties | undefined;
 }
 
+/** PUBLISH: a message, in either direction (§3.3). */
 export interface PublishPacket {
   type: "publish";
   topicName: string;
@@ -138,6 +141,7 @@ export interface SubscriptionRequest {
   retainHandling?: 0 | 1 | 2 | undefined;
 }
 
+/** SUBSCRIBE: Topic Filters that a client wants (§3.8). */
 export interface SubscribePacket {
   type: "subscribe";
   packetIdentifier: number;
@@ -147,6 +151,7 @@ export interface SubscribePacket {
   properties?: Properties | undefined;
 }
 
+/** SUBACK: one Reason Code for each Topic Filter (§3.9). */
 export interface SubackPacket {
   type: "suback";
   packetIdentifier: number;
@@ -155,6 +160,7 @@ export interface SubackPacket {
   properties?: Properties | undefined;
 }
 
+/** UNSUBSCRIBE: Topic Filters that a client no longer wants (§3.10). */
 export interface UnsubscribePacket {
   type: "unsubscribe";
   packetIdentifier: number;
@@ -164,6 +170,7 @@ export interface UnsubscribePacket {
   properties?: Properties | undefined;
 }
 
+/** UNSUBACK: on 5.0 one Reason Code for each Topic Filter (§3.11). */
 export interface UnsubackPacket {
   type: "unsuback";
   packetIdentifier: number;
@@ -172,14 +179,17 @@ export interface UnsubackPacket {
   properties?: Properties | undefined;
 }
 
+/** PINGREQ: a client shows that it is there, and asks the server to (§3.12). */
 export interface PingreqPacket {
   type: "pingreq";
 }
 
+/** PINGRESP: the server's answer to PINGREQ (§3.13). */
 export interface PingrespPacket {
   type: "pingresp";
 }
 
+/** DISCONNECT: the last packet of a connection; from the server on 5.0 only (§3.14). */
 export interface DisconnectPacket {
   type: "disconnect";
   /** Absent is 0x00. 3.x has none. */

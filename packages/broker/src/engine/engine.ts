@@ -79,6 +79,9 @@ export interface ConnectionGroup {
   count: number;
   /** Bytes; the largest packet that is taken from them. Left out: as the settings say. */
   maximumPacketSize?: number | undefined;
+  /** In place of `limits.messageRate` and `limits.byteRate`. Left out: as the settings say. */
+  messageRate?: number | undefined;
+  byteRate?: number | undefined;
 }
 
 /** Who met a limit; `clientId` is empty before CONNECT, `peer` is not there without a connection. */
@@ -547,6 +550,11 @@ export class Engine {
     this.enter();
     this.sys.reschedule();
     this.packetLimits = packetLimitsOf(this.settings);
+    this.ratesChanged();
+  }
+
+  /** Settings or listeners may allow clients that are connected another rate. */
+  ratesChanged(): void {
     for (const connection of this.connections)
       if (connection.state === "open") connection.rate = PublishRate.of(connection);
   }

@@ -23,10 +23,9 @@ export class PublishRate {
 
   private constructor(connection: Connection) {
     const { engine } = connection;
-    const { messageRate, byteRate } = engine.settings.limits;
     this.#connection = connection;
-    this.#messages = messageRate;
-    this.#bytes = byteRate;
+    this.#messages = limitOf(connection, "messageRate");
+    this.#bytes = limitOf(connection, "byteRate");
     this.#at = engine.now;
     this.#timer = new TimerEntry(() => {
       engine.enter();
@@ -36,9 +35,8 @@ export class PublishRate {
 
   /** The one that a connection needs; `undefined` where there is no limit, so that none costs nothing. */
   static of(connection: Connection): PublishRate | undefined {
-    const { messageRate, byteRate } = connection.engine.settings.limits;
-    if ((messageRate === 0 && byteRate === 0) || connection.isTrusted) return undefined;
-    return new PublishRate(connection);
+    const isLimited = limitOf(connection, "messageRate") > 0 || limitOf(connection, "byteRate") > 0;
+    return isLimited && !connection.isTrusted ? new PublishRate(connection) : undefined;
   }
 
   /**
@@ -74,7 +72,9 @@ export class PublishRate {
     if (this.#exceeded === undefined) return;
     this.#fill();
     if (this.#exceeded === undefined) return;
-    const { messageRate, byteRate, holdTimeout } = engine.settings.limits;
+    const { holdTimeout } = engine.settings.limits;
+    const messageRate = limitOf(connection, "messageRate");
+    const byteRate = limitOf(connection, "byteRate");
     const messagesMs = messageRate > 0 ? (-this.#messages / messageRate) * 1000 : 0;
     const bytesMs = byteRate > 0 ? (-this.#bytes / byteRate) * 1000 : 0;
     engine.counters.ratePauses++;
@@ -95,18 +95,23 @@ export class PublishRate {
 
   /** The limit that it is over, if any. */
   get #exceeded(): Limited | undefined {
-    const { messageRate, byteRate } = this.#connection.engine.settings.limits;
-    if (messageRate > 0 && this.#messages < 0) return "messageRate";
-    if (byteRate > 0 && this.#bytes < 0) return "byteRate";
+    if (this.#messages < 0 && limitOf(this.#connection, "messageRate") > 0) return "messageRate";
+    if (this.#bytes < 0 && limitOf(this.#connection, "byteRate") > 0) return "byteRate";
     return undefined;
   }
 
   #fill(): void {
     const { engine } = this.#connection;
-    const { messageRate, byteRate } = engine.settings.limits;
+    const messageRate = limitOf(this.#connection, "messageRate");
+    const byteRate = limitOf(this.#connection, "byteRate");
     const seconds = (engine.now - this.#at) / 1000;
     this.#at = engine.now;
     this.#messages = Math.min(messageRate, this.#messages + seconds * messageRate);
     this.#bytes = Math.min(byteRate, this.#bytes + seconds * byteRate);
   }
+}
+
+/** In a second; 0: no limit. What its listener says counts in place of the settings. */
+function limitOf({ group, engine }: Connection, limit: Limited): number {
+  return group?.[limit] ?? engine.settings.limits[limit];
 }

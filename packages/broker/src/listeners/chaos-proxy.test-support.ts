@@ -15,8 +15,8 @@ export class ChaosProxy {
   readonly #random: () => number;
   readonly #passages = new Set<Passage>();
   readonly #swallowing = new WeakSet<Socket>();
-  /** Connections that a fault ended. */
-  faults = 0;
+  /** Connections that a fault ended, or left without one direction. */
+  cuts = 0;
 
   private constructor(port: number, random: () => number) {
     this.#random = random;
@@ -52,7 +52,7 @@ export class ChaosProxy {
     for (const passage of this.#passages) {
       const { near, far } = passage;
       const one = this.#random() < 0.5 ? near : far;
-      this.faults++;
+      if (fault !== "stall") this.cuts++;
       if (fault === "half-close") one.end();
       else if (fault === "swallow") this.#swallowing.add(one);
       else if (fault === "cut") this.#end(passage);

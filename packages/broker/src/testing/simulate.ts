@@ -4,6 +4,7 @@
  *     npm run simulate -- --seeds 10000               seeds 1 to 10000, on all cores
  *     npm run simulate -- --from 5000 --seeds 100
  *     npm run simulate -- --seed 42                   one seed, with its steps and packets
+ *     npm run simulate -- --clients --seeds 1000      clients of this suite that die and come back with their stores
  *     npm run simulate -- --seeds 100 --until-failure the first that fails, as JSON, on one core
  *
  * Exit code 1 if the ledger complained of anything, 2 for options that mean nothing.
@@ -11,6 +12,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { simulateClients } from "./client-simulation.ts";
 import { runSeeds } from "./simulation-worker.ts";
 import type { SeedRange, WorkerMessage } from "./simulation-worker.ts";
 import { simulate } from "./simulation.ts";
@@ -26,12 +28,14 @@ const { values } = parseArgs({
     seed: { type: "string" },
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
+    clients: { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
     "until-failure": { type: "boolean", default: false },
   },
 });
 const from = numberOf("from", values.from);
 const count = numberOf("seeds", values.seeds);
+const ofClients = values.clients;
 
 if (values.seed !== undefined) process.exitCode = await runOne(numberOf("seed", values.seed));
 else if (values["until-failure"]) process.exitCode = await runUntilFailure();
@@ -45,7 +49,8 @@ function numberOf(name: string, text: string): number {
 }
 
 async function runOne(seed: number): Promise<number> {
-  const { steps, complaints, events } = await simulate(seed, { trace: true });
+  const run = ofClients ? simulateClients(seed) : simulate(seed, { trace: true });
+  const { steps, complaints, events } = await run;
   console.log(steps.join("\n"));
   console.log(
     `\nseed ${seed}: ${events} events, ${complaints.length === 0 ? "nothing wrong" : "wrong:"}`,
@@ -56,7 +61,7 @@ async function runOne(seed: number): Promise<number> {
 
 async function runUntilFailure(): Promise<number> {
   let failure: Failure | null = null;
-  await runSeeds({ from, to: from + count - 1, step: 1 }, (message) => {
+  await runSeeds({ from, to: from + count - 1, step: 1, ofClients }, (message) => {
     if (message.type === "failed") failure = { seed: message.seed, complaints: message.complaints };
     return message.type !== "failed";
   });
@@ -78,6 +83,7 @@ async function runMany(jobs: number): Promise<number> {
     from: from + index,
     to: from + count - 1,
     step: jobs,
+    ofClients,
   }));
   await Promise.all(ranges.map((range) => runWorker(range, listen)));
   if (isShown) process.stderr.write("\n");
@@ -91,9 +97,14 @@ async function runMany(jobs: number): Promise<number> {
   );
   const first = failures[0];
   if (first === undefined) return 0;
-  console.log(`\nThe first that failed (once more: npm run simulate -- --seed ${first.seed}):\n`);
+  console.log(
+    `\nThe first that failed (once more: npm run simulate -- ${ofClients ? "--clients " : ""}--seed ${first.seed}):\n`,
+  );
   await runOne(first.seed);
-  console.log("\nOnce it is mended, keep the seed in packages/broker/simulation/kept-seeds.json.");
+  if (!ofClients)
+    console.log(
+      "\nOnce it is mended, keep the seed in packages/broker/simulation/kept-seeds.json.",
+    );
   return 1;
 }
 

@@ -78,7 +78,9 @@ export class World {
 async function bundle(): Promise<Uint8Array> {
   const built = await build({
     stdin: {
-      contents: 'import * as sericite from "@sericite/client"; globalThis.sericite = sericite;',
+      contents: `import * as sericite from "@sericite/client";
+        import * as sericiteCompression from "@sericite/client/compression";
+        Object.assign(globalThis, { sericite, sericiteCompression });`,
       resolveDir: fileURLToPath(new URL("../..", import.meta.url)),
     },
     bundle: true,

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type * as Compression from "./compression.ts";
 import type * as Sericite from "./index.ts";
 import { World, withoutChromium } from "./chromium.test-support.ts";
 
 /** The client in the page: what stands in `evaluate` runs there. */
 declare const sericite: typeof Sericite;
+declare const sericiteCompression: typeof Compression;
 
 const skip = withoutChromium;
 const timeout = 40_000;
@@ -182,3 +184,41 @@ test("Chromium: mistakes and refusals are told", { skip, timeout }, async () => 
   assert.deepEqual(codes.slice(0, 3), ["ERR_USAGE", "ERR_USAGE", "ERR_CONNECTION_FAILED"]);
   await context.close();
 });
+
+test(
+  "Chromium: payloads are compressed and read, within their bound",
+  { skip, timeout },
+  async () => {
+    const { page, context } = await world.page();
+    const got = await page.evaluate(async (url) => {
+      const { compression, gzip } = sericiteCompression;
+      const long = "a".repeat(100_000);
+      const errors: string[] = [];
+      const options = { maximumBytes: 100_000, topics: { "packed/#": gzip } };
+      const client = await sericite.connect(url, {
+        compression: compression(options),
+        onError: (error) => errors.push((error as { code: string }).code),
+      });
+      const plain = await sericite.connect(url);
+      const sizes: number[] = [];
+      await plain.subscribe("packed/1", (message) => void sizes.push(message.payload.length));
+      const subscription = await client.subscribe("packed/1", { qos: 1 });
+      for (const payload of [`${long}b`, long])
+        await client.publish("packed/1", payload, { qos: 1 });
+      let isWhole = false;
+      for await (const message of subscription) {
+        isWhole = message.text() === long;
+        break;
+      }
+      await client.disconnect();
+      return { isWhole, errors, isSmall: sizes.every((size) => size < 1000), count: sizes.length };
+    }, world.url);
+    assert.deepEqual(got, {
+      isWhole: true,
+      errors: ["ERR_PAYLOAD_INVALID"],
+      isSmall: true,
+      count: 2,
+    });
+    await context.close();
+  },
+);

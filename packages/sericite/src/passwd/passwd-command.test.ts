@@ -58,7 +58,7 @@ test("a mistake ends with exit code 2 and leaves the file as it was", async () =
     [["passwd", file, "add", "a", "--iterations", "1"], "x\n", /4096/],
     [["passwd", file, "remove", "a"], "", /has no user a/],
     [["passwd", file, "check", "a"], "x\n", /has no user a/],
-    [["passwd", broken, "add", "b"], "x\n", /broken, line 1: a hash is expected here/],
+    [["passwd", broken, "add", "b"], "x\n", /broken:1: a hash is expected here/],
     [["passwd", join(folder, "none"), "list"], "", /there is no file .*none/],
   ] as const) {
     const ended = await runCommand(args, { input });

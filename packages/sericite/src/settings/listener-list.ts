@@ -59,6 +59,14 @@ export const listenerRows = {
     ...limits.connections,
     text: "Connections of this listener at once; more are refused. 0: no bound of its own.",
   },
+  "limits.messageRate": {
+    ...limits.messageRate,
+    text: "PUBLISH packets of one client that came in here in a second, in place of the setting. 0: no limit.",
+  },
+  "limits.byteRate": {
+    ...limits.byteRate,
+    text: "Bytes of PUBLISH packets of one client that came in here in a second, in place of the setting. 0: no limit.",
+  },
   "mqtt.maximumPacketSize": {
     ...mqtt.maximumPacketSize,
     text: "Largest packet that is taken from clients that come in here; clients of MQTT 5.0 are told.",
@@ -153,7 +161,14 @@ function optionsOf(
       ...given({ allowAnonymous: "auth.allowAnonymous" }),
       ...(values.has("auth.methods") && { methods: listed("auth.methods") }),
     }),
-    ...within("limits", given({ connections: "limits.connections" })),
+    ...within(
+      "limits",
+      given({
+        connections: "limits.connections",
+        messageRate: "limits.messageRate",
+        byteRate: "limits.byteRate",
+      }),
+    ),
     ...within("mqtt", given({ maximumPacketSize: "mqtt.maximumPacketSize" })),
     ...(hasProxy && {
       proxy: { protocol: values.get("proxy.protocol") === true, trusted: listed("proxy.trusted") },

@@ -1,0 +1,2 @@
+// As `index.cjs`.
+module.exports = require("../dist/node-compression.js");
