@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ROOT, temporaryFolder } from "./checkout.mjs";
@@ -59,8 +59,9 @@ test("the exports of a package are those of all files that its door hands on", (
 test("everything that the client and the protocol layer export has a doc comment", () => {
   const protocol = join(ROOT, "packages/protocol/dist/index.d.ts");
   const bare = [];
-  for (const door of ["index", "aliyun", "browser/index"]) {
-    const path = join(ROOT, `packages/client/dist/${door}.d.ts`);
+  const { exports } = JSON.parse(readFileSync(join(ROOT, "packages/client/package.json"), "utf8"));
+  for (const [door, { types }] of Object.entries(exports)) {
+    const path = join(ROOT, "packages/client", types);
     for (const [name, declarations] of readExports(path, () => protocol))
       if (declarations.every(({ doc }) => doc === "")) bare.push(`${door}: ${name}`);
   }

@@ -57,6 +57,7 @@ import { NodeScheduler, nodeClock, usableMemory } from "./platform.ts";
 import { createSettings, liveChanges } from "./settings.ts";
 import type { PartialSettings, Settings } from "./settings.ts";
 import { LocalOwnership, NullBus } from "./store/single-node.ts";
+import { unpack } from "./unpack.ts";
 
 /** An MQTT broker in this process. Several may live in one. */
 export class Broker implements AsyncDisposable {
@@ -490,6 +491,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     ownership: options.ownership ?? new LocalOwnership(),
     bus: options.bus ?? new NullBus(),
     rewriter: rewriterOf(options.rewrite),
+    unpack,
     autoSubscriptions: autoSubscriptionsOf(options.autoSubscribe),
     log: options.log === undefined ? silentLog : adaptLog(options.log),
     version,

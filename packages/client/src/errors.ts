@@ -28,7 +28,7 @@ export const clientErrorCodes = {
   ERR_SESSION_LOST:
     "The server lost the session while a QoS 2 message was under way: whether it arrived is not known.",
   ERR_PUBLISH_ABANDONED:
-    "The server closed at least three connections in a row, over 10 seconds and more, each time after this message and without an acknowledgement: it is not sent again. cause is the end of the last one.",
+    "The server closed at least three connections in a row, over 10 seconds and more (10 minutes where one of them broke), each time after this message and without an acknowledgement: it is not sent again. cause is the end of the last one.",
   ERR_PUBLISH_REFUSED: "The server refused the message; reasonCode says why.",
   ERR_SUBSCRIBE_REFUSED: "The server refused a Topic Filter; reasonCode says why.",
   ERR_SUBSCRIBE_ABANDONED:

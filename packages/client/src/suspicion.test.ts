@@ -1,7 +1,10 @@
 import type { Packet } from "@sericite/protocol";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ConnectionError } from "@sericite/protocol";
 import type { ClientOptions } from "./options.ts";
+import type { Publication } from "./publication.ts";
+import { Suspicion } from "./suspicion.ts";
 import { FakeServer } from "./testing/fake-server.ts";
 
 /** A server that answers each packet, and hangs up at a PUBLISH with this payload or a SUBSCRIBE to it. */
@@ -205,5 +208,23 @@ test("a message that is acknowledged between other ends keeps its chance", async
     server.connection.send({ type: "puback", packetIdentifier: again!.packetIdentifier! });
     await server.world.settle();
     assert.equal((await published).reasonCode, 0);
+  }
+});
+
+test("connections that break have to do so for ten minutes until a message is blamed", () => {
+  const broken = new ConnectionError("ERR_CONNECTION_LOST", "", { cause: new Error("reset") });
+  const closed = new ConnectionError("ERR_CONNECTION_LOST", "");
+  for (const [ends, seconds, isBlamed] of [
+    [[closed, closed, closed], 10, true],
+    [[closed, closed, closed], 9, false],
+    [[closed, broken, closed], 599, false],
+    [[broken, broken, broken], 600, true],
+  ] as const) {
+    const suspicion = new Suspicion();
+    const message = {} as Publication;
+    const blamed = ends.map((error, index) =>
+      suspicion.connectionEnded(error, message, (index * seconds * 1000) / 2),
+    );
+    assert.deepEqual(blamed, [false, false, isBlamed], `${seconds} s`);
   }
 });

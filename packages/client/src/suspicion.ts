@@ -5,6 +5,8 @@ import type { Publication } from "./publication.ts";
 export const connectionsMinimum = 3;
 /** Time from the first of them, at least: a network that keeps breaking looks the same for a while. Milliseconds. */
 export const patienceMs = 10_000;
+/** The same where one of them broke and was not closed: mostly that is the network. Milliseconds. */
+const patienceWithBreaksMs = 600_000;
 
 /** Ends of a connection that no message is to blame for. */
 const otherReasons: ReadonlySet<number | undefined> = new Set([
@@ -20,6 +22,7 @@ export class Suspicion {
   #suspect: Publication | undefined = undefined;
   #connections = 0;
   #firstAt = 0;
+  #patienceMs = patienceMs;
   #hasProgress = false;
 
   /** Whether the oldest message goes alone on this connection: only that shows that it is the one. */
@@ -55,9 +58,13 @@ export class Suspicion {
       this.#suspect = oldest;
       this.#connections = 0;
       this.#firstAt = now;
+      this.#patienceMs = patienceMs;
     }
     this.#connections++;
-    if (this.#connections < connectionsMinimum || now - this.#firstAt < patienceMs) return false;
+    // It failed: a server may be behind that too, where it does not read to the end.
+    if (error?.cause !== undefined) this.#patienceMs = patienceWithBreaksMs;
+    if (this.#connections < connectionsMinimum || now - this.#firstAt < this.#patienceMs)
+      return false;
     this.#forget();
     return true;
   }

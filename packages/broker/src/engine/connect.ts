@@ -12,6 +12,7 @@ import { hasRightToPublish } from "./rights.ts";
 import type { Session } from "./session.ts";
 import { endSession } from "./session-registry.ts";
 import { armWill, dropWill, recordWill, rewriteWill, willFault } from "./will.ts";
+import { acceptedEncodings } from "./unpacking.ts";
 
 const refused: Authentication = { accepted: false };
 
@@ -321,6 +322,7 @@ function acceptConnection(
   const properties = packet.properties;
   const settings = engine.settings;
   connection.wantsProblemInformation = (properties?.requestProblemInformation ?? 1) === 1;
+  connection.acceptedEncodings = acceptedEncodings(properties);
   connection.keepAlive = keepAliveOf(engine, packet);
   // [MQTT5-3.1.2-26] [MQTT5-3.1.2-27]
   const aliases = Math.min(

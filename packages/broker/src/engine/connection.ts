@@ -87,6 +87,8 @@ export class Connection implements LinkHandler, ClientIdentity {
   uncounted: Set<number> | undefined;
   /** A Reason String may go out with acknowledgements too [MQTT5-3.1.2-29]. */
   wantsProblemInformation = true;
+  /** What it reads of compressed payloads, by its CONNECT. */
+  acceptedEncodings: readonly string[] | undefined;
   aliases: TopicAliasInbound<TopicName> | undefined;
   outboundAliases: TopicAliasOutbound | undefined;
   authentication: EnhancedAuthentication | undefined;

@@ -54,6 +54,10 @@ export const counterTable = {
     text: "Questions about access that an answer which is remembered settled.",
   },
   accessFailures: { text: "Questions to which the web service of auth.aclUrl gave no answer." },
+  unpacked: { text: "Compressed payloads that were unpacked for who does not read them." },
+  unpackFailures: {
+    text: "Compressed payloads that could not be unpacked, or are above mqtt.unpackBytes then: they go as they are.",
+  },
   connectTimeouts: { text: "Connections closed because no CONNECT came in time." },
   keepAliveTimeouts: {
     text: "Connections closed because nothing was received for 1.5 times the Keep Alive.",

@@ -223,6 +223,8 @@ function write(
   packetIdentifier: number,
 ): boolean {
   const isVersion5 = connection.protocolVersion === 5;
+  const { unpacking } = connection.engine;
+  if (unpacking !== undefined) message = unpacking.readable(message, connection.acceptedEncodings);
   if (connection.outboundAliases !== undefined) {
     return writeAliased(
       connection,

@@ -64,6 +64,8 @@ import type { SharedGroup } from "./shared.ts";
 import { findReceivers } from "./targets.ts";
 import type { Receivers } from "./targets.ts";
 import { TimeMarks } from "./time-marks.ts";
+import type { Unpack } from "./unpacking.ts";
+import { Unpacking } from "./unpacking.ts";
 
 /** Memory that reads are copied into, at a time. Bytes. */
 const SLAB = 256 * 1024;
@@ -107,6 +109,8 @@ export interface EngineOptions {
   readonly rewriter?: TopicRewriter | undefined;
   /** Absent: clients have what they subscribe to. */
   readonly autoSubscriptions?: AutoSubscriptions | undefined;
+  /** Absent: what clients compressed goes as it is. */
+  readonly unpack?: Unpack | undefined;
   readonly log: Log;
   /** Absent: this node is the broker. */
   readonly cluster?: ClusterOptions | undefined;
@@ -133,6 +137,9 @@ export class Engine {
   hooks: Hooks;
   rewriter: TopicRewriter | undefined;
   autoSubscriptions: AutoSubscriptions | undefined;
+  /** While the settings ask for it. */
+  unpacking: Unpacking | undefined;
+  readonly #unpack: Unpack | undefined;
   readonly log: Log;
   /** For what clients could have written as often as they like. */
   readonly quietLog: QuietLog;
@@ -220,6 +227,8 @@ export class Engine {
     this.hooks = options.hooks ?? {};
     this.rewriter = options.rewriter;
     this.autoSubscriptions = options.autoSubscriptions;
+    this.#unpack = options.unpack;
+    this.unpacking = this.#newUnpacking();
     this.log = options.log;
     this.quietLog = new QuietLog(this.log);
     this.now = this.clock.now();
@@ -550,7 +559,13 @@ export class Engine {
     this.enter();
     this.sys.reschedule();
     this.packetLimits = packetLimitsOf(this.settings);
+    this.unpacking = this.#newUnpacking();
     this.ratesChanged();
+  }
+
+  #newUnpacking(): Unpacking | undefined {
+    if (this.#unpack === undefined || this.settings.mqtt.unpackBytes === 0) return undefined;
+    return new Unpacking(this, this.#unpack);
   }
 
   /** Settings or listeners may allow clients that are connected another rate. */

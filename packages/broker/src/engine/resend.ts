@@ -30,7 +30,7 @@ export function sendAgain(
   const extras = session.flightExtras?.get(packetIdentifier);
   const form = encodeForm(
     engine,
-    message,
+    engine.unpacking?.readable(message, connection.acceptedEncodings) ?? message,
     connection.protocolVersion === 5,
     meta,
     extras?.identifiers,

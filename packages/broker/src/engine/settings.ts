@@ -118,6 +118,14 @@ export const engineSettings = {
       live: true,
       text: "Topic Aliases that the broker uses towards a client that allows as many.",
     },
+    unpackBytes: {
+      type: "bytes",
+      default: 0,
+      minimum: 0,
+      maximum: 268_435_455,
+      live: true,
+      text: "Largest payload that is made of a compressed one (User Property content-encoding: gzip, br, zstd), for receivers whose CONNECT does not say that they read it (accept-encoding). 0: none is.",
+    },
     checkPayloadFormat: {
       type: "boolean",
       default: false,

@@ -63,6 +63,7 @@ for (const [protocolVersion, qos] of [
       );
       proxy.break(faults[Math.floor(random() * faults.length)]!);
     }
+    for (; proxy.cuts < 100; await pause(10)) proxy.break("cut");
     await Promise.all(published);
     const total = rounds * perRound;
     const seen = new Set<number>();

@@ -24,6 +24,7 @@ test(`what publish accepted arrives, QoS 2 once and in order, whoever dies meanw
 
 for (const [seed, why] of [
   [2320, "what a repeated message left in the store of its receiver shows here"],
+  [14_183, "a message that is blamed for what the network does shows here"],
 ] as const) {
   test(`seed ${seed} fails no more: ${why}`, async () => void (await check(seed)));
 }
