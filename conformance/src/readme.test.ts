@@ -72,25 +72,29 @@ describe("README.md", () => {
     });
   }
 
-  test("the program that embeds a broker runs and prints the message", async () => {
-    const [program, ...more] = blocks("js");
-    assert.equal(more.length, 0);
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", program ?? ""], {
-      cwd: ROOT,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    running.push(child);
-    const printed = new Promise<void>((resolve, reject) => {
-      let output = "";
-      child.stdout.on("data", (chunk: Buffer) => {
-        output += chunk.toString();
-        if (output.includes("sensors/kitchen/temperature 21.5\n")) resolve();
-      });
-      child.once("exit", (code) =>
-        reject(new Error(`ended with ${code} after printing:\n${output}`)),
+  test("the programs that embed a broker and that use the client run and print the message", async () => {
+    const programs = blocks("js");
+    assert.equal(programs.length, 2);
+    const url = `"mqtt://127.0.0.1:${broker.port}"`;
+    for (const program of programs) {
+      const child = spawn(
+        process.execPath,
+        ["--input-type=module", "--eval", program.replace('"mqtt://127.0.0.1"', url)],
+        { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
       );
-    });
-    await within("the message to be printed", printed);
+      running.push(child);
+      const printed = new Promise<void>((resolve, reject) => {
+        let output = "";
+        child.stdout.on("data", (chunk: Buffer) => {
+          output += chunk.toString();
+          if (output.includes("sensors/kitchen/temperature 21.5\n")) resolve();
+        });
+        child.once("exit", (code) =>
+          reject(new Error(`ended with ${code} after printing:\n${output}`)),
+        );
+      });
+      await within("the message to be printed", printed);
+    }
   });
 
   function shell(line: string): ChildProcess {

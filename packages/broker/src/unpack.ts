@@ -3,16 +3,13 @@ import type { Unpack } from "./engine/unpacking.ts";
 
 type Decompress = (bytes: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
 
-/** Zstandard came with Node 22.15. */
-const { zstdDecompressSync } = zlib as { readonly zstdDecompressSync?: Decompress };
-
-const algorithms: ReadonlyMap<string, Decompress | undefined> = new Map([
+// Without Zstandard: Node does not tell where a frame of it is cut off.
+const algorithms: ReadonlyMap<string, Decompress> = new Map([
   ["gzip", zlib.gunzipSync as Decompress],
   ["br", zlib.brotliDecompressSync as Decompress],
-  ["zstd", zstdDecompressSync],
 ]);
 
-/** Reads what clients compress: gzip, Brotli, and Zstandard where Node has it. */
+/** Reads what clients compress by gzip or Brotli. */
 export const unpack: Unpack = (encoding, bytes, maximumBytes) => {
   try {
     return algorithms.get(encoding)?.(bytes, { maxOutputLength: maximumBytes });

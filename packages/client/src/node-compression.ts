@@ -41,12 +41,45 @@ export const brotli: CompressionAlgorithm = algorithm(
   { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } },
 );
 
+const zstdCompress = promised("zstdCompress");
+const zstdDecompress = promised("zstdDecompress");
+
+/** Frames that say how long their content is. */
+const sizedZstd: Function | undefined =
+  zstdCompress && ((bytes) => zstdCompress(bytes, { pledgedSrcSize: bytes.length }));
+
+/** Node says nothing where a frame of Zstandard is cut off: its length tells, where it is in there. */
+const wholeZstd: Function | undefined =
+  zstdDecompress &&
+  (async (bytes, options) => {
+    const decompressed = await zstdDecompress(bytes, options);
+    const declared = zstdContentSize(bytes);
+    if (declared !== undefined && declared !== decompressed.length)
+      throw new Error(`the frame is cut off: ${decompressed.length} of ${declared} bytes`);
+    return decompressed;
+  });
+
+/** Frame_Content_Size of a frame (RFC 8878 §3.1.1.1); `undefined` where it has none. */
+function zstdContentSize(bytes: Uint8Array): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const descriptor = view.getUint8(4);
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!;
+  const at = 5 + (isSingleSegment ? 0 : 1) + dictionaryBytes;
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? view.getUint8(at) : undefined;
+    case 1:
+      return view.getUint16(at, true) + 256;
+    case 2:
+      return view.getUint32(at, true);
+    default:
+      return Number(view.getBigUint64(at, true));
+  }
+}
+
 /** Zstandard: Node 22.15 and newer. */
-export const zstd: CompressionAlgorithm = algorithm(
-  "zstd",
-  promised("zstdCompress"),
-  promised("zstdDecompress"),
-);
+export const zstd: CompressionAlgorithm = algorithm("zstd", sizedZstd, wholeZstd);
 
 /**
  * Compresses payloads (option `compression` of `connect`). MQTT 5.0: each compressed message bears a

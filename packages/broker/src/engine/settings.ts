@@ -124,7 +124,7 @@ export const engineSettings = {
       minimum: 0,
       maximum: 268_435_455,
       live: true,
-      text: "Largest payload that is made of a compressed one (User Property content-encoding: gzip, br, zstd), for receivers whose CONNECT does not say that they read it (accept-encoding). 0: none is.",
+      text: "Largest payload that is made of a compressed one (User Property content-encoding: gzip or br), for receivers whose CONNECT does not say that they read it (accept-encoding). 0: none is.",
     },
     checkPayloadFormat: {
       type: "boolean",

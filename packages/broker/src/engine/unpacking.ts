@@ -7,7 +7,7 @@ import type { Message } from "./message.ts";
 /**
  * Reads a payload that a client compressed.
  *
- * @param encoding  As its mark calls it: `gzip`, `br`, `zstd`.
+ * @param encoding  As its mark calls it: `gzip`, `br`.
  * @returns `undefined` where the platform does not know the encoding, the bytes are broken, or would
  * become more than `maximumBytes`; no more than that is made.
  */

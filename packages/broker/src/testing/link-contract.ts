@@ -239,6 +239,9 @@ export function linkContract(
         assert.ok(far.chunks.length <= before + 2);
       }
       assertEqualBytes(far.received(), bytes);
+      // An end that stays paused does not see the other one go.
+      far.whenData = undefined;
+      far.calling((link) => link.resume());
     },
   );
 
