@@ -28,11 +28,17 @@ const looks: Readonly<Record<string, readonly (readonly [look: string, without: 
   ],
   "publish.js": [
     ["engine.rewriter === undefined ? topic : rewritten(connection, topic)", "topic"],
-    ["connection.isTrusted ? undefined : engine.hooks.authorizePublish", "undefined"],
+    [
+      "{ authorizePublish: authorize, answers } = engine.hooks",
+      "authorize = undefined, answers = 0",
+    ],
     ["connection.isTrusted ? undefined : engine.hooks.publish;", "undefined;"],
   ],
   "route.js": [["engine.events.hearsMessages", "false"]],
-  "deliver.js": [["engine.hooks.authorizeDelivery !== undefined", "false"]],
+  "deliver.js": [
+    ["engine.hooks.authorizeDelivery !== undefined", "false"],
+    ["unpacking !== undefined", "false"],
+  ],
 };
 
 const dist = dirname(fileURLToPath(import.meta.url));
