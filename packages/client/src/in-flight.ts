@@ -1,8 +1,6 @@
 import type { Properties } from "@sericite/protocol";
 import {
   ConnectionError,
-  Outbound,
-  OutboundState,
   PacketType,
   ProtocolError,
   ReasonCode,
@@ -30,12 +28,17 @@ const nothing = new Uint8Array(0);
 export class InFlight {
   readonly #state: ClientState;
   readonly #encoder: PublishEncoder;
-  readonly #outbound = new Outbound<Publication>();
+  /** PUBLISH packets without an answer by Packet Identifier, in the order of their first sending [MQTT5-4.6.0-1]. */
+  readonly #publishes = new Map<number, Publication>();
+  /** PUBREL packets without an answer, in the order of their PUBRECs [MQTT5-4.6.0-4]. */
+  readonly #releases = new Map<number, Publication>();
+  /** What is to be sent again on this connection, the last first. What has moved on meanwhile is skipped. */
+  #resends: Publication[] = [];
   readonly #quota = new ReceiveMaximum(1);
   readonly #timer: TimerEntry;
   readonly #suspicion = new Suspicion();
   /** Of QoS 2 messages that were given up: the server's session may still know them. */
-  #abandoned: { readonly packetIdentifier: number; readonly publication: Publication }[] = [];
+  #abandoned: Publication[] = [];
   readonly #onLess: () => void;
 
   /** @param onLess  Called when one or more are done with. */
@@ -48,12 +51,12 @@ export class InFlight {
 
   /** How many there are. */
   get size(): number {
-    return this.#outbound.size;
+    return this.#publishes.size + this.#releases.size;
   }
 
   /** Whether packets of the last connection are still to be sent again. */
   get hasResends(): boolean {
-    return this.#outbound.resendNext !== 0;
+    return this.#nextResend() !== undefined;
   }
 
   /**
@@ -66,32 +69,19 @@ export class InFlight {
     this.#quota.reset(limits.receiveMaximum); // [MQTT5-4.9.0-1]
     this.#suspicion.connected();
     let again: Publication[] = [];
-    if (sessionPresent) this.#outbound.rewind();
+    if (sessionPresent) this.#rewind();
     else again = this.#startOver();
-    if (this.#outbound.size > 0)
+    if (this.size > 0)
       this.#state.wheel.schedule(this.#timer, this.#state.settings.ackTimeoutMs);
     return again;
   }
 
   /** Takes over a message that an earlier process may have sent. In the order of publishing. */
   restore(publication: Publication, state: Exclude<KeptPublication["state"], 0>): void {
-    const { packetIdentifier, qos } = publication;
-    switch (state) {
-      case KeptState.abandoned:
-        this.#abandoned.push({ packetIdentifier, publication });
-        return;
-      case KeptState.released:
-        this.#outbound.restore(packetIdentifier, OutboundState.awaitingPubcomp, publication, 0);
-        return;
-      case KeptState.numbered: {
-        const { awaitingPuback, awaitingPubrec } = OutboundState;
-        this.#outbound.restore(
-          packetIdentifier,
-          qos === 1 ? awaitingPuback : awaitingPubrec,
-          publication,
-          0,
-        );
-      }
+    if (state === KeptState.abandoned) this.#abandoned.push(publication);
+    else {
+      const where = state === KeptState.released ? this.#releases : this.#publishes;
+      where.set(publication.packetIdentifier, publication);
     }
   }
 
@@ -102,22 +92,55 @@ export class InFlight {
 
   /** Forgets all. @returns them, in order. */
   close(): Publication[] {
-    const publications: Publication[] = [];
     this.#state.wheel.cancel(this.#timer);
-    this.#outbound.clear((publication) => publications.push(publication));
+    const publications = this.#inOrder();
+    this.#publishes.clear();
+    this.#releases.clear();
     return publications;
+  }
+
+  /**
+   * All in the order in which they are sent again: PUBRELs go first, since PUBRECs come in the order of their
+   * PUBLISHes, so those messages are the older ones.
+   */
+  #inOrder(): Publication[] {
+    return [...this.#releases.values(), ...this.#publishes.values()];
+  }
+
+  /** A connection resumed the session: everything is to be sent again [MQTT5-4.4.0-1]. */
+  #rewind(): void {
+    this.#resends = this.#inOrder().reverse();
+    for (const publication of this.#resends) {
+      publication.sentAt = -1;
+      publication.sendings = 0;
+    }
+  }
+
+  #nextResend(): Publication | undefined {
+    for (;;) {
+      const next = this.#resends.at(-1);
+      if (next === undefined || (next.sentAt < 0 && this.#isInFlight(next))) return next;
+      this.#resends.pop();
+    }
+  }
+
+  #isInFlight(publication: Publication): boolean {
+    const { packetIdentifier } = publication;
+    return (
+      this.#publishes.get(packetIdentifier) === publication ||
+      this.#releases.get(packetIdentifier) === publication
+    );
   }
 
   /** Whether one more QoS 1 or 2 message may be sent: PUBLISH alone is bounded [MQTT5-3.3.4-7] [MQTT5-3.3.4-8] [MQTT5-4.9.0-2]. */
   hasRoom(limits: ServerLimits): boolean {
     // In flight counts whole, PUBRELs of the last connection too: stricter than the quota alone.
-    return this.#outbound.size < limits.receiveMaximum && this.#quota.available > 0;
+    return this.size < limits.receiveMaximum && this.#quota.available > 0;
   }
 
   /** Sends a message for the first time. It may be refused: its promise is rejected then. */
   sendFirst(
     publication: Publication,
-    qos: 1 | 2,
     connection: Connection,
     limits: ServerLimits,
     now: number,
@@ -131,9 +154,11 @@ export class InFlight {
       this.#state.records?.forget(publication);
       return;
     }
+    publication.packetIdentifier = packetIdentifier;
     publication.connectionNumber = connectionNumber;
     this.#quota.take();
-    this.#outbound.begin(packetIdentifier, qos, publication, 0, now);
+    this.#publishes.set(packetIdentifier, publication);
+    noteSent(publication, now);
     if (!this.#timer.isScheduled) wheel.schedule(this.#timer, settings.ackTimeoutMs);
   }
 
@@ -141,27 +166,31 @@ export class InFlight {
   onAcknowledgement(type: number, parser: ServerParser, connection: Connection): void {
     const { packetIdentifier, reasonCode } = parser;
     this.#suspicion.acknowledged();
-    switch (type) {
-      case PacketType.puback:
-        this.#expect(packetIdentifier, OutboundState.awaitingPuback, "PUBACK");
-        this.#finish(packetIdentifier, this.#outbound.fail(packetIdentifier), reasonCode, parser);
-        break;
-      case PacketType.pubrec:
-        this.#onPubrec(packetIdentifier, reasonCode, parser, connection);
-        break;
-      case PacketType.pubcomp:
-        this.#expect(packetIdentifier, OutboundState.awaitingPubcomp, "PUBCOMP");
-        // 0x92: the server took the message over before, and has forgotten its identifier.
+    if (type === PacketType.pubrec)
+      this.#onPubrec(packetIdentifier, reasonCode, parser, connection);
+    else {
+      const isPuback = type === PacketType.puback;
+      const waiting = isPuback ? this.#publishes : this.#releases;
+      const publication = waiting.get(packetIdentifier);
+      if (
+        publication === undefined ? this.#isTaken(packetIdentifier) : isPuback && publication.qos === 2
+      )
+        throw unexpected(isPuback ? "PUBACK" : "PUBCOMP", packetIdentifier);
+      // An acknowledgement of nothing is let pass: on 3.x it follows from sending again.
+      // 0x92: the server took the message over before, and has forgotten its identifier.
+      if (publication !== undefined)
         this.#finish(
-          packetIdentifier,
-          this.#outbound.fail(packetIdentifier),
+          publication,
           reasonCode === ReasonCode.packetIdentifierNotFound ? ReasonCode.success : reasonCode,
           parser,
         );
-        break;
     }
     // What the quota held back goes at the end of this turn.
     connection.wake();
+  }
+
+  #isTaken(packetIdentifier: number): boolean {
+    return this.#publishes.has(packetIdentifier) || this.#releases.has(packetIdentifier);
   }
 
   #onPubrec(
@@ -170,27 +199,31 @@ export class InFlight {
     parser: ServerParser,
     connection: Connection,
   ): void {
-    const state = this.#outbound.stateOf(packetIdentifier);
-    if (state === OutboundState.awaitingPuback) throw unexpected("PUBREC", packetIdentifier);
+    const publication = this.#publishes.get(packetIdentifier);
+    if (publication?.qos === 1) throw unexpected("PUBREC", packetIdentifier);
     if (reasonCode >= 0x80) {
-      if (state !== OutboundState.awaitingPubrec) return;
-      this.#finish(packetIdentifier, this.#outbound.fail(packetIdentifier), reasonCode, parser); // [MQTT5-4.4.0-2]
+      if (publication !== undefined) this.#finish(publication, reasonCode, parser); // [MQTT5-4.4.0-2]
       return;
     }
-    if (state === OutboundState.free) {
+    const released = publication ?? this.#releases.get(packetIdentifier);
+    if (released === undefined) {
       connection.acknowledge("pubrel", packetIdentifier, ReasonCode.packetIdentifierNotFound);
       return;
     }
-    const publication = this.#outbound.pubrec(packetIdentifier);
-    // It is not sent again [MQTT5-4.3.3-6]: the payload has done its duty.
-    if (publication !== undefined) publication.payload = nothing;
-    this.#outbound.touch(packetIdentifier, this.#state.clock.now());
-    const { records } = this.#state;
+    const { records, clock } = this.#state;
+    if (publication !== undefined) {
+      this.#publishes.delete(packetIdentifier);
+      this.#releases.set(packetIdentifier, publication);
+      // It is not sent again [MQTT5-4.3.3-6]: the payload has done its duty.
+      publication.payload = nothing;
+      publication.sendings = 0;
+      records?.release(publication, packetIdentifier);
+    }
+    noteSent(released, clock.now());
     if (records === undefined) {
       connection.acknowledge("pubrel", packetIdentifier); // [MQTT5-4.3.3-4] [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]
       return;
     }
-    if (publication !== undefined) records.release(publication, packetIdentifier);
     // A process that did not know of the PUBREC would send the message again, under an identifier
     // that is free for the server then.
     records.journal.whenSafe(() => {
@@ -198,23 +231,9 @@ export class InFlight {
     });
   }
 
-  /** An acknowledgement of nothing is let pass: on 3.x it follows from sending again. */
-  #expect(packetIdentifier: number, expected: OutboundState, name: string): void {
-    const state = this.#outbound.stateOf(packetIdentifier);
-    if (state !== expected && state !== OutboundState.free)
-      throw unexpected(name, packetIdentifier);
-  }
-
   /** The last acknowledgement of a Packet Identifier came. */
-  #finish(
-    packetIdentifier: number,
-    publication: Publication | undefined,
-    reasonCode: number,
-    parser: ServerParser,
-  ): void {
-    if (publication === undefined) return;
-    this.#state.identifiers.release(packetIdentifier); // [X-4] [MQTT3-2.3.1-3]
-    this.#state.records?.forget(publication);
+  #finish(publication: Publication, reasonCode: number, parser: ServerParser): void {
+    this.#free(publication); // [X-4] [MQTT3-2.3.1-3]
     // Only what this connection's quota was taken for is given back to it.
     if (publication.connectionNumber === this.#state.connectionNumber) this.#quota.give();
     const properties =
@@ -238,28 +257,33 @@ export class InFlight {
 
   /** Sends one packet of the last connection again, in the order of the first sending [MQTT3-4.6.0-1]. @returns false if the quota has to rise first. */
   resendNext(connection: Connection, limits: ServerLimits): boolean {
-    const outbound = this.#outbound;
-    const packetIdentifier = outbound.resendNext;
     const now = this.#state.clock.now();
-    const { records } = this.#state;
-    const publication = outbound.valueOf(packetIdentifier)!;
-    if (records?.journal.isSafe(publication.position) === false) return false;
-    if (outbound.stateOf(packetIdentifier) === OutboundState.awaitingPubcomp) {
-      outbound.resent(now);
+    const publication = this.#nextResend()!;
+    const { packetIdentifier } = publication;
+    if (this.#state.records?.journal.isSafe(publication.position) === false) return false;
+    if (this.#releases.has(packetIdentifier)) {
+      noteSent(publication, now);
       connection.send({ type: "pubrel", packetIdentifier, dup: this.#dupOfPubrel() });
       return true;
     }
     if (!this.#quota.take()) return false;
     if (!this.#encoder.encode(publication, packetIdentifier, true, connection, limits, now)) {
       this.#quota.give();
-      outbound.fail(packetIdentifier);
-      this.#state.identifiers.release(packetIdentifier);
-      records?.forget(publication);
+      this.#free(publication);
       return true;
     }
     publication.connectionNumber = this.#state.connectionNumber;
-    outbound.resent(now);
+    noteSent(publication, now);
     return true;
+  }
+
+  /** The message is done with, and its Packet Identifier free. */
+  #free(publication: Publication): void {
+    const { packetIdentifier } = publication;
+    this.#publishes.delete(packetIdentifier);
+    this.#releases.delete(packetIdentifier);
+    this.#state.identifiers.release(packetIdentifier);
+    this.#state.records?.forget(publication);
   }
 
   /** 3.1 has DUP on PUBREL. */
@@ -280,16 +304,19 @@ export class InFlight {
   #startOver(): Publication[] {
     const { records, identifiers } = this.#state;
     const again: Publication[] = [];
-    this.#outbound.forEach((packetIdentifier, state, publication) => {
-      identifiers.release(packetIdentifier);
-      if (state === OutboundState.awaitingPuback && !publication.isSettled) {
+    for (const publication of [...this.#releases.values(), ...this.#abandoned]) {
+      resolve(publication, success);
+      this.#free(publication);
+    }
+    for (const publication of this.#publishes.values()) {
+      if (publication.qos === 1 && !publication.isSettled) {
         again.push(publication);
+        identifiers.release(publication.packetIdentifier);
+        publication.packetIdentifier = 0;
         records?.unnumber(publication);
-        return;
+        continue;
       }
-      records?.forget(publication);
-      if (state === OutboundState.awaitingPubcomp) resolve(publication, success);
-      else if (state === OutboundState.awaitingPubrec) {
+      if (publication.qos === 2) {
         reject(
           publication,
           new RequestError(
@@ -298,37 +325,31 @@ export class InFlight {
           ),
         );
       }
-    });
-    this.#outbound.clear();
-    for (const { packetIdentifier, publication } of this.#abandoned) {
-      identifiers.release(packetIdentifier);
-      records?.forget(publication);
+      this.#free(publication);
     }
+    this.#publishes.clear();
+    this.#resends = [];
     this.#abandoned = [];
     return again;
   }
 
   /** A connection ended after its CONNACK; a message that made the server close once too often is given up. */
   connectionEnded(error: Error | undefined): void {
-    const { clock, connectionNumber, identifiers } = this.#state;
+    const { clock, connectionNumber, records } = this.#state;
     let oldest: Publication | undefined;
-    let packetIdentifier = 0;
-    this.#outbound.forEach((identifier, state, publication) => {
-      if (oldest !== undefined || state === OutboundState.awaitingPubcomp) return;
-      if (publication.connectionNumber !== connectionNumber) return;
+    for (const publication of this.#publishes.values()) {
+      if (publication.connectionNumber !== connectionNumber) continue;
       oldest = publication;
-      packetIdentifier = identifier;
-    });
+      break;
+    }
     if (!this.#suspicion.connectionEnded(error, oldest, clock.now())) return;
-    const publication = this.#outbound.fail(packetIdentifier)!;
+    const publication = oldest!;
     // A new message under the identifier of a QoS 2 message that arrived were taken for that one.
     if (publication.qos === 2) {
-      this.#abandoned.push({ packetIdentifier, publication });
-      this.#state.records?.abandon(publication, packetIdentifier);
-    } else {
-      identifiers.release(packetIdentifier);
-      this.#state.records?.forget(publication);
-    }
+      this.#publishes.delete(publication.packetIdentifier);
+      this.#abandoned.push(publication);
+      records?.abandon(publication, publication.packetIdentifier);
+    } else this.#free(publication);
     reject(
       publication,
       new RequestError(
@@ -345,7 +366,7 @@ export class InFlight {
 
   #onTimer(): void {
     const { connection, settings, clock, wheel } = this.#state;
-    if (connection === undefined || this.#outbound.size === 0) return;
+    if (connection === undefined || this.size === 0) return;
     // While nothing is read or written, an acknowledgement cannot be seen or asked for again.
     if (connection.isPaused || connection.isBlocked) {
       wheel.schedule(this.#timer, settings.ackTimeoutMs);
@@ -366,8 +387,8 @@ export class InFlight {
       );
       return;
     }
-    const oldest = this.#outbound.oldestSentAt;
-    const wait = oldest < 0 ? settings.ackTimeoutMs : oldest + settings.ackTimeoutMs - now;
+    const oldest = this.#oldestSentAt();
+    const wait = oldest === Infinity ? settings.ackTimeoutMs : oldest + settings.ackTimeoutMs - now;
     wheel.schedule(
       this.#timer,
       settings.protocolVersion === 5 ? settings.ackTimeoutMs : Math.max(wait, 1),
@@ -375,32 +396,37 @@ export class InFlight {
   }
 
   #isOlderThan(time: number): boolean {
-    const oldest = this.#outbound.oldestSentAt;
-    return oldest >= 0 && oldest <= time;
+    return this.#oldestSentAt() <= time;
+  }
+
+  /** When the packet that waits longest on this connection was sent; Infinity: there is none. Milliseconds. */
+  #oldestSentAt(): number {
+    let oldest = Infinity;
+    for (const { sentAt } of this.#inOrder()) if (sentAt >= 0 && sentAt < oldest) oldest = sentAt;
+    return oldest;
   }
 
   /** 3.x: sends again what waits for too long. @returns false if one has used up its retries. */
   #retry(connection: Connection, now: number): boolean {
     const { ackTimeoutMs, ackRetries } = this.#state.settings;
     const limits = this.#state.limits!;
-    let allowed = true;
-    this.#outbound.forEach((packetIdentifier, state, publication, _detail, sentAt) => {
-      if (
-        sentAt < 0 ||
-        sentAt > now - ackTimeoutMs ||
-        this.#outbound.sendingsOf(packetIdentifier) === 0
-      )
-        return;
-      if (this.#outbound.sendingsOf(packetIdentifier) > ackRetries) allowed = false;
-      if (!allowed) return;
-      this.#outbound.touch(packetIdentifier, now);
-      if (state === OutboundState.awaitingPubcomp) {
+    for (const publication of this.#inOrder()) {
+      const { packetIdentifier, sentAt, sendings } = publication;
+      if (sentAt < 0 || sentAt > now - ackTimeoutMs) continue;
+      if (sendings > ackRetries) return false;
+      noteSent(publication, now);
+      if (this.#releases.has(packetIdentifier))
         connection.send({ type: "pubrel", packetIdentifier, dup: this.#dupOfPubrel() });
-      } else this.#encoder.encode(publication, packetIdentifier, true, connection, limits, now);
-    });
+      else this.#encoder.encode(publication, packetIdentifier, true, connection, limits, now);
+    }
     connection.wake();
-    return allowed;
+    return true;
   }
+}
+
+function noteSent(publication: Publication, now: number): void {
+  publication.sentAt = now;
+  publication.sendings++;
 }
 
 function propertiesOf(parser: ServerParser): Properties | undefined {

@@ -52,7 +52,11 @@ export interface Publication {
   sequence: number;
   /** Position in the store's journal that has to be safe before it is sent. */
   position: number;
-  /** Taken before it is sent, where the session is kept; else 0. */
+  /** Of this connection; -1: it was not sent on it. Milliseconds of the clock. */
+  sentAt: number;
+  /** How often PUBLISH, and then PUBREL, was sent on this connection. */
+  sendings: number;
+  /** Taken before it is sent, where the session is kept, else as it is sent; 0 until then. */
   packetIdentifier: number;
   /** It waits to be sent, or to be sent anew. */
   isQueued: boolean;
@@ -90,6 +94,8 @@ export function makePublication(
     size: bytes.length + topicName.length + overhead,
     expiresAt: seconds === undefined ? Infinity : clock.now() + seconds * 1000,
     connectionNumber: 0,
+    sentAt: -1,
+    sendings: 0,
     sequence: 0,
     position: 0,
     packetIdentifier: 0,

@@ -159,7 +159,7 @@ export class Publisher {
       this.#queue.shift();
       const refusal = refusalOf(publication, limits, now);
       if (refusal !== undefined) this.#giveUp(publication, refusal);
-      else if (qos !== 0) flying.sendFirst(publication, qos, connection, limits, now);
+      else if (qos !== 0) flying.sendFirst(publication, connection, limits, now);
       else if (this.#encoder.encode(publication, 0, false, connection, limits, now))
         this.#handingOver.push(publication);
     }
