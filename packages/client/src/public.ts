@@ -26,7 +26,7 @@ export type { RequestOptions } from "./request.ts";
 export type { RespondOptions, Responder, Response } from "./respond.ts";
 export { scram, type ScramOptions } from "./scram.ts";
 export type { Subscription } from "./subscription.ts";
-export { RequestError, clientErrorCodes, type ClientErrorCode } from "./errors.ts";
+export { RequestError, type ClientErrorCode } from "./errors.ts";
 export type { AbortSignalLike } from "./abort.ts";
 export type { ServerReferencePolicy } from "./servers.ts";
 export type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
@@ -49,7 +49,6 @@ export {
   ProtocolError,
   ReasonCode,
   UsageError,
-  connectMemory,
   type Clock,
   type ConnackPacket,
   type Dial,

@@ -1,6 +1,5 @@
 import type { Properties, QoS } from "@sericite/protocol";
 import {
-  Inbound,
   ProtocolError,
   ReasonCode,
   ReceiveMaximum,
@@ -70,7 +69,8 @@ export interface Deliverer {
 export class Receiver {
   readonly #state: ClientState;
   readonly #deliverer: Deliverer;
-  readonly #inbound = new Inbound();
+  /** Packet Identifiers of QoS 2 messages that came and whose PUBREL has not. */
+  readonly #inbound = new Set<number>();
   /**
    * Messages that are with their handlers, or whose acknowledgement waits for its turn, by Packet
    * Identifier: of QoS 2 across connections, of QoS 1 those of this one.
@@ -98,7 +98,7 @@ export class Receiver {
     if (!sessionPresent) {
       const { records } = this.#state;
       if (records !== undefined)
-        for (const packetIdentifier of this.#inbound.identifiers())
+        for (const packetIdentifier of this.#inbound)
           records.completed(packetIdentifier);
       this.#inbound.clear(); // [MQTT5-3.2.2-5]
       this.#unfinished.clear();
@@ -133,7 +133,7 @@ export class Receiver {
         this.#refuseInUse(packetIdentifier, qos, connection);
         return;
       }
-      this.#inbound.begin(packetIdentifier, false);
+      this.#inbound.add(packetIdentifier);
     } else if (is5) {
       if (this.#inbound.has(packetIdentifier)) {
         this.#refuseInUse(packetIdentifier, qos, connection);
@@ -155,7 +155,7 @@ export class Receiver {
 
   /** PUBREL came: the message will not be sent again. */
   onPubrel(packetIdentifier: number, connection: Connection): void {
-    const wasThere = this.#inbound.end(packetIdentifier);
+    const wasThere = this.#inbound.delete(packetIdentifier);
     if (wasThere) {
       this.#quota.give();
       this.#state.records?.completed(packetIdentifier);
@@ -231,7 +231,7 @@ export class Receiver {
     const { packetIdentifier, qos, reasonCode } = receipt;
     const isRefusal = reasonCode !== 0 && this.#state.settings.protocolVersion === 5;
     if (qos === 1 || isRefusal) this.#quota.give();
-    if (qos === 2 && isRefusal) this.#inbound.end(packetIdentifier); // [MQTT5-4.3.3-9]
+    if (qos === 2 && isRefusal) this.#inbound.delete(packetIdentifier); // [MQTT5-4.3.3-9]
     const type = qos === 1 ? "puback" : "pubrec"; // [MQTT5-4.3.2-4] [MQTT3-4.3.2-2] [MQTT5-4.3.3-8]
     if (isRefusal) this.#refuse(type, receipt, connection);
     else {
@@ -260,7 +260,7 @@ export class Receiver {
 
   /** Takes over what an earlier process had between PUBREC and PUBREL. */
   restore(packetIdentifiers: readonly number[]): void {
-    for (const packetIdentifier of packetIdentifiers) this.#inbound.begin(packetIdentifier, false);
+    for (const packetIdentifier of packetIdentifiers) this.#inbound.add(packetIdentifier);
   }
 
   #refuse(type: "puback" | "pubrec", receipt: Receipt, connection: Connection): void {

@@ -5,6 +5,7 @@ import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
+import { reasonCodeFault } from "./reason-codes.ts";
 import { scanProperties } from "./read-properties.ts";
 import { appendProperties, hasNoProperties } from "./write-properties.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
@@ -27,27 +28,6 @@ export const acknowledgementNames: Readonly<Record<number, AcknowledgementPacket
   [PacketType.pubrel]: "pubrel",
   [PacketType.pubcomp]: "pubcomp",
 };
-
-function isAllowed(packetType: number, reasonCode: number, sender: Sender): boolean {
-  if (packetType === PacketType.pubrel || packetType === PacketType.pubcomp) {
-    return reasonCode === 0 || reasonCode === ReasonCode.packetIdentifierNotFound; // [X-11]
-  }
-  switch (reasonCode) {
-    case ReasonCode.success:
-    case ReasonCode.unspecifiedError:
-    case ReasonCode.implementationSpecificError:
-    case ReasonCode.notAuthorized:
-    case ReasonCode.topicNameInvalid:
-    case ReasonCode.packetIdentifierInUse:
-    case ReasonCode.quotaExceeded:
-    case ReasonCode.payloadFormatInvalid:
-      return true;
-    case ReasonCode.noMatchingSubscribers:
-      return sender === "server"; // [X-10]
-    default:
-      return false;
-  }
-}
 
 /**
  * Finds the parts of a PUBACK, PUBREC, PUBREL or PUBCOMP (§3.4…§3.7) and checks all of it.
@@ -80,12 +60,8 @@ export function scanAcknowledgement(
     throw malformed(`${packetTitles[packetType]} has Remaining Length ${length}, not 2`); // [X-102]
   }
   const reasonCode = bytes[offset + 2]!;
-  if (!isAllowed(packetType, reasonCode, sender)) {
-    // [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1]
-    throw protocolError(
-      `${packetTitles[packetType]} must not have Reason Code 0x${reasonCode.toString(16)}`,
-    );
-  }
+  const fault = reasonCodeFault(packetType, reasonCode, sender, version);
+  if (fault !== undefined) throw protocolError(fault); // [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1]
   fields.reasonCode = reasonCode;
   if (length === 3) return; // Below 4 there are no properties [X-60].
   const start = variableByteIntegerEnd(bytes, offset + 3, end);
@@ -127,14 +103,8 @@ export function encodeAcknowledgement(
   if (version !== 5) return;
   const packetType = PacketType[packet.type];
   const reasonCode = packet.reasonCode ?? ReasonCode.success;
-  // Of the two sides the Server may use more codes.
-  if (!isAllowed(packetType, reasonCode, "server")) {
-    // [MQTT5-3.4.2-1] [MQTT5-3.5.2-1] [MQTT5-3.6.2-1] [MQTT5-3.7.2-1]
-    throw new UsageError(
-      "ERR_USAGE",
-      `${packetTitles[packetType]} must not have Reason Code 0x${reasonCode.toString(16)}`,
-    );
-  }
+  const fault = reasonCodeFault(packetType, reasonCode, undefined, version);
+  if (fault !== undefined) throw new UsageError("ERR_USAGE", fault);
   const isBare = hasNoProperties(packet.properties);
   if (isBare && reasonCode === 0) return;
   writer.byte(reasonCode);

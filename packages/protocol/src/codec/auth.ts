@@ -5,15 +5,10 @@ import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { protocolError } from "./malformed.ts";
 import { takeProperties } from "./read-properties.ts";
+import { reasonCodeFault } from "./reason-codes.ts";
 import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
-
-/** Whether an AUTH from that side may have the code [MQTT5-3.15.2-1] [X-17]. */
-function isAllowed(reasonCode: number, sender: Sender): boolean {
-  if (reasonCode === ReasonCode.continueAuthentication) return true;
-  return reasonCode === (sender === "client" ? ReasonCode.reAuthenticate : ReasonCode.success);
-}
 
 /**
  * Decodes an AUTH (§3.15), 5.0 only.
@@ -25,9 +20,8 @@ export function decodeAuth(reader: Reader, sender: Sender): AuthPacket {
   // Remaining Length 0 stands for Reason Code 0x00 without properties (§3.15.2.1), and falls with
   // the rule that Authentication Method must be there.
   const reasonCode = reader.isAtEnd ? ReasonCode.success : reader.byte();
-  if (!isAllowed(reasonCode, sender)) {
-    throw protocolError(`AUTH must not have Reason Code 0x${reasonCode.toString(16)}`);
-  }
+  const fault = reasonCodeFault(PacketType.auth, reasonCode, sender, 5);
+  if (fault !== undefined) throw protocolError(fault);
   const properties = reader.isAtEnd ? undefined : takeProperties(reader, PacketType.auth);
   if (properties?.authenticationMethod === undefined) {
     throw protocolError("AUTH has no Authentication Method"); // [X-70]
@@ -40,12 +34,8 @@ export function decodeAuth(reader: Reader, sender: Sender): AuthPacket {
 export function encodeAuth(writer: Writer, packet: AuthPacket, version: ProtocolVersion): void {
   if (version !== 5) throw new UsageError("ERR_USAGE", "AUTH is for MQTT 5.0 only");
   const reasonCode = packet.reasonCode ?? ReasonCode.success;
-  if (!isAllowed(reasonCode, "client") && !isAllowed(reasonCode, "server")) {
-    throw new UsageError(
-      "ERR_USAGE",
-      `AUTH must not have Reason Code 0x${reasonCode.toString(16)}`, // [MQTT5-3.15.2-1]
-    );
-  }
+  const fault = reasonCodeFault(PacketType.auth, reasonCode, undefined, 5);
+  if (fault !== undefined) throw new UsageError("ERR_USAGE", fault); // [MQTT5-3.15.2-1]
   if (packet.properties?.authenticationMethod === undefined) {
     throw new UsageError("ERR_USAGE", "AUTH has no Authentication Method"); // [X-70]
   }

@@ -1,34 +1,12 @@
 import { UsageError } from "../errors.ts";
 import type { ConnackPacket, ProtocolVersion } from "../packet.ts";
 import { PacketType } from "../packet.ts";
-import { ConnectReturnCode, ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import { takeProperties } from "./read-properties.ts";
+import { reasonCodeFault } from "./reason-codes.ts";
 import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
-
-/** Whether CONNACK of that version may have the code [X-9] [X-101] [X-114]. */
-function isAllowed(reasonCode: number, version: ProtocolVersion): boolean {
-  if (version !== 5) return reasonCode <= ConnectReturnCode.notAuthorized;
-  if (reasonCode >= 0x80 && reasonCode <= 0x8a) return true;
-  switch (reasonCode) {
-    case ReasonCode.success:
-    case ReasonCode.badAuthenticationMethod:
-    case ReasonCode.topicNameInvalid:
-    case ReasonCode.packetTooLarge:
-    case ReasonCode.quotaExceeded:
-    case ReasonCode.payloadFormatInvalid:
-    case ReasonCode.retainNotSupported:
-    case ReasonCode.qosNotSupported:
-    case ReasonCode.useAnotherServer:
-    case ReasonCode.serverMoved:
-    case ReasonCode.connectionRateExceeded:
-      return true;
-    default:
-      return false;
-  }
-}
 
 /**
  * Decodes a CONNACK (§3.2).
@@ -42,9 +20,8 @@ export function decodeConnack(reader: Reader, version: ProtocolVersion): Connack
   if (version !== 3 && flags > 1) throw malformed("CONNACK has reserved flags"); // [MQTT5-3.2.2-1] [X-100]
   const sessionPresent = version !== 3 && flags === 1;
   const reasonCode = reader.byte();
-  if (!isAllowed(reasonCode, version)) {
-    throw protocolError(`CONNACK must not have code 0x${reasonCode.toString(16)}`); // [MQTT5-3.2.2-8]
-  }
+  const fault = reasonCodeFault(PacketType.connack, reasonCode, "server", version);
+  if (fault !== undefined) throw protocolError(fault); // [MQTT5-3.2.2-8]
   if (sessionPresent && reasonCode !== 0) {
     throw protocolError("CONNACK refuses and has Session Present"); // [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]
   }
@@ -60,9 +37,8 @@ export function encodeConnack(
   version: ProtocolVersion,
 ): void {
   const { sessionPresent, reasonCode } = packet;
-  if (!isAllowed(reasonCode, version)) {
-    throw new UsageError("ERR_USAGE", `CONNACK must not have code 0x${reasonCode.toString(16)}`); // [MQTT5-3.2.2-8]
-  }
+  const fault = reasonCodeFault(PacketType.connack, reasonCode, "server", version);
+  if (fault !== undefined) throw new UsageError("ERR_USAGE", fault); // [MQTT5-3.2.2-8]
   if (sessionPresent && reasonCode !== 0) {
     throw new UsageError("ERR_USAGE", "CONNACK refuses and has Session Present"); // [MQTT5-3.2.2-6] [MQTT3-3.2.2-4]
   }

@@ -5,39 +5,10 @@ import { ReasonCode } from "../reason-code.ts";
 import type { Sender } from "./fixed-header.ts";
 import { protocolError } from "./malformed.ts";
 import { takeProperties } from "./read-properties.ts";
+import { reasonCodeFault } from "./reason-codes.ts";
 import { appendProperties, hasNoProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
-
-/** Whether a DISCONNECT from that side may have the code [MQTT5-3.14.2-1] [X-14] [X-15]. */
-function isAllowed(reasonCode: number, sender: Sender): boolean {
-  if (reasonCode === ReasonCode.normalDisconnection) return true;
-  if (reasonCode >= 0x80 && reasonCode <= 0x83) return true;
-  // Table 2-6 has 0x8C in DISCONNECT, table 3-10 forgets it.
-  if (reasonCode === ReasonCode.badAuthenticationMethod) return true;
-  if (sender === "client") {
-    return (
-      reasonCode === ReasonCode.disconnectWithWill ||
-      reasonCode === ReasonCode.topicNameInvalid ||
-      (reasonCode >= ReasonCode.receiveMaximumExceeded &&
-        reasonCode <= ReasonCode.payloadFormatInvalid) ||
-      // §3.3.4 has a Client send it, table 3-10 does not [X-57].
-      reasonCode === ReasonCode.qosNotSupported
-    );
-  }
-  switch (reasonCode) {
-    case ReasonCode.notAuthorized:
-    case ReasonCode.serverBusy:
-    case ReasonCode.serverShuttingDown:
-      return true;
-    default:
-      return (
-        (reasonCode >= ReasonCode.keepAliveTimeout && reasonCode <= ReasonCode.topicNameInvalid) ||
-        (reasonCode >= ReasonCode.receiveMaximumExceeded &&
-          reasonCode <= ReasonCode.wildcardSubscriptionsNotSupported)
-      );
-  }
-}
 
 /**
  * Decodes a DISCONNECT (§3.14).
@@ -55,9 +26,8 @@ export function decodeDisconnect(
     return { type: "disconnect", reasonCode: undefined, properties: undefined }; // [X-66]
   }
   const reasonCode = reader.byte();
-  if (!isAllowed(reasonCode, sender)) {
-    throw protocolError(`DISCONNECT must not have Reason Code 0x${reasonCode.toString(16)}`);
-  }
+  const fault = reasonCodeFault(PacketType.disconnect, reasonCode, sender, version);
+  if (fault !== undefined) throw protocolError(fault);
   // Below 2 there are no properties [X-66].
   const properties = reader.isAtEnd ? undefined : takeProperties(reader, PacketType.disconnect);
   if (sender === "server" && properties?.sessionExpiryInterval !== undefined) {
@@ -75,12 +45,8 @@ export function encodeDisconnect(
 ): void {
   if (version !== 5) return;
   const reasonCode = packet.reasonCode ?? ReasonCode.normalDisconnection;
-  if (!isAllowed(reasonCode, "client") && !isAllowed(reasonCode, "server")) {
-    throw new UsageError(
-      "ERR_USAGE",
-      `DISCONNECT must not have Reason Code 0x${reasonCode.toString(16)}`, // [MQTT5-3.14.2-1]
-    );
-  }
+  const fault = reasonCodeFault(PacketType.disconnect, reasonCode, undefined, version);
+  if (fault !== undefined) throw new UsageError("ERR_USAGE", fault); // [MQTT5-3.14.2-1]
   const isBare = hasNoProperties(packet.properties);
   if (isBare && reasonCode === 0) return;
   writer.byte(reasonCode);

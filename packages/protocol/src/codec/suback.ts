@@ -4,30 +4,10 @@ import { PacketType } from "../packet.ts";
 import { ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import { takeProperties } from "./read-properties.ts";
+import { reasonCodeFault } from "./reason-codes.ts";
 import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
-
-/** Whether SUBACK of that version may have the code [MQTT5-3.9.3-2] [MQTT3-3.9.3-2] [X-12]. */
-function isAllowed(reasonCode: number, version: ProtocolVersion): boolean {
-  if (reasonCode <= 2) return true;
-  if (version === 3) return false; // 3.1 has no failure code [X-124].
-  if (reasonCode === ReasonCode.unspecifiedError) return true;
-  if (version === 4) return false;
-  switch (reasonCode) {
-    case ReasonCode.implementationSpecificError:
-    case ReasonCode.notAuthorized:
-    case ReasonCode.topicFilterInvalid:
-    case ReasonCode.packetIdentifierInUse:
-    case ReasonCode.quotaExceeded:
-    case ReasonCode.sharedSubscriptionsNotSupported:
-    case ReasonCode.subscriptionIdentifiersNotSupported:
-    case ReasonCode.wildcardSubscriptionsNotSupported:
-      return true;
-    default:
-      return false;
-  }
-}
 
 /**
  * Decodes a SUBACK (§3.9).
@@ -46,9 +26,8 @@ export function decodeSuback(
   const reasonCodes: number[] = [];
   while (!reader.isAtEnd) {
     const reasonCode = reader.byte();
-    if (!isAllowed(reasonCode, version)) {
-      throw protocolError(`SUBACK must not have code 0x${reasonCode.toString(16)}`);
-    }
+    const fault = reasonCodeFault(PacketType.suback, reasonCode, "server", version);
+    if (fault !== undefined) throw protocolError(fault);
     reasonCodes.push(reasonCode);
   }
   return { type: "suback", packetIdentifier, reasonCodes, properties };
@@ -67,9 +46,8 @@ export function encodeSuback(writer: Writer, packet: SubackPacket, version: Prot
   for (const given of packet.reasonCodes) {
     const reasonCode =
       version === 4 && given > ReasonCode.unspecifiedError ? ReasonCode.unspecifiedError : given;
-    if (!isAllowed(reasonCode, version)) {
-      throw new UsageError("ERR_USAGE", `SUBACK must not have code 0x${given.toString(16)}`);
-    }
+    const fault = reasonCodeFault(PacketType.suback, reasonCode, "server", version);
+    if (fault !== undefined) throw new UsageError("ERR_USAGE", fault);
     writer.byte(reasonCode);
   }
 }

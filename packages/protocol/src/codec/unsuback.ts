@@ -1,28 +1,12 @@
 import { UsageError } from "../errors.ts";
 import type { ProtocolVersion, UnsubackPacket } from "../packet.ts";
 import { PacketType } from "../packet.ts";
-import { ReasonCode } from "../reason-code.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import { takeProperties } from "./read-properties.ts";
+import { reasonCodeFault } from "./reason-codes.ts";
 import { appendProperties } from "./write-properties.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
-
-/** Whether UNSUBACK may have the code [MQTT5-3.11.3-2] [X-13]. */
-function isAllowed(reasonCode: number): boolean {
-  switch (reasonCode) {
-    case ReasonCode.success:
-    case ReasonCode.noSubscriptionExisted:
-    case ReasonCode.unspecifiedError:
-    case ReasonCode.implementationSpecificError:
-    case ReasonCode.notAuthorized:
-    case ReasonCode.topicFilterInvalid:
-    case ReasonCode.packetIdentifierInUse:
-      return true;
-    default:
-      return false;
-  }
-}
 
 /**
  * Decodes an UNSUBACK (§3.11).
@@ -44,9 +28,8 @@ export function decodeUnsuback(
   const reasonCodes: number[] = [];
   while (!reader.isAtEnd) {
     const reasonCode = reader.byte();
-    if (!isAllowed(reasonCode)) {
-      throw protocolError(`UNSUBACK must not have Reason Code 0x${reasonCode.toString(16)}`);
-    }
+    const fault = reasonCodeFault(PacketType.unsuback, reasonCode, "server", version);
+    if (fault !== undefined) throw protocolError(fault);
     reasonCodes.push(reasonCode);
   }
   return { type: "unsuback", packetIdentifier, reasonCodes, properties };
@@ -66,12 +49,8 @@ export function encodeUnsuback(
     throw new UsageError("ERR_USAGE", "UNSUBACK has no Reason Code");
   }
   for (const reasonCode of reasonCodes) {
-    if (!isAllowed(reasonCode)) {
-      throw new UsageError(
-        "ERR_USAGE",
-        `UNSUBACK must not have Reason Code 0x${reasonCode.toString(16)}`,
-      );
-    }
+    const fault = reasonCodeFault(PacketType.unsuback, reasonCode, "server", version);
+    if (fault !== undefined) throw new UsageError("ERR_USAGE", fault);
     writer.byte(reasonCode);
   }
 }
