@@ -16,7 +16,6 @@ import type {
   UnsubackPacket,
 } from "@sericite/protocol";
 import {
-  ConnectReturnCode,
   ConnectionError,
   PacketType,
   Parser,
@@ -28,7 +27,9 @@ import {
   writeAcknowledgement,
   fromServer,
 } from "@sericite/protocol";
-import { hex } from "./errors.ts";
+import { dialError, disconnectedBy, knownAnswer, refusedBy } from "./connection-errors.ts";
+import type { WatchedConnection } from "./keep-alive.ts";
+import { KeepAlive } from "./keep-alive.ts";
 import type { ReceivedTopics, ServerParser } from "./received-topics.ts";
 
 /** Unsent bytes above which nothing more is read: a server that does not read gets no more answers. */
@@ -37,9 +38,6 @@ const outputMaximum = 256 * 1024;
 const outputKept = 64 * 1024;
 /** Time for the transport to close in order after the last packet. Milliseconds. */
 const lingerMs = 2000;
-
-/** A timer that fires this much too late says nothing about the server. Milliseconds. */
-const lateMs = 2000;
 
 /** Packet type and flags of acknowledgements [MQTT5-2.1.3-1] [MQTT3-2.2.2-1]. */
 const firstBytes = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const;
@@ -90,7 +88,7 @@ export interface ConnectionHandler {
  * One network connection, from dialling to the end: CONNECT and CONNACK, bytes to packets, one
  * write per turn, Keep Alive, and the right end for every fault.
  */
-export class Connection implements LinkHandler {
+export class Connection implements LinkHandler, WatchedConnection {
   readonly #options: ConnectionOptions;
   readonly #handler: ConnectionHandler;
   readonly #parser: ServerParser;
@@ -107,14 +105,7 @@ export class Connection implements LinkHandler {
   #pausedByOutput = false;
   /** The other side has closed; what it sent before is being taken. */
   #isEnded = false;
-  #keepAliveMs = 0;
-  #lastSentAt = 0;
-  #lastReceivedAt = 0;
-  /** -1: no PINGRESP is awaited. */
-  #pingSentAt = -1;
-  /** When PINGRESP must be there. */
-  #pingDueAt = 0;
-  #isSecondPing = false;
+  readonly #keepAlive: KeepAlive;
   #isReported = false;
 
   readonly #endTurn = (): void => {
@@ -133,6 +124,7 @@ export class Connection implements LinkHandler {
       topicNames: options.topicNames,
     });
     this.#timer = new TimerEntry(() => this.#onTimer());
+    this.#keepAlive = new KeepAlive(options.clock, options.wheel, options.pingTimeoutMs, this);
   }
 
   /** CONNACK came and the end has not. */
@@ -236,6 +228,7 @@ export class Connection implements LinkHandler {
     // Nothing follows it [MQTT5-3.14.4-1] [MQTT3-3.14.4-2], and the transport is closed [MQTT5-3.14.4-2] [MQTT3-3.14.4-1].
     this.#blocked = !link.write(this.output.bytes.subarray(0, this.output.position));
     this.#state = "closing";
+    this.#keepAlive.stop();
     this.#options.wheel.schedule(this.#timer, lingerMs);
     link.end();
     if (error !== undefined) this.#report(error);
@@ -252,8 +245,7 @@ export class Connection implements LinkHandler {
 
   /** Asks the server for a sign of life: there is reason to doubt that it is there. */
   probe(): void {
-    if (this.#state !== "open" || this.#pingSentAt >= 0 || this.isPaused) return;
-    this.#sendPing(this.#options.clock.now());
+    if (this.#state === "open") this.#keepAlive.probe();
   }
 
   /** Closes at once, without DISCONNECT; `onClose` is called from inside. */
@@ -275,7 +267,7 @@ export class Connection implements LinkHandler {
 
   onData(bytes: Uint8Array, start: number, end: number): void {
     if (this.#state !== "open" && this.#state !== "handshaking") return;
-    this.#lastReceivedAt = this.#options.clock.now();
+    this.#keepAlive.received();
     const parser = this.#parser;
     try {
       parser.push(plain(bytes), start, end);
@@ -286,19 +278,10 @@ export class Connection implements LinkHandler {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      if (this.#state === "handshaking" && isHttp(bytes, start, end)) {
-        const message = "this is no MQTT server: it answers in HTTP";
-        this.#close(new ConnectionError(error.code, message, { cause: error }));
-      } else if (this.#state === "handshaking" && isOlderConnack(bytes, start, end)) {
-        // A server that knows no 5.0 refuses in the form of 3.1.1, return code 1.
-        this.#close(
-          new ConnectionError(
-            "ERR_CONNECT_REFUSED",
-            "the server refused the connection: it does not speak version 5.0",
-            { cause: error, reasonCode: ReasonCode.unsupportedProtocolVersion },
-          ),
-        );
-      } else this.#refuse(error);
+      const known =
+        this.#state === "handshaking" ? knownAnswer(bytes, start, end, error) : undefined;
+      if (known === undefined) this.#refuse(error);
+      else this.#close(known);
     }
   }
 
@@ -353,7 +336,7 @@ export class Connection implements LinkHandler {
     // The first packet of every connection [MQTT5-3.1.0-1] [MQTT3-3.1.0-1].
     link.write(this.#connect);
     this.#connect = undefined;
-    this.#lastSentAt = this.#options.clock.now();
+    this.#keepAlive.sent();
   }
 
   #handle(type: number, parser: ServerParser): void {
@@ -373,7 +356,7 @@ export class Connection implements LinkHandler {
         return;
       case PacketType.pingresp:
         parser.packet();
-        this.#pingSentAt = -1;
+        this.#keepAlive.answered();
         return;
     }
     const packet = parser.packet();
@@ -383,17 +366,8 @@ export class Connection implements LinkHandler {
         this.#handler.onSuback(packet);
         return;
       case "disconnect": {
-        const reasonCode = packet.reasonCode ?? ReasonCode.normalDisconnection;
-        const reason = packet.properties?.reasonString ?? "no reason given";
         // [X-67]
-        this.#close(
-          new ConnectionError(
-            "ERR_SERVER_DISCONNECTED",
-            `the server disconnected: ${hex(reasonCode)}, ${reason}`,
-            { reasonCode },
-          ),
-          packet.properties?.serverReference,
-        );
+        this.#close(disconnectedBy(packet), packet.properties?.serverReference);
         return;
       }
       case "auth":
@@ -421,17 +395,8 @@ export class Connection implements LinkHandler {
       ); // [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]
     }
     const connack = parser.packet() as ConnackPacket;
-    const reasonCode = connack.reasonCode;
-    if (reasonCode !== 0) {
-      const reason = connack.properties?.reasonString ?? "no reason given";
-      this.#close(
-        new ConnectionError(
-          "ERR_CONNECT_REFUSED",
-          `the server refused the connection: ${hex(reasonCode)}, ${reason}`,
-          { reasonCode },
-        ),
-        connack.properties?.serverReference,
-      );
+    if (connack.reasonCode !== 0) {
+      this.#close(refusedBy(connack), connack.properties?.serverReference);
       return;
     }
     this.#state = "open";
@@ -441,74 +406,26 @@ export class Connection implements LinkHandler {
 
   /** Starts Keep Alive. @param keepAlive  Seconds; 0: none. */
   startKeepAlive(keepAlive: number): void {
-    // Before the time is over, so that the packet is on its way within it [MQTT5-3.1.2-20] [MQTT3-3.1.2-23].
-    this.#keepAliveMs = keepAlive * 900;
-    if (keepAlive === 0) this.#options.wheel.cancel(this.#timer); // [X-21]
-    else this.#options.wheel.schedule(this.#timer, this.#untilPing(this.#options.clock.now()));
+    this.#options.wheel.cancel(this.#timer);
+    this.#keepAlive.start(keepAlive);
   }
 
-  /** Silence in either direction calls for PINGREQ: a client that only sends must notice a dead server too. */
-  #untilPing(now: number): number {
-    const quietSince = this.isPaused
-      ? this.#lastSentAt
-      : Math.min(this.#lastSentAt, this.#lastReceivedAt);
-    return Math.max(0, quietSince + this.#keepAliveMs - now);
+  /** See `WatchedConnection`. */
+  ping(): void {
+    this.send({ type: "pingreq" });
+  }
+
+  /** See `WatchedConnection`. */
+  onSilence(): void {
+    this.#close(new ConnectionError("ERR_KEEP_ALIVE_TIMEOUT", "the server did not answer PINGREQ"));
   }
 
   #onTimer(): void {
-    switch (this.#state) {
-      case "dialling":
-      case "handshaking":
-        this.#close(
-          new ConnectionError(
-            "ERR_CONNECT_TIMEOUT",
-            `no CONNACK within ${this.#options.connectTimeoutMs} ms`,
-          ),
-        );
-        return;
-      case "open":
-        this.#onKeepAlive();
-        return;
-      case "closing":
-        this.#close(this.#unsentError());
-        return;
-      default:
+    if (this.#state === "closing") this.#close(this.#unsentError());
+    else {
+      const message = `no CONNACK within ${this.#options.connectTimeoutMs} ms`;
+      this.#close(new ConnectionError("ERR_CONNECT_TIMEOUT", message));
     }
-  }
-
-  #onKeepAlive(): void {
-    const now = this.#options.clock.now();
-    if (this.#pingSentAt >= 0 && !this.isPaused && this.#lastReceivedAt <= this.#pingSentAt) {
-      // Where time stood still, as in a page that sleeps, the answer may be waiting behind this timer.
-      const isLate = now - this.#pingDueAt > lateMs && !this.#isSecondPing;
-      if (!isLate) {
-        // [X-22] [X-95]
-        this.#close(
-          new ConnectionError("ERR_KEEP_ALIVE_TIMEOUT", "the server did not answer PINGREQ"),
-        );
-        return;
-      }
-      this.#sendPing(now);
-      this.#isSecondPing = true;
-      return;
-    }
-    this.#pingSentAt = -1;
-    if (this.#keepAliveMs === 0) return;
-    const wait = this.#untilPing(now);
-    if (wait > 0) this.#options.wheel.schedule(this.#timer, wait);
-    else this.#sendPing(now);
-  }
-
-  #sendPing(now: number): void {
-    const { wheel, pingTimeoutMs } = this.#options;
-    const wait =
-      this.#keepAliveMs === 0 ? pingTimeoutMs : Math.min(this.#keepAliveMs, pingTimeoutMs);
-    this.#pingSentAt = now;
-    this.#pingDueAt = now + wait;
-    this.#lastSentAt = now;
-    this.#isSecondPing = false;
-    this.send({ type: "pingreq" });
-    wheel.schedule(this.#timer, wait);
   }
 
   /** @returns whether there is more for the next turn. */
@@ -527,7 +444,7 @@ export class Connection implements LinkHandler {
     const output = this.output;
     if (output.position > 0) {
       this.#blocked = !link.write(output.bytes.subarray(0, output.position));
-      this.#lastSentAt = this.#options.clock.now();
+      this.#keepAlive.sent();
       // What the link still holds must not change.
       if (this.#blocked || output.bytes.length > outputKept) this.output = new Writer();
       else output.reset();
@@ -538,7 +455,7 @@ export class Connection implements LinkHandler {
 
   #resumeLink(): void {
     if (this.isPaused) return;
-    this.#lastReceivedAt = this.#options.clock.now();
+    this.#keepAlive.received();
     this.#link?.resume();
   }
 
@@ -546,6 +463,7 @@ export class Connection implements LinkHandler {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#options.wheel.cancel(this.#timer);
+    this.#keepAlive.stop();
     this.#link?.destroy();
     this.#report(error, serverReference);
   }
@@ -557,30 +475,8 @@ export class Connection implements LinkHandler {
   }
 }
 
-/** What a web server says to a CONNECT, or a listener for WebSocket. */
-function isHttp(bytes: Uint8Array, start: number, end: number): boolean {
-  return end - start >= 5 && String.fromCharCode(...bytes.subarray(start, start + 5)) === "HTTP/";
-}
-
-/** A CONNACK of 3.x that refuses the version: it has no properties. */
-function isOlderConnack(bytes: Uint8Array, start: number, end: number): boolean {
-  return (
-    end - start === 4 &&
-    bytes[start] === 0x20 &&
-    bytes[start + 1] === 2 &&
-    bytes[start + 3] === ConnectReturnCode.unacceptableProtocolVersion
-  );
-}
-
 /** A transport may bring a subclass, such as Node's Buffer, whose `slice` is no copy. */
 function plain(bytes: Uint8Array): Uint8Array {
   if (bytes.constructor === Uint8Array) return bytes;
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function dialError(cause: unknown): ConnectionError {
-  if (cause instanceof ConnectionError) return cause;
-  return new ConnectionError("ERR_CONNECTION_FAILED", "the transport could not be opened", {
-    cause,
-  });
 }

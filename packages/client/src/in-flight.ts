@@ -71,8 +71,7 @@ export class InFlight {
     let again: Publication[] = [];
     if (sessionPresent) this.#rewind();
     else again = this.#startOver();
-    if (this.size > 0)
-      this.#state.wheel.schedule(this.#timer, this.#state.settings.ackTimeoutMs);
+    if (this.size > 0) this.#state.wheel.schedule(this.#timer, this.#state.settings.ackTimeoutMs);
     return again;
   }
 
@@ -173,7 +172,9 @@ export class InFlight {
       const waiting = isPuback ? this.#publishes : this.#releases;
       const publication = waiting.get(packetIdentifier);
       if (
-        publication === undefined ? this.#isTaken(packetIdentifier) : isPuback && publication.qos === 2
+        publication === undefined
+          ? this.#isTaken(packetIdentifier)
+          : isPuback && publication.qos === 2
       )
         throw unexpected(isPuback ? "PUBACK" : "PUBCOMP", packetIdentifier);
       // An acknowledgement of nothing is let pass: on 3.x it follows from sending again.

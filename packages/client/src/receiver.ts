@@ -98,8 +98,7 @@ export class Receiver {
     if (!sessionPresent) {
       const { records } = this.#state;
       if (records !== undefined)
-        for (const packetIdentifier of this.#inbound)
-          records.completed(packetIdentifier);
+        for (const packetIdentifier of this.#inbound) records.completed(packetIdentifier);
       this.#inbound.clear(); // [MQTT5-3.2.2-5]
       this.#unfinished.clear();
     }
