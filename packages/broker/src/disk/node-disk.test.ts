@@ -50,6 +50,17 @@ function declareTests(): void {
   };
   const done = <T>(disk: NodeDisk, step: Step<T>): Promise<T> => disk.promise(step);
 
+  test("a directory that cannot be made is an error at once, wherever it is", async () => {
+    const file = join(fresh(), "file");
+    writeFileSync(file, "");
+    const places = [file, join(file, "below"), join(file, "two", "below")];
+    if (process.platform === "linux") places.push("/proc/nothing", "/proc/nothing/below");
+    for (const place of places) {
+      const disk = new NodeDisk(place);
+      await assert.rejects(done(disk, disk.lock()), { code: /^ERR_STORE_/ }, place);
+    }
+  });
+
   test("a directory is made, and what is written to a file can be read", async () => {
     const directory = join(fresh(), "made", "here");
     const disk = new NodeDisk(directory);

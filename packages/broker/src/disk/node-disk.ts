@@ -31,11 +31,9 @@ export class NodeDisk implements Disk {
 
   lock(): Step<void> {
     return this.#settle(`take the directory ${this.name}`, async () => {
-      const made = await fs.promises.mkdir(this.name, { recursive: true, mode: 0o700 });
       // Else a loss of power takes the new directory away with everything in it.
-      if (made !== undefined)
-        for (let name = resolve(this.name); name !== dirname(resolve(made)); name = dirname(name))
-          await flushDirectory(dirname(name));
+      for (const made of await makeDirectory(resolve(this.name)))
+        await flushDirectory(dirname(made));
       await this.#lock.take();
     });
   }
@@ -127,6 +125,26 @@ export class NodeDisk implements Disk {
         reject(error.code?.startsWith("ERR_STORE_") === true ? error : diskError(error, what)),
       );
     };
+  }
+}
+
+/**
+ * Makes a directory, and those above it that are missing. Node 20's own `recursive` never comes to an end in `/proc`,
+ * where nothing can be made and the error says that the directory above is not there.
+ *
+ * @returns those that were made, innermost first.
+ */
+async function makeDirectory(path: string): Promise<string[]> {
+  try {
+    await fs.promises.mkdir(path, 0o700);
+    return [path];
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await fs.promises.stat(path)).isDirectory()) return [];
+    const parent = dirname(path);
+    if (code !== "ENOENT" || fs.existsSync(parent)) throw error;
+    const made = await makeDirectory(parent);
+    return [...(await makeDirectory(path)), ...made];
   }
 }
 
