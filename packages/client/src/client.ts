@@ -55,6 +55,20 @@ export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"
 /** Topic Filters to subscribe to. */
 export type TopicFilters = string | readonly (string | TopicFilterRequest)[];
 
+/** The options that `connect` was called with. */
+export function optionsOf(
+  urlOrOptions: string | readonly string[] | ConnectOptions,
+  more: ConnectOptions | undefined,
+): ConnectOptions {
+  return typeof urlOrOptions === "string" || isList(urlOrOptions)
+    ? { ...more, url: urlOrOptions }
+    : urlOrOptions;
+}
+
+function isList(value: object): value is readonly string[] {
+  return Array.isArray(value);
+}
+
 /** Opens a client and waits for its first connection. */
 export function openClient(platform: Platform, options: ConnectOptions): Promise<Client> {
   const open = (kept: KeptSession | undefined): Promise<Client> =>

@@ -1,6 +1,6 @@
 import type { Clock, Dial, Scheduler } from "@sericite/protocol";
 import type { Client } from "./client.ts";
-import { openClient } from "./client.ts";
+import { openClient, optionsOf } from "./client.ts";
 import type { ConnectTestResult } from "./connect-test.ts";
 import { testConnection } from "./connect-test.ts";
 import type { ConnectOptions } from "./options.ts";
@@ -62,14 +62,13 @@ export const nodePlatform: Platform = {
  * Rejects with a `ConnectionError` if the first attempt fails (see `reconnect.fromStart`), and with
  * a `UsageError` where an option is wrong.
  */
-export function connect(url: string, options?: ConnectOptions): Promise<Client>;
+export function connect(url: string | readonly string[], options?: ConnectOptions): Promise<Client>;
 export function connect(options: ConnectOptions): Promise<Client>;
 export async function connect(
-  urlOrOptions: string | ConnectOptions,
-  more: ConnectOptions = {},
+  urlOrOptions: string | readonly string[] | ConnectOptions,
+  more?: ConnectOptions,
 ): Promise<Client> {
-  const options = typeof urlOrOptions === "string" ? { ...more, url: urlOrOptions } : urlOrOptions;
-  return await openClient(nodePlatform, options);
+  return await openClient(nodePlatform, optionsOf(urlOrOptions, more));
 }
 
 /**

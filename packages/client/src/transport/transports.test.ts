@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { test } from "node:test";
 import type { Dial, LinkHandler } from "@sericite/protocol";
 import { WebSocketServer } from "ws";
+import { connect } from "../node.ts";
 import { dialTcp } from "./tcp.ts";
 import { dialTls } from "./tls.ts";
 import { dialUnix } from "./unix.ts";
@@ -43,6 +44,17 @@ function recorder() {
   };
   return { handler, closed, ended, text: () => text };
 }
+
+test("connect takes a list of addresses, and is where the first of them answers", async () => {
+  const connack = Uint8Array.of(0x20, 3, 0, 0, 0);
+  const server = createServer((socket) => socket.once("data", () => socket.write(connack)));
+  const url = `mqtt://127.0.0.1:${await portOf(server)}`;
+  const client = await connect(["mqtt://127.0.0.1:1", url], { clientId: "listed" });
+  assert.equal(client.url, url);
+  assert.equal(client.clientId, "listed");
+  await client.close();
+  server.close();
+});
 
 const silent: LinkHandler = { onData: () => {}, onWritable: () => {}, onClose: () => {} };
 
