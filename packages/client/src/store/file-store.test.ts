@@ -91,6 +91,22 @@ test("a file that is no session store is left as it is", async () => {
   remove();
 });
 
+test("a file that cannot be opened is told with what to do, and leaves no lock", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "sericite-"));
+  for (const [path, advice] of [
+    [directory, /: it is a directory; give the name of a file in it$/],
+    [join(directory, "missing", "file"), /: its directory is not there; make it first$/],
+  ] as const) {
+    await assert.rejects(fileStore(path).open(), {
+      name: "ConnectionError",
+      code: "ERR_STORE_FAILED",
+      message: advice,
+    });
+    assert.equal(existsSync(`${path}.lock`), false);
+  }
+  rmSync(directory, { recursive: true });
+});
+
 test("the log is written anew when most of it is out of date", async () => {
   const { path, remove } = ground();
   const store = fileStore(path, { flush: false });

@@ -62,13 +62,13 @@ class FileStore implements SessionStore {
   }
 
   async open(): Promise<ReadonlyMap<string, Uint8Array>> {
-    this.#lock.take();
     try {
+      this.#lock.take();
       this.#fd = openSync(this.#path, "a+");
       this.#read();
     } catch (error) {
       await this.close();
-      throw error;
+      throw error instanceof UsageError ? error : cannotOpen(this.#path, error as Error);
     }
     return this.#kept;
   }
@@ -150,6 +150,20 @@ class FileStore implements SessionStore {
       closeSync(fd);
     }
   }
+}
+
+/** What is mostly the matter where a file cannot be opened. */
+const advice: Readonly<Record<string, string>> = {
+  EISDIR: "it is a directory; give the name of a file in it",
+  ENOENT: "its directory is not there; make it first",
+  EACCES: "the user of this process may not write there",
+};
+
+function cannotOpen(path: string, cause: NodeJS.ErrnoException): ConnectionError {
+  const why = advice[cause.code ?? ""] ?? cause.message;
+  return new ConnectionError("ERR_STORE_FAILED", `cannot open the session store ${path}: ${why}`, {
+    cause,
+  });
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
