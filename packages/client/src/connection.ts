@@ -10,27 +10,26 @@ import type {
   Link,
   LinkHandler,
   ProtocolVersion,
+  PublishPacket,
   Scheduler,
+  ServerPacket,
   SubackPacket,
   TimingWheel,
   UnsubackPacket,
 } from "@sericite/protocol";
 import {
   ConnectionError,
-  PacketType,
-  Parser,
+  PacketStream,
   ProtocolError,
   ReasonCode,
   TimerEntry,
   Writer,
   encodeClientPacket,
   writeAcknowledgement,
-  fromServer,
 } from "@sericite/protocol";
 import { dialError, disconnectedBy, knownAnswer, refusedBy } from "./connection-errors.ts";
 import type { WatchedConnection } from "./keep-alive.ts";
 import { KeepAlive } from "./keep-alive.ts";
-import type { ReceivedTopics, ServerParser } from "./received-topics.ts";
 
 /** Unsent bytes above which nothing more is read: a server that does not read gets no more answers. */
 const outputMaximum = 256 * 1024;
@@ -48,7 +47,6 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly wheel: TimingWheel;
-  readonly topicNames: ReceivedTopics;
   readonly protocolVersion: ProtocolVersion;
   readonly maximumPacketSize: number;
   readonly connectTimeoutMs: number;
@@ -60,10 +58,10 @@ export interface ConnectionOptions {
 export interface ConnectionHandler {
   /** The server accepted. @throws ProtocolError where what it says cannot be. */
   onConnack(connack: ConnackPacket): void;
-  /** The parser stands at a PUBLISH. @throws ProtocolError */
-  onPublish(parser: ServerParser): void;
-  /** The parser stands at PUBACK, PUBREC, PUBREL or PUBCOMP. @throws ProtocolError */
-  onAcknowledgement(type: number, parser: ServerParser): void;
+  /** @throws ProtocolError */
+  onPublish(packet: PublishPacket): void;
+  /** PUBACK, PUBREC, PUBREL or PUBCOMP came. @throws ProtocolError */
+  onAcknowledgement(packet: AcknowledgementPacket): void;
   /** AUTH came, before CONNACK or after it. @throws ProtocolError where it was not asked for. */
   onAuth(packet: AuthPacket): void;
   /** @throws ProtocolError */
@@ -91,7 +89,7 @@ export interface ConnectionHandler {
 export class Connection implements LinkHandler, WatchedConnection {
   readonly #options: ConnectionOptions;
   readonly #handler: ConnectionHandler;
-  readonly #parser: ServerParser;
+  readonly #packets: PacketStream;
   readonly #timer: TimerEntry;
   #state: "idle" | "dialling" | "handshaking" | "open" | "closing" | "closed" = "idle";
   #link: Link | undefined = undefined;
@@ -108,6 +106,12 @@ export class Connection implements LinkHandler, WatchedConnection {
   readonly #keepAlive: KeepAlive;
   #isReported = false;
 
+  readonly #onPacket = (packet: ServerPacket): boolean => {
+    this.#handle(packet);
+    // What was handled may have ended the connection.
+    return this.#isReading();
+  };
+
   readonly #endTurn = (): void => {
     const more = this.#state === "open" && this.#flush();
     this.#flushDue = false;
@@ -117,12 +121,7 @@ export class Connection implements LinkHandler, WatchedConnection {
   constructor(options: ConnectionOptions, handler: ConnectionHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#parser = new Parser({
-      from: fromServer,
-      protocolVersion: options.protocolVersion,
-      maximumPacketSize: options.maximumPacketSize,
-      topicNames: options.topicNames,
-    });
+    this.#packets = new PacketStream(options.protocolVersion, options.maximumPacketSize);
     this.#timer = new TimerEntry(() => this.#onTimer());
     this.#keepAlive = new KeepAlive(options.clock, options.wheel, options.pingTimeoutMs, this);
   }
@@ -266,16 +265,10 @@ export class Connection implements LinkHandler, WatchedConnection {
   }
 
   onData(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#state !== "open" && this.#state !== "handshaking") return;
+    if (!this.#isReading()) return;
     this.#keepAlive.received();
-    const parser = this.#parser;
     try {
-      parser.push(plain(bytes), start, end);
-      for (let type = parser.next(); type !== 0; type = parser.next()) {
-        this.#handle(type, parser);
-        // What was handled may have ended the connection.
-        if (!this.#isReading()) return;
-      }
+      this.#packets.push(bytes, start, end, this.#onPacket);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       const known =
@@ -339,28 +332,24 @@ export class Connection implements LinkHandler, WatchedConnection {
     this.#keepAlive.sent();
   }
 
-  #handle(type: number, parser: ServerParser): void {
+  #handle(packet: ServerPacket): void {
     if (this.#state === "handshaking") {
-      this.#handleConnack(type, parser);
+      this.#handleConnack(packet);
       return;
     }
-    switch (type) {
-      case PacketType.publish:
-        this.#handler.onPublish(parser);
+    switch (packet.type) {
+      case "publish":
+        this.#handler.onPublish(packet);
         return;
-      case PacketType.puback:
-      case PacketType.pubrec:
-      case PacketType.pubrel:
-      case PacketType.pubcomp:
-        this.#handler.onAcknowledgement(type, parser);
+      case "puback":
+      case "pubrec":
+      case "pubrel":
+      case "pubcomp":
+        this.#handler.onAcknowledgement(packet);
         return;
-      case PacketType.pingresp:
-        parser.packet();
+      case "pingresp":
         this.#keepAlive.answered();
         return;
-    }
-    const packet = parser.packet();
-    switch (packet.type) {
       case "suback":
       case "unsuback":
         this.#handler.onSuback(packet);
@@ -373,28 +362,27 @@ export class Connection implements LinkHandler, WatchedConnection {
       case "auth":
         this.#handler.onAuth(packet);
         return;
-      default:
+      case "connack":
         throw new ProtocolError(
           "ERR_PROTOCOL",
           ReasonCode.protocolError,
-          `the server sent ${packet.type}`,
+          "the server sent a second CONNACK",
         );
     }
   }
 
-  #handleConnack(type: number, parser: ServerParser): void {
-    if (type === PacketType.auth) {
-      this.#handler.onAuth(parser.packet() as AuthPacket);
+  #handleConnack(connack: ServerPacket): void {
+    if (connack.type === "auth") {
+      this.#handler.onAuth(connack);
       return;
     }
-    if (type !== PacketType.connack) {
+    if (connack.type !== "connack") {
       throw new ProtocolError(
         "ERR_PROTOCOL",
         ReasonCode.protocolError,
         "the server's first packet is not CONNACK",
       ); // [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]
     }
-    const connack = parser.packet() as ConnackPacket;
     if (connack.reasonCode !== 0) {
       this.#close(refusedBy(connack), connack.properties?.serverReference);
       return;
@@ -473,10 +461,4 @@ export class Connection implements LinkHandler, WatchedConnection {
     this.#isReported = true;
     this.#handler.onClose(error, serverReference);
   }
-}
-
-/** A transport may bring a subclass, such as Node's Buffer, whose `slice` is no copy. */
-function plain(bytes: Uint8Array): Uint8Array {
-  if (bytes.constructor === Uint8Array) return bytes;
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,7 +1,6 @@
 import type { ConnackPacket, DisconnectPacket, Properties, Scheduler } from "@sericite/protocol";
 import {
   ConnectionError,
-  PacketType,
   ProtocolError,
   ReasonCode,
   TimerEntry,
@@ -22,7 +21,6 @@ import type { NextAttemptOptions } from "./next-attempt.ts";
 import { NextAttempt } from "./next-attempt.ts";
 import type { Platform } from "./platform.ts";
 import type { Publisher } from "./publisher.ts";
-import { ReceivedTopics } from "./received-topics.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Requests } from "./request.ts";
 import { serverLimits } from "./server-limits.ts";
@@ -71,7 +69,6 @@ export class Connector {
   readonly #options: ConnectorOptions;
   readonly #parts: ConnectorParts;
   readonly #state: ClientState;
-  readonly #topicNames = new ReceivedTopics();
   readonly #nextAttempt: NextAttempt;
   readonly #reconnectTimer: TimerEntry;
   #name: ClientStateName = "connecting";
@@ -282,7 +279,6 @@ export class Connector {
         clock: state.clock,
         scheduler: this.#options.scheduler,
         wheel: state.wheel,
-        topicNames: this.#topicNames,
         protocolVersion: settings.protocolVersion,
         maximumPacketSize: settings.maximumPacketSize,
         connectTimeoutMs: settings.connectTimeoutMs,
@@ -307,11 +303,11 @@ export class Connector {
         if (this.#authenticator.onConnack(connack, this.#connection!)) this.#onConnack(connack);
       },
       onAuth: (packet) => this.#authenticator.onAuth(packet, this.#connection!),
-      onPublish: (parser) => this.#parts.receiver.onPublish(parser, this.#connection!),
-      onAcknowledgement: (type, parser) => {
-        if (type === PacketType.pubrel)
-          this.#parts.receiver.onPubrel(parser.packetIdentifier, this.#connection!);
-        else this.#parts.publisher.onAcknowledgement(type, parser, this.#connection!);
+      onPublish: (packet) => this.#parts.receiver.onPublish(packet, this.#connection!),
+      onAcknowledgement: (packet) => {
+        if (packet.type === "pubrel")
+          this.#parts.receiver.onPubrel(packet.packetIdentifier, this.#connection!);
+        else this.#parts.publisher.onAcknowledgement(packet, this.#connection!);
       },
       onSuback: (packet) => this.#parts.subscriptions.onAnswer(packet, this.#connection!),
       fill: () => {

@@ -1,7 +1,6 @@
-import type { Properties } from "@sericite/protocol";
+import type { AcknowledgementPacket } from "@sericite/protocol";
 import {
   ConnectionError,
-  PacketType,
   ProtocolError,
   ReasonCode,
   ReceiveMaximum,
@@ -15,7 +14,6 @@ import { KeptState } from "./kept-session.ts";
 import type { Publication } from "./publication.ts";
 import { reject, resolve, success } from "./publication.ts";
 import type { PublishEncoder } from "./publish-encoder.ts";
-import type { ServerParser } from "./received-topics.ts";
 import type { ServerLimits } from "./server-limits.ts";
 import { Suspicion } from "./suspicion.ts";
 
@@ -162,13 +160,12 @@ export class InFlight {
   }
 
   /** PUBACK, PUBREC or PUBCOMP came. @throws ProtocolError where it cannot be one. */
-  onAcknowledgement(type: number, parser: ServerParser, connection: Connection): void {
-    const { packetIdentifier, reasonCode } = parser;
+  onAcknowledgement(packet: AcknowledgementPacket, connection: Connection): void {
+    const { type, packetIdentifier } = packet;
     this.#suspicion.acknowledged();
-    if (type === PacketType.pubrec)
-      this.#onPubrec(packetIdentifier, reasonCode, parser, connection);
+    if (type === "pubrec") this.#onPubrec(packet, connection);
     else {
-      const isPuback = type === PacketType.puback;
+      const isPuback = type === "puback";
       const waiting = isPuback ? this.#publishes : this.#releases;
       const publication = waiting.get(packetIdentifier);
       if (
@@ -178,13 +175,7 @@ export class InFlight {
       )
         throw unexpected(isPuback ? "PUBACK" : "PUBCOMP", packetIdentifier);
       // An acknowledgement of nothing is let pass: on 3.x it follows from sending again.
-      // 0x92: the server took the message over before, and has forgotten its identifier.
-      if (publication !== undefined)
-        this.#finish(
-          publication,
-          reasonCode === ReasonCode.packetIdentifierNotFound ? ReasonCode.success : reasonCode,
-          parser,
-        );
+      if (publication !== undefined) this.#finish(publication, packet);
     }
     // What the quota held back goes at the end of this turn.
     connection.wake();
@@ -194,16 +185,12 @@ export class InFlight {
     return this.#publishes.has(packetIdentifier) || this.#releases.has(packetIdentifier);
   }
 
-  #onPubrec(
-    packetIdentifier: number,
-    reasonCode: number,
-    parser: ServerParser,
-    connection: Connection,
-  ): void {
+  #onPubrec(packet: AcknowledgementPacket, connection: Connection): void {
+    const { packetIdentifier, reasonCode = 0 } = packet;
     const publication = this.#publishes.get(packetIdentifier);
     if (publication?.qos === 1) throw unexpected("PUBREC", packetIdentifier);
     if (reasonCode >= 0x80) {
-      if (publication !== undefined) this.#finish(publication, reasonCode, parser); // [MQTT5-4.4.0-2]
+      if (publication !== undefined) this.#finish(publication, packet); // [MQTT5-4.4.0-2]
       return;
     }
     const released = publication ?? this.#releases.get(packetIdentifier);
@@ -233,26 +220,21 @@ export class InFlight {
   }
 
   /** The last acknowledgement of a Packet Identifier came. */
-  #finish(publication: Publication, reasonCode: number, parser: ServerParser): void {
+  #finish(publication: Publication, packet: AcknowledgementPacket): void {
     this.#free(publication); // [X-4] [MQTT3-2.3.1-3]
     // Only what this connection's quota was taken for is given back to it [X-82].
     if (publication.connectionNumber === this.#state.connectionNumber) this.#quota.give();
-    const properties =
-      parser.propertiesStart === parser.propertiesEnd ? undefined : propertiesOf(parser);
-    if (reasonCode >= 0x80) {
+    const { reasonCode = 0, properties } = packet;
+    if (reasonCode === 0 && properties === undefined) resolve(publication, success);
+    // 0x92: the server took the message over before, and has forgotten its identifier.
+    else if (reasonCode === ReasonCode.packetIdentifierNotFound)
+      resolve(publication, { reasonCode: 0, properties });
+    else if (reasonCode < 0x80) resolve(publication, { reasonCode, properties });
+    else {
       const reason = properties?.reasonString ?? "no reason given";
-      reject(
-        publication,
-        new RequestError(
-          "ERR_PUBLISH_REFUSED",
-          `the server refused the message: ${hex(reasonCode)}, ${reason}`,
-          {
-            reasonCode,
-          },
-        ),
-      );
-    } else if (reasonCode === 0 && properties === undefined) resolve(publication, success);
-    else resolve(publication, { reasonCode, properties });
+      const message = `the server refused the message: ${hex(reasonCode)}, ${reason}`;
+      reject(publication, new RequestError("ERR_PUBLISH_REFUSED", message, { reasonCode }));
+    }
     this.#onLess();
   }
 
@@ -428,11 +410,6 @@ export class InFlight {
 function noteSent(publication: Publication, now: number): void {
   publication.sentAt = now;
   publication.sendings++;
-}
-
-function propertiesOf(parser: ServerParser): Properties | undefined {
-  const packet = parser.packet();
-  return "properties" in packet ? packet.properties : undefined;
 }
 
 function unexpected(name: string, packetIdentifier: number): ProtocolError {

@@ -1,7 +1,6 @@
-import type { PublishPacket } from "@sericite/protocol";
-import { Parser, UsageError, encodeClientPacket, fromServer } from "@sericite/protocol";
+import type { PublishPacket, ServerPacket } from "@sericite/protocol";
+import { PacketStream, UsageError, encodeClientPacket } from "@sericite/protocol";
 import type { Publication } from "./publication.ts";
-import { ReceivedTopics } from "./received-topics.ts";
 import type { SessionJournal } from "./session-journal.ts";
 
 /** How far a kept message is. */
@@ -190,17 +189,13 @@ function encodeKept(
 function decodeKept(bytes: Uint8Array): Pick<KeptPublication, "packet" | "expiresAt"> {
   if (bytes[0] !== format)
     throw new UsageError("ERR_USAGE", `the session store has format ${bytes[0]}, expected 1`);
-  const copy = bytes.slice();
-  const parser = new Parser({
-    from: fromServer,
-    protocolVersion: 5,
-    maximumPacketSize: largestPacket,
-    topicNames: new ReceivedTopics(),
+  let packet: ServerPacket | undefined;
+  new PacketStream(5, largestPacket).push(bytes, headerBytes, bytes.length, (one) => {
+    packet = one;
+    return false;
   });
-  parser.push(copy, headerBytes, copy.length);
-  parser.next();
-  const packet = parser.packet();
-  if (packet.type !== "publish")
+  if (packet?.type !== "publish")
     throw new UsageError("ERR_USAGE", "the session store has a message that is none");
-  return { packet, expiresAt: new DataView(copy.buffer).getFloat64(1) };
+  const { buffer, byteOffset } = bytes;
+  return { packet, expiresAt: new DataView(buffer, byteOffset).getFloat64(1) };
 }

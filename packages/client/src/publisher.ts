@@ -1,4 +1,4 @@
-import type { PublishPacket } from "@sericite/protocol";
+import type { AcknowledgementPacket, PublishPacket } from "@sericite/protocol";
 import { TimerEntry } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
@@ -22,7 +22,6 @@ import {
 import { PublishEncoder } from "./publish-encoder.ts";
 import { PublishQueue } from "./publish-queue.ts";
 import { Queue } from "./queue.ts";
-import type { ServerParser } from "./received-topics.ts";
 import type { ServerLimits } from "./server-limits.ts";
 
 /** Bytes that one turn puts out, about; the others have their turn then. */
@@ -179,8 +178,8 @@ export class Publisher {
   }
 
   /** PUBACK, PUBREC or PUBCOMP came. @throws ProtocolError where it cannot be one. */
-  onAcknowledgement(type: number, parser: ServerParser, connection: Connection): void {
-    this.#flying.onAcknowledgement(type, parser, connection);
+  onAcknowledgement(packet: AcknowledgementPacket, connection: Connection): void {
+    this.#flying.onAcknowledgement(packet, connection);
   }
 
   /** @throws RequestError ERR_QUEUE_FULL where the message has to give way. */

@@ -1,4 +1,4 @@
-import type { Properties, QoS } from "@sericite/protocol";
+import type { PublishPacket, QoS } from "@sericite/protocol";
 import {
   ProtocolError,
   ReasonCode,
@@ -10,7 +10,8 @@ import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
-import type { ReceivedTopic, ServerParser } from "./received-topics.ts";
+import type { ReceivedTopic } from "./received-topics.ts";
+import { ReceivedTopics } from "./received-topics.ts";
 
 /**
  * One QoS 1 or 2 message that is with the handlers: when the last of them has done with it, its
@@ -78,6 +79,7 @@ export class Receiver {
   readonly #unfinished = new Map<number, Receipt>();
   /** Acknowledgements that are due on this connection, in the order of their PUBLISHes. */
   readonly #line = new Queue<Receipt>();
+  readonly #topics = new ReceivedTopics();
   #quota = new ReceiveMaximum(1);
   #aliases = new TopicAliasInbound<ReceivedTopic>(0);
 
@@ -105,15 +107,13 @@ export class Receiver {
   }
 
   /** A PUBLISH came. @throws ProtocolError */
-  onPublish(parser: ServerParser, connection: Connection): void {
-    const topic = this.#topicOf(parser);
-    const flags = parser.bytes[parser.start]!;
-    const qos = ((flags >> 1) & 3) as QoS;
-    if (qos === 0) {
-      this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, undefined); // [MQTT5-3.3.4-1]
+  onPublish(packet: PublishPacket, connection: Connection): void {
+    const topic = this.#topicOf(packet);
+    const { qos, packetIdentifier } = packet;
+    if (packetIdentifier === undefined) {
+      this.#deliverer.deliver(messageOf(packet, topic), topic, undefined); // [MQTT5-3.3.4-1]
       return;
     }
-    const { packetIdentifier } = parser;
     const is5 = this.#state.settings.protocolVersion === 5;
     if (!this.#quota.take() && is5) {
       //
@@ -142,7 +142,7 @@ export class Receiver {
     // The server does not wait any longer and sends it again, while it is still at work here.
     else if (this.#isUnanswered(packetIdentifier)) return;
     const receipt = new Receipt(this, packetIdentifier, qos, this.#state.connectionNumber);
-    this.#deliverer.deliver(messageOf(parser, topic, flags, qos), topic, receipt);
+    this.#deliverer.deliver(messageOf(packet, topic), topic, receipt);
     receipt.pending--;
     if (receipt.isDone && this.#line.length === 0) {
       this.#acknowledge(receipt, connection);
@@ -278,34 +278,16 @@ export class Receiver {
       });
   }
 
-  #topicOf(parser: ServerParser): ReceivedTopic {
-    const { topicAlias } = parser;
-    const { topic } = parser;
-    if (topic === undefined) return this.#aliases.resolve(topicAlias);
-    if (topicAlias !== 0) this.#aliases.set(topicAlias, topic);
+  #topicOf({ topicName, properties }: PublishPacket): ReceivedTopic {
+    const topicAlias = properties?.topicAlias;
+    if (topicName === "") return this.#aliases.resolve(topicAlias!);
+    const topic = this.#topics.lookup(topicName);
+    if (topicAlias !== undefined) this.#aliases.set(topicAlias, topic);
     return topic;
   }
 }
 
-function messageOf(parser: ServerParser, topic: ReceivedTopic, flags: number, qos: QoS): Message {
-  const { bytes, payloadStart, end } = parser;
-  // The bytes are good during this call only, unless they were gathered for this packet alone.
-  const payload = parser.owned ? bytes.subarray(payloadStart, end) : bytes.slice(payloadStart, end);
-  return new Message(
-    topic.name,
-    payload,
-    qos,
-    (flags & 1) !== 0,
-    (flags & 8) !== 0,
-    propertiesOf(parser),
-  );
-}
-
-function propertiesOf(parser: ServerParser): Properties | undefined {
-  if (parser.propertiesStart === parser.propertiesEnd) return undefined;
-  const packet = parser.packet();
-  if (packet.type !== "publish" || packet.properties === undefined) return undefined;
-  const { correlationData } = packet.properties;
-  if (correlationData === undefined) return packet.properties;
-  return { ...packet.properties, correlationData: correlationData.slice() };
+function messageOf(packet: PublishPacket, topic: ReceivedTopic): Message {
+  const { payload, qos, retain, dup, properties } = packet;
+  return new Message(topic.name, payload, qos, retain, dup, properties);
 }

@@ -22,6 +22,7 @@ export { IntegerRows } from "./topic/integer-rows.ts";
 export { TimerEntry, TimingWheel } from "./timer/timing-wheel.ts";
 export { Schedule, type ScheduledTask } from "./timer/schedule.ts";
 export { PacketLimits, type PacketBounds } from "./codec/packet-limits.ts";
+export { PacketStream, type ServerPacket } from "./codec/packet-stream.ts";
 export { Parser, type ParserOptions } from "./codec/parser.ts";
 export type { Sender } from "./codec/fixed-header.ts";
 export { fromClient } from "./codec/from-client.ts";

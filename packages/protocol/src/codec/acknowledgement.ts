@@ -6,7 +6,9 @@ import type { Sender } from "./fixed-header.ts";
 import { packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import { reasonCodeFault } from "./reason-codes.ts";
-import { scanProperties } from "./read-properties.ts";
+import { takeProperties } from "./read-properties.ts";
+import type { Reader } from "./reader.ts";
+import { scanProperties } from "./scan-properties.ts";
 import { appendProperties, hasNoProperties } from "./write-properties.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
 import type { Writer } from "./writer.ts";
@@ -70,6 +72,32 @@ export function scanAcknowledgement(
   }
   fields.propertiesStart = start;
   if (start !== end) scanProperties(bytes, start, end, packetType);
+}
+
+/**
+ * Decodes a PUBACK, PUBREC, PUBREL or PUBCOMP (§3.4…§3.7).
+ *
+ * @param reader  At the variable header.
+ * @throws ProtocolError
+ */
+export function decodeAcknowledgement(
+  reader: Reader,
+  packetType: number,
+  version: ProtocolVersion,
+  sender: Sender,
+): AcknowledgementPacket {
+  const title = packetTitles[packetType]!;
+  const type = acknowledgementNames[packetType]!;
+  const packetIdentifier = reader.packetIdentifier(title);
+  if (version !== 5) reader.finish(title);
+  if (reader.isAtEnd) return { type, packetIdentifier }; // Remaining Length 2 means 0x00.
+  const reasonCode = reader.byte();
+  const fault = reasonCodeFault(packetType, reasonCode, sender, version);
+  if (fault !== undefined) throw protocolError(fault);
+  // Below 4 there are no properties.
+  const properties = reader.isAtEnd ? undefined : takeProperties(reader, packetType);
+  reader.finish(title);
+  return { type, packetIdentifier, reasonCode, properties };
 }
 
 /**

@@ -26,11 +26,25 @@ export const packetTitles: readonly string[] = [
   "AUTH",
 ];
 
-const fault = { none: 0, type: 1, flags: 2, qos: 3, dup: 4, direction: 5, notConnect: 6 } as const;
+/** What may be wrong with a first byte. */
+export const fault = {
+  none: 0,
+  type: 1,
+  flags: 2,
+  qos: 3,
+  dup: 4,
+  direction: 5,
+  notConnect: 6,
+} as const;
 
 const { connect, connack, publish, pubrel, subscribe, unsubscribe, disconnect, auth } = PacketType;
 
-function judge(firstByte: number, sender: Sender, version: ProtocolVersion): number {
+/** 0 where the first byte of a packet is in order, else a number for `firstByteError`. */
+export function firstByteFault(
+  firstByte: number,
+  sender: Sender,
+  version: ProtocolVersion,
+): number {
   const type = firstByte >> 4;
   const flags = firstByte & 0x0f;
   // Type 15 came with 5.0 [X-3] [X-90].
@@ -62,32 +76,7 @@ function judge(firstByte: number, sender: Sender, version: ProtocolVersion): num
   return flags === expected ? fault.none : fault.flags;
 }
 
-function tableOf(sender: Sender, version: ProtocolVersion): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, firstByte) => judge(firstByte, sender, version));
-}
-
-const tables = {
-  client: { 3: tableOf("client", 3), 4: tableOf("client", 4), 5: tableOf("client", 5) },
-  server: { 3: tableOf("server", 3), 4: tableOf("server", 4), 5: tableOf("server", 5) },
-};
-
-/** Before CONNECT the version is not known, and no other packet may come [MQTT5-3.1.0-1] [MQTT3-3.1.0-1]. */
-const beforeConnect = Uint8Array.from({ length: 256 }, (_, firstByte) => {
-  const type = firstByte >> 4;
-  return type === 0 ? fault.type : type === connect ? fault.none : fault.notConnect;
-});
-
-/**
- * A table by the first byte of a packet: 0 where it is in order, else a number for
- * `firstByteError`.
- *
- * @param version  `undefined`: nothing but a CONNECT may come.
- */
-export function firstByteFaults(sender: Sender, version: ProtocolVersion | undefined): Uint8Array {
-  return version === undefined ? beforeConnect : tables[sender][version];
-}
-
-/** The error for a first byte that `firstByteFaults` found fault with. For the caller to throw. */
+/** The error for a first byte that `firstByteFault` found fault with. For the caller to throw. */
 export function firstByteError(faultNumber: number, firstByte: number): ProtocolError {
   const title = packetTitles[firstByte >> 4]!;
   const flags = (firstByte & 0x0f).toString(2).padStart(4, "0");

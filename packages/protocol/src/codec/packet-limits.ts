@@ -1,6 +1,6 @@
 import { ReasonCode } from "../reason-code.ts";
 import { protocolError } from "./malformed.ts";
-import { endOfProperty } from "./read-properties.ts";
+import { endOfProperty, scanProperties } from "./scan-properties.ts";
 import type { Reader } from "./reader.ts";
 
 const idOfUserProperty = 0x26;
@@ -28,15 +28,16 @@ export class PacketLimits implements PacketBounds {
   }
 
   /**
-   * Refuses properties, which `scanProperties` has found to be in order, with too many User
-   * Properties. Allocates nothing, and looks at none where they are too short for it.
+   * Refuses properties with too many User Properties. Allocates nothing, and looks at none where they
+   * are too short for it.
    *
-   * @throws ProtocolError 0x97.
+   * @throws ProtocolError 0x97, and as `scanProperties` does.
    */
-  checkProperties(bytes: Uint8Array, start: number, end: number): void {
+  checkProperties(bytes: Uint8Array, start: number, end: number, packetType: number): void {
     const { userProperties, userPropertyBytes } = this;
     // The identifier, and two lengths of two bytes.
     if (end - start <= 5 * userProperties && end - start <= userPropertyBytes) return;
+    scanProperties(bytes, start, end, packetType);
     let count = 0;
     let size = 0;
     let offset = start;

@@ -5,12 +5,13 @@ import { ReasonCode } from "../reason-code.ts";
 import type { TopicName } from "../topic/topic-name-table.ts";
 import type { AcknowledgementFields } from "./acknowledgement.ts";
 import { acknowledgementNames, scanAcknowledgement } from "./acknowledgement.ts";
-import { firstByteError, firstByteFaults, packetTitles } from "./fixed-header.ts";
+import { firstByteFaults } from "./first-byte-tables.ts";
+import { firstByteError, packetTitles } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
 import type { PacketLimits } from "./packet-limits.ts";
 import type { PacketSource } from "./packet-source.ts";
 import { checkPing } from "./ping.ts";
-import { readProperties } from "./read-properties.ts";
+import { decodeProperties } from "./read-properties.ts";
 import type { PublishFields } from "./publish.ts";
 import { scanPublish } from "./publish.ts";
 import { Reader } from "./reader.ts";
@@ -367,7 +368,12 @@ export class Parser<Topic extends KnownTopic = TopicName>
       this.#from.sender,
     );
     if (this.propertiesEnd > this.propertiesStart)
-      this.#limits?.checkProperties(bytes, this.propertiesStart, this.propertiesEnd);
+      this.#limits?.checkProperties(
+        bytes,
+        this.propertiesStart,
+        this.propertiesEnd,
+        PacketType.publish,
+      );
     const nameStart = offset + 2;
     const length = topicEnd - nameStart;
     if (length === 0) {
@@ -414,7 +420,7 @@ export class Parser<Topic extends KnownTopic = TopicName>
           packetIdentifier: this.packetIdentifier,
           reasonCode: this.reasonCode === 0 ? undefined : this.reasonCode,
           dup: version === 3 && type === PacketType.pubrel && dup ? true : undefined,
-          properties: this.#properties(),
+          properties: this.#properties(type),
         };
     }
     const reader = new Reader(this.bytes, this.#bodyStart, this.end, this.#limits);
@@ -432,14 +438,14 @@ export class Parser<Topic extends KnownTopic = TopicName>
       dup: (firstByte & 8) !== 0,
       retain: (firstByte & 1) !== 0,
       packetIdentifier: this.packetIdentifier === 0 ? undefined : this.packetIdentifier,
-      properties: this.#properties(),
+      properties: this.#properties(PacketType.publish),
     };
   }
 
-  #properties() {
+  #properties(packetType: number) {
     return this.propertiesStart === this.propertiesEnd
       ? undefined
-      : readProperties(this.bytes, this.propertiesStart, this.propertiesEnd);
+      : decodeProperties(this.bytes, this.propertiesStart, this.propertiesEnd, packetType);
   }
 }
 

@@ -1,11 +1,13 @@
 import { UsageError } from "../errors.ts";
-import type { ProtocolVersion, PublishPacket } from "../packet.ts";
+import type { ProtocolVersion, PublishPacket, QoS } from "../packet.ts";
 import { PacketType } from "../packet.ts";
 import { topicNameFault } from "../topic/topic-name.ts";
 import type { Sender } from "./fixed-header.ts";
 import { malformed, protocolError } from "./malformed.ts";
-import type { PropertyFindings } from "./read-properties.ts";
-import { scanProperties } from "./read-properties.ts";
+import { takeProperties } from "./read-properties.ts";
+import type { Reader } from "./reader.ts";
+import type { PropertyFindings } from "./scan-properties.ts";
+import { scanProperties } from "./scan-properties.ts";
 import { appendProperties } from "./write-properties.ts";
 import { checkedQoS } from "./qos.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
@@ -79,6 +81,36 @@ export function scanPublish(
   fields.propertiesEnd = position;
   fields.payloadStart = position;
   return topicEnd;
+}
+
+/**
+ * Decodes a PUBLISH (§3.3). The Topic Name is UTF-8 and no more is known of it; payload and binary values are
+ * views.
+ *
+ * @param reader  At the variable header.
+ * @throws ProtocolError
+ */
+export function decodePublish(
+  reader: Reader,
+  firstByte: number,
+  version: ProtocolVersion,
+): PublishPacket {
+  const qos = ((firstByte >> 1) & 3) as QoS;
+  const topicName = reader.string();
+  const packetIdentifier = qos === 0 ? undefined : reader.packetIdentifier("PUBLISH");
+  const properties = version === 5 ? takeProperties(reader, PacketType.publish) : undefined;
+  if (topicName === "" && properties?.topicAlias === undefined)
+    throw protocolError("PUBLISH has neither Topic Name nor Topic Alias"); // [X-48] [MQTT3-4.7.3-1]
+  return {
+    type: "publish",
+    topicName,
+    payload: reader.rest(),
+    qos,
+    dup: (firstByte & 8) !== 0,
+    retain: (firstByte & 1) !== 0,
+    packetIdentifier,
+    properties,
+  };
 }
 
 /** Fixed header flags of a PUBLISH. */

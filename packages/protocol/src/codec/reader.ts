@@ -1,4 +1,4 @@
-import { malformed } from "./malformed.ts";
+import { malformed, protocolError } from "./malformed.ts";
 import type { PacketLimits } from "./packet-limits.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte-integer.ts";
@@ -45,6 +45,13 @@ export class Reader {
   uint16(): number {
     const offset = this.skip(2);
     return (this.bytes[offset]! << 8) | this.bytes[offset + 1]!;
+  }
+
+  /** A Packet Identifier, not 0 [MQTT5-2.2.1-3] [MQTT3-2.3.1-1] [X-126]. `title` names the packet. */
+  packetIdentifier(title: string): number {
+    const packetIdentifier = this.uint16();
+    if (packetIdentifier === 0) throw protocolError(`${title} has Packet Identifier 0`);
+    return packetIdentifier;
   }
 
   /** Variable Byte Integer (§1.5.5). */

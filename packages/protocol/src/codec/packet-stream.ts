@@ -1,0 +1,162 @@
+import { ProtocolError } from "../errors.ts";
+import type {
+  AcknowledgementPacket,
+  AuthPacket,
+  ConnackPacket,
+  DisconnectPacket,
+  PingrespPacket,
+  ProtocolVersion,
+  PublishPacket,
+  SubackPacket,
+  UnsubackPacket,
+} from "../packet.ts";
+import { PacketType } from "../packet.ts";
+import { ReasonCode } from "../reason-code.ts";
+import { decodeAcknowledgement } from "./acknowledgement.ts";
+import { decodeAuth } from "./auth.ts";
+import { decodeConnack } from "./connack.ts";
+import { decodeDisconnect } from "./disconnect.ts";
+import { firstByteError, firstByteFault, packetTitles } from "./fixed-header.ts";
+import { malformed } from "./malformed.ts";
+import { checkPing } from "./ping.ts";
+import { decodePublish } from "./publish.ts";
+import { Reader } from "./reader.ts";
+import { decodeSuback } from "./suback.ts";
+import { decodeUnsuback } from "./unsuback.ts";
+
+/** A packet that a Server sends. */
+export type ServerPacket =
+  | AcknowledgementPacket
+  | AuthPacket
+  | ConnackPacket
+  | DisconnectPacket
+  | PingrespPacket
+  | PublishPacket
+  | SubackPacket
+  | UnsubackPacket;
+
+/** Bytes that are set aside for a packet before they come. */
+const firstCapacity = 1024;
+
+/**
+ * Finds the packets in what a Server sends and makes an object of each: little code, for a client.
+ * `Parser` is for whoever wants no objects.
+ */
+export class PacketStream {
+  readonly #protocolVersion: ProtocolVersion;
+  readonly #maximumPacketSize: number;
+  #firstByte = -1;
+  #remainingLength = 0;
+  /** Bits of the Remaining Length that have come. */
+  #bits = 0;
+  /** What has come of a packet in pieces. */
+  #body: Uint8Array | undefined = undefined;
+  #have = 0;
+
+  /** @param maximumPacketSize  Bytes, fixed header included. A packet that announces more is refused before its body arrives. */
+  constructor(protocolVersion: ProtocolVersion, maximumPacketSize: number) {
+    this.#protocolVersion = protocolVersion;
+    this.#maximumPacketSize = maximumPacketSize;
+  }
+
+  /**
+   * Takes the bytes from `start` to `end` (exclusive), which are free again afterwards.
+   *
+   * @param onPacket  Called with each packet that they complete. What it holds is its own. false: no more of them.
+   * @throws ProtocolError; the connection is lost then.
+   */
+  push(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    onPacket: (packet: ServerPacket) => boolean,
+  ): void {
+    let offset = start;
+    while (offset < end) {
+      if (this.#body === undefined) {
+        if (!this.#isHeaderWhole(bytes[offset++]!)) continue;
+        this.#body = new Uint8Array(
+          Math.min(this.#remainingLength, Math.max(firstCapacity, end - offset)),
+        );
+      }
+      const length = this.#remainingLength;
+      const count = Math.min(length - this.#have, end - offset);
+      const needed = this.#have + count;
+      if (needed > this.#body.length) {
+        // Grows with the bytes that came: an announcement costs nothing.
+        const body = new Uint8Array(Math.min(length, 2 * needed));
+        body.set(this.#body);
+        this.#body = body;
+      }
+      this.#body.set(bytes.subarray(offset, offset + count), this.#have);
+      this.#have = needed;
+      offset += count;
+      if (needed < length) return;
+      const body = this.#body;
+      const firstByte = this.#firstByte;
+      this.#firstByte = -1;
+      this.#body = undefined;
+      this.#have = 0;
+      if (!onPacket(this.#packetOf(firstByte, body))) return;
+    }
+  }
+
+  /** Takes a byte of the fixed header. @returns whether it was the last. */
+  #isHeaderWhole(byte: number): boolean {
+    const version = this.#protocolVersion;
+    if (this.#firstByte < 0) {
+      const fault = firstByteFault(byte, "server", version);
+      if (fault !== 0) throw firstByteError(fault, byte);
+      this.#firstByte = byte;
+      this.#remainingLength = 0;
+      this.#bits = 0;
+      return false;
+    }
+    this.#remainingLength |= (byte & 127) << this.#bits;
+    this.#bits += 7;
+    if (byte > 127) {
+      if (this.#bits === 28) throw malformed("Remaining Length has more than four bytes"); // [X-2] [X-91]
+      return false;
+    }
+    // 5.0 demands the shortest form [MQTT5-1.5.5-1], 3.x does not [X-91].
+    if (byte === 0 && this.#bits > 7 && version === 5)
+      throw malformed(`Remaining Length ${this.#remainingLength} is longer than needed`);
+    const size = 1 + this.#bits / 7 + this.#remainingLength;
+    if (size <= this.#maximumPacketSize) return true;
+    // [X-25] [MQTT5-3.2.2-15] [MQTT5-3.1.2-24]
+    throw new ProtocolError(
+      "ERR_PACKET_TOO_LARGE",
+      ReasonCode.packetTooLarge,
+      `${packetTitles[this.#firstByte >> 4]} of ${size} bytes is above the Maximum Packet Size of ${this.#maximumPacketSize}`,
+      "maximumPacketSize",
+    );
+  }
+
+  #packetOf(firstByte: number, body: Uint8Array): ServerPacket {
+    const version = this.#protocolVersion;
+    const type = firstByte >> 4;
+    const reader = new Reader(body, 0, body.length);
+    switch (type) {
+      case PacketType.publish:
+        return decodePublish(reader, firstByte, version);
+      case PacketType.puback:
+      case PacketType.pubrec:
+      case PacketType.pubrel:
+      case PacketType.pubcomp:
+        return decodeAcknowledgement(reader, type, version, "server");
+      case PacketType.connack:
+        return decodeConnack(reader, version);
+      case PacketType.suback:
+        return decodeSuback(reader, version, reader.packetIdentifier("SUBACK"));
+      case PacketType.unsuback:
+        return decodeUnsuback(reader, version, reader.packetIdentifier("UNSUBACK"));
+      case PacketType.disconnect:
+        return decodeDisconnect(reader, version, "server");
+      case PacketType.auth:
+        return decodeAuth(reader, "server");
+      default:
+        checkPing(type, body.length);
+        return { type: "pingresp" };
+    }
+  }
+}
