@@ -91,9 +91,10 @@ export function decodeAcknowledgement(
   const packetIdentifier = reader.packetIdentifier(title);
   if (version !== 5) reader.finish(title);
   if (reader.isAtEnd) return { type, packetIdentifier }; // Remaining Length 2 means 0x00.
-  const reasonCode = reader.byte();
-  const fault = reasonCodeFault(packetType, reasonCode, sender, version);
+  const code = reader.byte();
+  const fault = reasonCodeFault(packetType, code, sender, version);
   if (fault !== undefined) throw protocolError(fault);
+  const reasonCode = code === 0 ? undefined : code;
   // Below 4 there are no properties.
   const properties = reader.isAtEnd ? undefined : takeProperties(reader, packetType);
   reader.finish(title);

@@ -7,6 +7,7 @@ import { anyConversation, anySender, anyVersion } from "./arbitrary-packets.test
 import { encodePacket } from "./encode-packet.ts";
 import type { Sender } from "./fixed-header.ts";
 import { packetsOf, parserFor, plain } from "./fixtures.test.ts";
+import { PacketStream } from "./packet-stream.ts";
 import type { Parser } from "./parser.ts";
 import { Writer } from "./writer.ts";
 
@@ -31,17 +32,22 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 
 const anyPlaces = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
 
+interface Outcome {
+  readonly packets: Packet[] | undefined;
+  readonly error: { code: string; reasonCode: number; message: string } | undefined;
+}
+
 /** What comes of the bytes: packets, and the error that ended them. */
-function outcome(parser: Parser, chunks: readonly Uint8Array[]): unknown {
+function outcome(parser: Parser | PacketStream, chunks: readonly Uint8Array[]): Outcome {
   const packets: Packet[] = [];
-  let error: unknown;
   try {
     for (const chunk of chunks) packets.push(...packetsOf(parser, chunk));
+    return { packets, error: undefined };
   } catch (thrown) {
     assert.ok(thrown instanceof ProtocolError, `${(thrown as Error).stack}`);
-    error = { code: thrown.code, reasonCode: thrown.reasonCode, message: thrown.message };
+    const { code, reasonCode, message } = thrown;
+    return { packets: undefined, error: { code, reasonCode, message } };
   }
-  return { packets: error === undefined ? packets : undefined, error };
 }
 
 test("every packet, encoded and decoded, is the same packet", () => {
@@ -170,7 +176,7 @@ test("mutated packets give packets or a ProtocolError, alike however they are sp
       anyPlaces,
       ({ version, from, packets }, mutations, places) => {
         const bytes = mutate(streamOf(packets, version), mutations);
-        const whole = outcome(parserOf(version, from), [bytes]) as { error: unknown };
+        const whole = outcome(parserOf(version, from), [bytes]);
         if (whole.error === undefined) accepted++;
         else refused++;
         assert.deepEqual(outcome(parserOf(version, from), cut(bytes, places)), whole);
@@ -179,6 +185,54 @@ test("mutated packets give packets or a ProtocolError, alike however they are sp
     { numRuns: 2000 },
   );
   assert.ok(refused > 300 && accepted > 100, `${refused} refused, ${accepted} accepted`);
+});
+
+/** That a PUBREL of 3.1 was sent before tells a client nothing. */
+function withoutDup(packet: Packet): Packet {
+  return plain(packet.type === "pubrel" ? { ...packet, dup: undefined } : packet);
+}
+
+test("PacketStream reads what a Server sends as Parser does, however it is split", () => {
+  fc.assert(
+    fc.property(anyConversation, anyPlaces, ({ version, from, packets }, places) => {
+      fc.pre(from === "server");
+      const stream = new PacketStream(version, 268_435_460);
+      const chunks = cut(streamOf(packets, version), places);
+      assert.deepEqual(packetsOf(stream, ...chunks), packets.map(withoutDup));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("PacketStream refuses what Parser refuses, however it is split", () => {
+  let refused = 0;
+  let accepted = 0;
+  const check = (version: ProtocolVersion, bytes: Uint8Array, places: readonly number[]): void => {
+    const expected = outcome(parserFor({ version, from: "server" }), [bytes]);
+    // Whether a text is a Topic Name is for the stream's owner to see.
+    if (expected.error?.code === "ERR_TOPIC_NAME") return;
+    const found = outcome(new PacketStream(version, 268_435_460), cut(bytes, places));
+    assert.deepEqual(found.packets, expected.packets?.map(withoutDup));
+    assert.equal(found.error?.code, expected.error?.code);
+    if (found.error === undefined) accepted++;
+    else refused++;
+  };
+  fc.assert(
+    fc.property(
+      anyConversation,
+      fc.array(anyMutation, { minLength: 1, maxLength: 1 }),
+      anyPlaces,
+      ({ version, from, packets }, mutations, places) => {
+        fc.pre(from === "server");
+        check(version, mutate(streamOf(packets, version), mutations), places);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+  fc.assert(fc.property(anyVersion, fc.uint8Array({ maxLength: 60 }), anyPlaces, check), {
+    numRuns: 5000,
+  });
+  assert.ok(refused > 1000 && accepted > 300, `${refused} refused, ${accepted} accepted`);
 });
 
 test("what was decoded from mutated packets can be encoded, and is decoded to the same", () => {

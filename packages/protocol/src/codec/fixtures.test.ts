@@ -7,6 +7,7 @@ import { TopicNameTable } from "../topic/topic-name-table.ts";
 import type { Sender } from "./fixed-header.ts";
 import { fromClient } from "./from-client.ts";
 import { fromServer } from "./from-server.ts";
+import { PacketStream } from "./packet-stream.ts";
 import { Parser } from "./parser.ts";
 
 /** Bytes from hexadecimal digits and 'text' in quotes, such as `30 07 0003'a/b' 'hi'`. */
@@ -37,17 +38,26 @@ export function parserFor({ from = "client", version, maximumPacketSize }: Expec
 }
 
 /** Every packet of the chunks, as objects that keep nothing of the chunks. */
-export function packetsOf(parser: Parser, ...chunks: readonly Uint8Array[]): Packet[] {
+export function packetsOf(
+  parser: Parser | PacketStream,
+  ...chunks: readonly Uint8Array[]
+): Packet[] {
   const packets: Packet[] = [];
   for (const chunk of chunks) {
     // A copy that is spoilt afterwards: nobody may rely on pushed bytes any longer.
     const pushed = new Uint8Array(chunk.length + 6).fill(0xee);
     pushed.set(chunk, 3);
+    if (parser instanceof PacketStream) {
+      parser.push(pushed, 3, 3 + chunk.length, (packet) => packets.push(packet) > 0);
+      pushed.fill(0xdd);
+      continue;
+    }
     parser.push(pushed, 3, 3 + chunk.length);
     while (parser.next() !== 0) packets.push(plain(parser.packet()));
     pushed.fill(0xdd);
   }
-  return packets;
+  // What a stream gives is its receiver's own.
+  return parser instanceof PacketStream ? packets.map(plain) : packets;
 }
 
 /** The packet with views copied and without keys whose value is `undefined`. */
@@ -64,9 +74,17 @@ export function bytesOneByOne(bytes: Uint8Array): Uint8Array[] {
   return Array.from(bytes, (byte) => Uint8Array.of(byte));
 }
 
-/** What the parser finds wrong with the chunks; throws where it finds nothing. */
+/** What `Parser` finds wrong with the chunks, and `PacketStream` too; throws where it finds nothing. */
 export function faultOf(chunks: readonly Uint8Array[], expected: Expected): ProtocolError {
-  const parser = parserFor(expected);
+  const fault = faultBy(parserFor(expected), chunks);
+  const { from, version, maximumPacketSize = 268_435_460 } = expected;
+  if (from !== "server" || version === undefined || fault.code === "ERR_TOPIC_NAME") return fault;
+  const { code, reasonCode } = faultBy(new PacketStream(version, maximumPacketSize), chunks);
+  assert.deepEqual({ code, reasonCode }, { code: fault.code, reasonCode: fault.reasonCode });
+  return fault;
+}
+
+function faultBy(parser: Parser | PacketStream, chunks: readonly Uint8Array[]): ProtocolError {
   let packets: Packet[];
   try {
     packets = packetsOf(parser, ...chunks);
