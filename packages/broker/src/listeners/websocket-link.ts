@@ -9,6 +9,9 @@ const NORMAL = 1000;
 const UNSUPPORTED_DATA = 1003;
 const ABNORMAL = 1006;
 
+/** The content of several small frames, one behind the other, while it is handed on. */
+const gathered = new Uint8Array(64 * 1024);
+
 /**
  * A WebSocket as a `Link`. Each write is one binary frame [MQTT5-6.0.0-1] [MQTT3-6.0.0-1]; where
  * frames begin and end means nothing to who reads [MQTT5-6.0.0-2] [MQTT3-6.0.0-2].
@@ -20,8 +23,10 @@ export class WebSocketLink implements Link {
   readonly #drain: DrainWatch;
   readonly #copiesWrites: boolean;
   #handler: LinkHandler | undefined;
-  /** Frames that were read with others of their chunk, after a pause. */
+  /** Frames that were read and not handed on: after a pause, or since others of their chunk follow. */
   #held: Uint8Array[] = [];
+  /** `webSocket` is at work on bytes that were read just now. */
+  #isReading = false;
   #isPaused = true;
   #isEnded = false;
   #isDestroyed = false;
@@ -39,6 +44,12 @@ export class WebSocketLink implements Link {
     this.#socket = socket;
     this.#copiesWrites = copiesWrites;
     this.#drain = new DrainWatch(socket, () => this.#isClosed || this.#handler?.onWritable());
+    // Around the listener by which `webSocket` reads: what comes in many small frames is handled at once.
+    socket.prependListener("data", () => (this.#isReading = true));
+    socket.on("data", () => {
+      this.#isReading = false;
+      this.#hand();
+    });
     webSocket.on("message", (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
     webSocket.on("error", (error) => (this.#cause ??= error));
     webSocket.on("close", (code) => {
@@ -65,19 +76,43 @@ export class WebSocketLink implements Link {
     }
     if (data.length === 0) return;
     this.#held.push(data);
-    this.#hand();
+    if (!this.#isReading) this.#hand();
   }
 
   /** Hands on what was read while there is no pause; what is left after a close too, and then the close. */
   #hand(): void {
     while (!this.#isPaused && !this.#isDestroyed && this.#held.length > 0) {
-      const data = this.#held.shift()!;
-      this.#handler?.onData(data, 0, data.length);
+      const count = this.#gather();
+      if (count === 0) {
+        const data = this.#held.shift()!;
+        this.#handler?.onData(data, 0, data.length);
+      } else this.#handler?.onData(gathered, 0, count);
     }
     if (!this.#isClosed || this.#isToldClosed) return;
     if (this.#held.length > 0 && !this.#isDestroyed) return;
     this.#isToldClosed = true;
     this.#handler?.onClose(this.#cause);
+  }
+
+  /** Takes frames that wait, as many as fit into `gathered`. @returns their bytes; 0 where one is all that would fit. */
+  #gather(): number {
+    const held = this.#held;
+    let frames = 0;
+    let length = 0;
+    for (const { length: more } of held) {
+      if (length + more > gathered.length) break;
+      length += more;
+      frames++;
+    }
+    if (frames < 2) return 0;
+    let offset = 0;
+    for (let index = 0; index < frames; index++) {
+      gathered.set(held[index]!, offset);
+      offset += held[index]!.length;
+    }
+    if (frames === held.length) held.length = 0;
+    else held.splice(0, frames);
+    return length;
   }
 
   get unsentBytes(): number {

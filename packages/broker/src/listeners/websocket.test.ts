@@ -185,6 +185,22 @@ test("[MQTT5-6.0.0-2] [MQTT3-6.0.0-2] a frame may hold a part of a packet, or ma
     );
   }));
 
+test("frames that come in one piece are handed on in one, however many there are", () =>
+  withListener({}, async ({ dial, gathering }) => {
+    const webSocket = await dial();
+    const { _socket: socket } = webSocket as unknown as { readonly _socket: Socket };
+    const sent = Array.from({ length: 3000 }, (_, index) => Buffer.alloc(index % 50, index));
+    sent.push(Buffer.alloc(70_000, 1), Buffer.alloc(3, 2), Buffer.alloc(4, 3));
+    socket.cork();
+    for (const frame of sent) webSocket.send(frame);
+    socket.uncork();
+    const all = Buffer.concat(sent);
+    await until(() => gathering.links[0]!.received().length === all.length);
+    assert.deepEqual(gathering.links[0]!.received(), all);
+    const { length } = gathering.links[0]!.chunks;
+    assert.ok(length < 100, `3003 frames came in ${length} pieces`);
+  }));
+
 test("[MQTT5-6.0.0-1] [MQTT3-6.0.0-1] each write is one binary frame", () =>
   withListener({}, async ({ dial, gathering }) => {
     const webSocket = await dial();
