@@ -305,9 +305,12 @@ export class Connection implements LinkHandler, WatchedConnection {
       );
   }
 
-  /** The transport is gone and still held what was written before its end: DISCONNECT is among it. */
+  /**
+   * The transport is gone and still held what was written before its end, DISCONNECT among it; or it broke, as it does
+   * where the server closes without having read all of it.
+   */
   #unsentError(cause?: Error): ConnectionError | undefined {
-    if (!this.#blocked) return undefined;
+    if (!this.#blocked && cause === undefined) return undefined;
     return new ConnectionError(
       "ERR_CONNECTION_LOST",
       "the connection ended before everything was sent",

@@ -56,6 +56,28 @@ test("connect takes a list of addresses, and is where the first of them answers"
   server.close();
 });
 
+test("a server that resets the connection in place of closing it has not read all of it: that is told", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.write(Uint8Array.of(0x20, 3, 0, 0, 0));
+      socket.pause();
+    });
+  });
+  const client = await connect(`mqtt://127.0.0.1:${await portOf(server)}`, { reconnect: false });
+  const told = new Promise<Error | undefined>((resolve) => {
+    client.on("disconnected", ({ error }) => resolve(error));
+  });
+  await client.publish("a", "unread");
+  const ended = client.disconnect();
+  setTimeout(() => sockets[0]!.resetAndDestroy(), 50);
+  assert.match(String(await told), /ended before everything was sent/);
+  await ended;
+  server.close();
+});
+
 const silent: LinkHandler = { onData: () => {}, onWritable: () => {}, onClose: () => {} };
 
 test("a close while reading is paused is noticed, and nothing that was sent before is lost", async () => {

