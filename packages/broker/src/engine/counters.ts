@@ -107,7 +107,6 @@ export type Counters = { [N in CounterName]: number };
 
 /** Counters at zero. */
 export function createCounters(): Counters {
-  const counters: Partial<Counters> = {};
-  for (const name of Object.keys(counterTable) as CounterName[]) counters[name] = 0;
-  return counters as Counters;
+  // In one go: see `fast-objects.test.ts`.
+  return Object.fromEntries(Object.keys(counterTable).map((name) => [name, 0])) as Counters;
 }

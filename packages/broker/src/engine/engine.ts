@@ -237,8 +237,8 @@ export class Engine {
       this.counters.listenerErrors++;
       this.log.write("error", "listener-failed", { listener: name, error: messageOf(error) });
     });
-    this.drops = {} as Record<DropReason, number>;
-    for (const reason of Object.keys(dropReasons) as DropReason[]) this.drops[reason] = 0;
+    const reasons = Object.keys(dropReasons) as DropReason[];
+    this.drops = Object.fromEntries(reasons.map((reason) => [reason, 0])) as typeof this.drops;
     this.limitsReached = {} as Record<LimitName, number>;
     for (const limit of Object.keys(limitTable) as LimitName[]) this.limitsReached[limit] = 0;
     this.wheel = new TimingWheel({ clock: this.clock, scheduler: this.scheduler });
