@@ -133,7 +133,7 @@ export class Message {
   refer(): void {
     if (this.references++ === 0 && this.slab !== undefined) {
       this.slab.live++;
-      this.slab.messages.push(this);
+      this.slab.note(this);
     }
   }
 

@@ -9,13 +9,45 @@ export class Slab {
   live = 0;
   /** A transport still sends from here: never use it again. */
   isHeld = false;
-  /** Messages that were referred to since the slab was last empty. */
-  readonly messages: Message[] = [];
+  /** Messages that were referred to since the slab was last empty: the first `#noted` of them. */
+  readonly #messages: (Message | undefined)[] = [];
+  #noted = 0;
 
   constructor(size: number) {
     this.bytes = new Uint8Array(size);
   }
+
+  /** A message in here is referred to. */
+  note(message: Message): void {
+    this.#messages[this.#noted++] = message;
+  }
+
+  /** Copies the messages out that something still refers to. */
+  evacuate(): void {
+    for (let i = 0; i < this.#noted; i++) {
+      this.#messages[i]!.own(this);
+      // It has memory of its own now, which must not be held by this note.
+      this.#messages[i] = undefined;
+    }
+    this.#forget();
+  }
+
+  /** Nothing refers to what is in here. */
+  empty(): void {
+    this.used = 0;
+    this.#forget();
+  }
+
+  #forget(): void {
+    // The array stays, or it would grow from nothing in each turn, but for one that is far too large.
+    const { length } = this.#messages;
+    if (length > KEPT_NOTES && length > 8 * this.#noted) this.#messages.length = 0;
+    this.#noted = 0;
+  }
 }
+
+/** Notes of messages, which may hold what is gone, that a slab has room for in any case. */
+const KEPT_NOTES = 1024;
 
 /** Retired slabs that may keep their messages before those are copied out of the oldest. */
 const RETIRED_MAXIMUM = 8;
@@ -60,33 +92,23 @@ export class Slabs {
     const current = this.current;
     if (current.live === 0 && current.used !== 0) {
       if (current.isHeld) this.current = this.#free.pop() ?? new Slab(this.#size);
-      else this.#empty(current);
+      else current.empty();
     }
     if (this.#retired.length === 0) return;
     let kept = 0;
     for (let i = 0; i < this.#retired.length; i++) {
       const slab = this.#retired[i]!;
-      if (slab.live > 0 && this.#retired.length - i > RETIRED_MAXIMUM) evacuate(slab);
+      if (slab.live > 0 && this.#retired.length - i > RETIRED_MAXIMUM) slab.evacuate();
       if (slab.live > 0) this.#retired[kept++] = slab;
       else if (
         !slab.isHeld &&
         slab.bytes.length === this.#size &&
         this.#free.length < FREE_MAXIMUM
       ) {
-        this.#empty(slab);
+        slab.empty();
         this.#free.push(slab);
       }
     }
     this.#retired.length = kept;
   }
-
-  #empty(slab: Slab): void {
-    slab.used = 0;
-    slab.messages.length = 0;
-  }
-}
-
-function evacuate(slab: Slab): void {
-  for (const message of slab.messages) message.own(slab);
-  slab.messages.length = 0;
 }
