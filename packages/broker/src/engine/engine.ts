@@ -202,8 +202,10 @@ export class Engine {
 
   #storeTime: StoreTime;
   #isInTurn = false;
-  #ready: Connection[] = [];
-  #readySpare: Connection[] = [];
+  /** Connections with something to send at the end of the turn: the first `#readyCount` of them. */
+  #ready: (Connection | undefined)[] = [];
+  #readyCount = 0;
+  #readySpare: (Connection | undefined)[] = [];
   #nextTurn: Connection[] = [];
   #isSweeping = false;
   /** Waits for the last connection to be gone. */
@@ -351,7 +353,7 @@ export class Engine {
   ready(connection: Connection): void {
     if (connection.isReady) return;
     connection.isReady = true;
-    this.#ready.push(connection);
+    this.#ready[this.#readyCount++] = connection;
     if (!this.#isInTurn) this.enter();
   }
 
@@ -370,19 +372,22 @@ export class Engine {
 
   readonly #endTurn = (): void => {
     const ready = this.#ready;
+    const count = this.#readyCount;
     this.#ready = this.#readySpare;
     this.#readySpare = ready;
-    for (let i = 0; i < ready.length; i++) {
+    this.#readyCount = 0;
+    for (let i = 0; i < count; i++) {
       const connection = ready[i]!;
+      // The arrays stay as long as they are: they would grow from nothing in each turn.
+      ready[i] = undefined;
       connection.isReady = false;
       connection.flushTurn();
     }
-    ready.length = 0;
     this.store.endTurn();
     this.joiner.endTurn();
     this.#isInTurn = false;
     // What a flush made ready again leaves in a turn of its own; its bytes must stay until then.
-    if (this.#ready.length === 0) {
+    if (this.#readyCount === 0) {
       this.slabs.endTurn();
       this.arena.endTurn();
     } else this.enter();
