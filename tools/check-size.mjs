@@ -17,12 +17,12 @@ const ENTRIES = [
   {
     what: "connect, and what a client does",
     contents: 'import { connect } from "@sericite/client"; globalThis.connect = connect;',
-    limit: 33_700,
+    limit: 34_700,
   },
   {
     what: "everything",
     contents: 'import * as all from "@sericite/client"; globalThis.all = all;',
-    limit: 35_400,
+    limit: 36_400,
   },
 ];
 

@@ -165,6 +165,7 @@ test("sessions: what was recorded without a network is sent by the next process"
   try {
     const listener = await broker.listen({ port: 0 });
     const meter = await startMeter(listener.url, file);
+    await new Promise<void>((resolve) => meter.on("connected", () => resolve()));
     const disconnected = new Promise<void>((resolve) => meter.on("disconnected", () => resolve()));
     await listener.close();
     await broker.disconnectClient("meter-7");

@@ -6,8 +6,8 @@ export async function startMeter(url: string, file: string): Promise<Client> {
   const client = await connect(url, {
     clientId: "meter-7",
     store: fileStore(file),
-    // A meter may be without a network when it starts.
-    reconnect: { fromStart: true },
+    // A meter may be without a network when it starts: what it reads until then is kept too.
+    reconnect: { fromStart: "background" },
   });
   client.on("publishFailed", ({ topicName, error }) => console.error(topicName, error.message));
   return client;

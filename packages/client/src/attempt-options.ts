@@ -2,6 +2,7 @@ import type { Dial, ProtocolVersion, Random } from "@sericite/protocol";
 import { ConnectReturnCode, ConnectionError, ReasonCode, UsageError } from "@sericite/protocol";
 import type { Address } from "./address.ts";
 import { parseAddress } from "./address.ts";
+import { withCause } from "./connection-errors.ts";
 import type { Authentication } from "./authentication.ts";
 import type {
   ClientSettings,
@@ -85,7 +86,11 @@ export class AttemptOptions {
       if (typeof will !== "function" || refreshed.will !== undefined) return refreshed;
       return { ...refreshed, will: await will() };
     } catch (cause) {
-      throw new ConnectionError("ERR_REFRESH_FAILED", "refresh failed", { cause });
+      const message = withCause(
+        "what the attempt needs could not be had (refresh, or will)",
+        cause,
+      );
+      throw new ConnectionError("ERR_REFRESH_FAILED", message, { cause });
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ConnackPacket, ProtocolVersion, ScheduledTask, Scheduler } from "@sericite/protocol";
-import { TimingWheel, UsageError } from "@sericite/protocol";
+import { TimerEntry, TimingWheel, UsageError, topicFilterMatches } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
 import { refusalOfError } from "./acknowledgement.ts";
@@ -11,7 +11,7 @@ import type { DisconnectOptions } from "./connector.ts";
 import { Connector } from "./connector.ts";
 import { EventListeners } from "./events.ts";
 import type { TopicFilterRequest } from "./filter-entry.ts";
-import { subscriptionRequest } from "./filter-entry.ts";
+import { parsedFilter, subscriptionRequest } from "./filter-entry.ts";
 import type { KeptSession } from "./kept-session.ts";
 import { SessionRecords, keptSession } from "./kept-session.ts";
 import type { MailboxOwner, MessageHandler } from "./mailbox.ts";
@@ -37,6 +37,11 @@ import { Tasks } from "./tasks.ts";
 import type { TopicParameters, TypedHandler, TypedMessage } from "./topic.ts";
 import { Topic } from "./topic.ts";
 
+/** Time that messages of an earlier process's session wait for a subscription, from the first CONNACK on. Milliseconds. */
+const claimMs = 10_000;
+/** How many of them may wait: above it QoS 0 is dropped, and reading stops for others. */
+const earlierMaximum = 1000;
+
 /** How to subscribe. What a Topic Filter says itself counts before it. */
 export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"> {
   /** Messages that may wait for the handler or the loop. Default 1000. */
@@ -60,9 +65,10 @@ export function optionsOf(
   urlOrOptions: string | readonly string[] | ConnectOptions,
   more: ConnectOptions | undefined,
 ): ConnectOptions {
-  return typeof urlOrOptions === "string" || isList(urlOrOptions)
-    ? { ...more, url: urlOrOptions }
-    : urlOrOptions;
+  if (typeof urlOrOptions === "string" || isList(urlOrOptions))
+    return { ...more, url: urlOrOptions };
+  // A caller without types may have an environment variable that is not set.
+  return (urlOrOptions as ConnectOptions | undefined) ?? {};
 }
 
 function isList(value: object): value is readonly string[] {
@@ -74,7 +80,9 @@ export function openClient(platform: Platform, options: ConnectOptions): Promise
   const open = (kept: KeptSession | undefined): Promise<Client> =>
     new Promise((resolve, reject) => {
       if (options.signal?.aborted === true) throw abortError(options.signal);
-      new Client(platform, options, kept, resolve, reject);
+      const client = new Client(platform, options, kept, resolve, reject);
+      const { reconnect } = options;
+      if (reconnect !== false && reconnect?.fromStart === "background") resolve(client);
     });
   const { store, signal } = options;
   return store === undefined ? open(undefined) : openKept(store, signal, open);
@@ -108,6 +116,8 @@ export class Client implements AsyncDisposable {
   readonly #events: EventListeners<ClientEvents>;
   readonly #onError: (error: unknown) => void;
   readonly #unclaimed: Mailbox | undefined;
+  /** Messages of an earlier process's session, until there are subscriptions for them. */
+  #earlier: Mailbox | undefined = undefined;
   readonly #mailboxOwner: MailboxOwner;
   readonly #requests: Requests;
   readonly #tasks: Tasks;
@@ -173,10 +183,15 @@ export class Client implements AsyncDisposable {
         requests: this.#requests,
         events: this.#events,
         onClosed: () => {
+          // The server keeps what was not acknowledged.
+          this.#earlier = undefined;
           this.#tasks.close();
           void this.#state.records?.journal.close();
         },
-        onOpened: () => resolve(this),
+        onOpened: () => {
+          this.#onOpened();
+          resolve(this);
+        },
         onFailed: reject,
       },
     );
@@ -193,6 +208,8 @@ export class Client implements AsyncDisposable {
             1000,
             this.#mailboxOwner,
           );
+    if (onUnclaimedMessage === undefined && !settings.cleanStart)
+      this.#earlier = new Mailbox(undefined, earlierMaximum, this.#mailboxOwner);
     this.#connector.start();
   }
 
@@ -230,6 +247,13 @@ export class Client implements AsyncDisposable {
     return this.#publisher.inFlight;
   }
 
+  /** Publishes a value to a typed topic; it is validated first. */
+  publish<Pattern extends string, Input, Output>(
+    topic: Topic<Pattern, Input, Output>,
+    params: TopicParameters<Pattern>,
+    value: Input,
+    options?: PublishOptions,
+  ): Promise<PublishResult>;
   /**
    * Publishes a message. It waits for a connection, for the server's Receive Maximum and for the
    * transport, in order with all others. Resent after a reconnection as its QoS asks.
@@ -240,13 +264,6 @@ export class Client implements AsyncDisposable {
    * `UsageError` where it is no message.
    */
   publish(topicName: string, payload: Payload, options?: PublishOptions): Promise<PublishResult>;
-  /** Publishes a value to a typed topic; it is validated first. */
-  publish<Pattern extends string, Input, Output>(
-    topic: Topic<Pattern, Input, Output>,
-    params: TopicParameters<Pattern>,
-    value: Input,
-    options?: PublishOptions,
-  ): Promise<PublishResult>;
   publish(
     topicName: string | Topic<string, unknown, unknown>,
     payload: unknown,
@@ -258,6 +275,8 @@ export class Client implements AsyncDisposable {
       return this.#publishTyped(topicName, params, optionsOrValue, optionsOfTopic);
     }
     const options = (optionsOrValue as PublishOptions | undefined) ?? {};
+    if (typeof options === "function")
+      return refused("publish takes no callback: it gives a promise");
     return this.#publish(topicName, payload as Payload, options);
   }
 
@@ -281,6 +300,17 @@ export class Client implements AsyncDisposable {
     return await this.#publish(topicName, payload, { ...options, properties });
   }
 
+  /** Subscribes to a typed topic, for iteration; what is not valid is refused, and `onError` told. */
+  subscribe<Pattern extends string, Input, Output>(
+    topic: Topic<Pattern, Input, Output>,
+    options?: Omit<SubscribeOptions, "acknowledge">,
+  ): Promise<Subscription<TypedMessage<Pattern, Output>>>;
+  /** Subscribes to a typed topic: the handler gets values that were validated. */
+  subscribe<Pattern extends string, Input, Output>(
+    topic: Topic<Pattern, Input, Output>,
+    handler: TypedHandler<Pattern, Output>,
+    options?: Omit<SubscribeOptions, "acknowledge">,
+  ): Promise<Subscription>;
   /**
    * Subscribes, with a handler or for iteration (`for await`). Settles when the server has granted
    * it; messages may come before. Renewed by itself when the server loses the session.
@@ -294,28 +324,20 @@ export class Client implements AsyncDisposable {
     handler: MessageHandler,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
-  /** Subscribes to a typed topic, for iteration; what is not valid is refused, and `onError` told. */
-  subscribe<Pattern extends string, Input, Output>(
-    topic: Topic<Pattern, Input, Output>,
-    options?: Omit<SubscribeOptions, "acknowledge">,
-  ): Promise<Subscription<TypedMessage<Pattern, Output>>>;
-  /** Subscribes to a typed topic: the handler gets values that were validated. */
-  subscribe<Pattern extends string, Input, Output>(
-    topic: Topic<Pattern, Input, Output>,
-    handler: TypedHandler<Pattern, Output>,
-    options?: Omit<SubscribeOptions, "acknowledge">,
-  ): Promise<Subscription>;
   subscribe(
     topicFilters: unknown,
     handlerOrOptions?: unknown,
     optionsWithHandler?: SubscribeOptions,
   ): Promise<Subscription<unknown>> {
     if (topicFilters instanceof Topic) {
+      const topic = topicFilters as Topic<string, unknown, unknown>;
       if (typeof handlerOrOptions !== "function")
-        return this.#iterate(topicFilters, handlerOrOptions as SubscribeOptions | undefined);
-      const handler = topicFilters.handlerOf(handlerOrOptions as TypedHandler<string, unknown>);
-      return this.#subscribe(topicFilters.topicFilter, handler, optionsWithHandler);
+        return this.#iterate(topic, handlerOrOptions as SubscribeOptions | undefined);
+      const handler = topic.handlerOf(handlerOrOptions as TypedHandler<string, unknown>);
+      return this.#subscribe(topic.topicFilter, handler, optionsWithHandler);
     }
+    if (typeof optionsWithHandler === "function")
+      return refused("the handler of subscribe comes before the options");
     const handler = handlerOrOptions as MessageHandler | SubscribeOptions | undefined;
     return this.#subscribe(topicFilters as TopicFilters, handler, optionsWithHandler);
   }
@@ -369,7 +391,9 @@ export class Client implements AsyncDisposable {
       this.#mailboxOwner,
       isManual ? { mayReject: this.protocolVersion === 5 } : undefined,
     );
-    const granted = await this.#subscriptions.subscribe(requests, mailbox, signal);
+    const subscribing = this.#subscriptions.subscribe(requests, mailbox, signal);
+    if (this.state !== "closed" && signal?.aborted !== true) this.#claim(names, mailbox);
+    const granted = await subscribing;
     const end = (): Promise<void> => {
       stopListening();
       mailbox.end();
@@ -523,8 +547,38 @@ export class Client implements AsyncDisposable {
     return records;
   }
 
+  /** The first connection is there. */
+  #onOpened(): void {
+    // 3.1 does not say whether there is a session.
+    if (this.connack?.sessionPresent === true || this.protocolVersion === 3) {
+      const timer = new TimerEntry(() => this.#endClaims());
+      this.#state.wheel.schedule(timer, claimMs);
+    } else this.#earlier = undefined;
+  }
+
+  /** Messages that came before there was a subscription for them are its own. */
+  #claim(topicFilters: readonly string[], mailbox: Mailbox): void {
+    const filters = topicFilters.map((one) => parsedFilter(one).topicFilter);
+    this.#earlier?.passOn(mailbox, ({ topicName }) =>
+      filters.some((filter) => topicFilterMatches(filter, topicName)),
+    );
+  }
+
+  /** Nobody has come for the rest. */
+  #endClaims(): void {
+    const earlier = this.#earlier;
+    this.#earlier = undefined;
+    const tell = (message: Message): void => this.#events.emit("messageUnclaimed", { message });
+    earlier?.passOn(new Mailbox(tell, 1, this.#mailboxOwner), () => true);
+  }
+
   #onUnclaimed(message: Message, receipt: Receipt | undefined): void {
-    if (this.#unclaimed !== undefined) this.#unclaimed.accept(message, receipt);
+    const taker = this.#unclaimed ?? this.#earlier;
+    if (taker !== undefined) taker.accept(message, receipt);
     else this.#events.emit("messageUnclaimed", { message });
   }
+}
+
+function refused(message: string): Promise<never> {
+  return Promise.reject(new UsageError("ERR_USAGE", message));
 }

@@ -1,27 +1,56 @@
-import type { ConnackPacket, DisconnectPacket, ProtocolError } from "@sericite/protocol";
+import type {
+  ConnackPacket,
+  DisconnectPacket,
+  Properties,
+  ProtocolError,
+  ProtocolVersion,
+} from "@sericite/protocol";
 import { ConnectReturnCode, ConnectionError, ReasonCode } from "@sericite/protocol";
-import { hex } from "./errors.ts";
+import { codeText, reasonText } from "./errors.ts";
 
 /** CONNACK refuses. */
-export function refusedBy(packet: ConnackPacket): ConnectionError {
-  const { reasonCode, properties } = packet;
-  const reason = properties?.reasonString ?? "no reason given";
-  const message = `the server refused the connection: ${hex(reasonCode)}, ${reason}`;
+export function refusedBy(
+  { reasonCode, properties }: ConnackPacket,
+  protocolVersion: ProtocolVersion,
+): ConnectionError {
+  const reason =
+    protocolVersion === 5
+      ? withReference(reasonText(reasonCode, properties), properties)
+      : codeText(reasonCode, ConnectReturnCode);
+  const message = `the server refused the connection: ${reason}`;
   return new ConnectionError("ERR_CONNECT_REFUSED", message, { reasonCode });
 }
 
 /** DISCONNECT came. */
 export function disconnectedBy(packet: DisconnectPacket): ConnectionError {
   const { reasonCode = ReasonCode.normalDisconnection, properties } = packet;
-  const reason = properties?.reasonString ?? "no reason given";
-  const message = `the server disconnected: ${hex(reasonCode)}, ${reason}`;
+  const reason = withReference(reasonText(reasonCode, properties), properties);
+  const message = `the server disconnected: ${reason}`;
   return new ConnectionError("ERR_SERVER_DISCONNECTED", message, { reasonCode });
+}
+
+function withReference(reason: string, properties: Properties | undefined): string {
+  const to = properties?.serverReference;
+  return to === undefined ? reason : `${reason}; it sends you to ${to} (followServerReference)`;
+}
+
+/** The other side closed the connection. @param isOpen  After CONNACK. */
+export function lostBy(cause: Error | undefined, isOpen: boolean): ConnectionError {
+  const message = isOpen
+    ? "the connection was closed by the other side"
+    : "the connection was closed by the other side before CONNACK: perhaps TLS is spoken there (mqtts://, wss://), or no MQTT 5.0 (protocolVersion: 4)";
+  return new ConnectionError("ERR_CONNECTION_LOST", withCause(message, cause), { cause });
+}
+
+/** A message that says what is behind it, too. */
+export function withCause(message: string, cause: unknown): string {
+  return cause instanceof Error && cause.message !== "" ? `${message}: ${cause.message}` : message;
 }
 
 /** The transport could not be opened. */
 export function dialError(cause: unknown): ConnectionError {
   if (cause instanceof ConnectionError) return cause;
-  const message = "the transport could not be opened";
+  const message = withCause("the transport could not be opened", cause);
   return new ConnectionError("ERR_CONNECTION_FAILED", message, { cause });
 }
 
@@ -48,7 +77,7 @@ export function knownAnswer(
   if (!isOlderConnack) return undefined;
   return new ConnectionError(
     "ERR_CONNECT_REFUSED",
-    "the server refused the connection: it does not speak version 5.0",
+    "the server refused the connection: it does not speak version 5.0 (protocolVersion: 4, or protocolFallback: true)",
     { cause, reasonCode: ReasonCode.unsupportedProtocolVersion },
   );
 }

@@ -27,7 +27,7 @@ import {
   encodeClientPacket,
   writeAcknowledgement,
 } from "@sericite/protocol";
-import { dialError, disconnectedBy, knownAnswer, refusedBy } from "./connection-errors.ts";
+import { dialError, disconnectedBy, knownAnswer, lostBy, refusedBy } from "./connection-errors.ts";
 import type { WatchedConnection } from "./keep-alive.ts";
 import { KeepAlive } from "./keep-alive.ts";
 
@@ -297,12 +297,7 @@ export class Connection implements LinkHandler, WatchedConnection {
 
   onClose(cause?: Error): void {
     if (this.#state === "closing") this.#close(this.#unsentError(cause));
-    else
-      this.#close(
-        new ConnectionError("ERR_CONNECTION_LOST", "the connection was closed by the other side", {
-          cause,
-        }),
-      );
+    else this.#close(lostBy(cause, this.#state === "open"));
   }
 
   /**
@@ -387,7 +382,10 @@ export class Connection implements LinkHandler, WatchedConnection {
       ); // [MQTT5-3.2.0-1] [MQTT3-3.2.0-1]
     }
     if (connack.reasonCode !== 0) {
-      this.#close(refusedBy(connack), connack.properties?.serverReference);
+      this.#close(
+        refusedBy(connack, this.#options.protocolVersion),
+        connack.properties?.serverReference,
+      );
       return;
     }
     this.#state = "open";

@@ -479,3 +479,82 @@ test("a Will by function is asked for with each attempt, and one that throws mak
   assert.ok(payloads.length >= 2);
   assert.ok(errors.includes("ERR_REFRESH_FAILED"));
 });
+
+test("a refusal of the credentials is not the end where there are others for each attempt", async () => {
+  for (const refreshed of [true, false]) {
+    const server = new FakeServer();
+    const passwords: string[] = [];
+    const client = await server.connect({
+      username: "u",
+      password: "old",
+      ...(refreshed ? { refresh: ({ attempt }) => ({ password: `token ${attempt}` }) } : {}),
+    });
+    server.connack = { reasonCode: 0x86 };
+    server.connection.link.destroy();
+    await server.world.advance(2000);
+    assert.equal(client.state, refreshed ? "disconnected" : "closed");
+    if (!refreshed) continue;
+    server.connack = {};
+    await server.world.advance(10_000);
+    assert.equal(client.state, "connected");
+    for (const { connect } of server.connections)
+      passwords.push(new TextDecoder().decode(connect.password));
+    assert.ok(passwords.length >= 3, passwords.join());
+    assert.equal(new Set(passwords).size, passwords.length);
+  }
+});
+
+test("a refusal says what the code means, and where the server sends the client", async () => {
+  for (const [protocolVersion, connack, message] of [
+    [5, { reasonCode: 0x87 }, "the server refused the connection: not authorized (0x87)"],
+    [
+      5,
+      { reasonCode: 0x86, properties: { reasonString: "expired" } },
+      "the server refused the connection: bad user name or password (0x86), expired",
+    ],
+    [
+      5,
+      { reasonCode: 0x9c, properties: { serverReference: "b.example" } },
+      "the server refused the connection: use another server (0x9c); it sends you to b.example (followServerReference)",
+    ],
+    [4, { reasonCode: 5 }, "the server refused the connection: not authorized (0x05)"],
+  ] as const) {
+    const server = new FakeServer();
+    server.connack = connack;
+    const opened = server.open({ protocolVersion });
+    const refused = assert.rejects(opened, { message });
+    await server.world.settle();
+    await refused;
+  }
+});
+
+test("a connection that is closed before CONNACK says what that mostly means", async () => {
+  const server = new FakeServer();
+  server.answers.delete("connect");
+  const refused = assert.rejects(server.open(), { message: /before CONNACK: perhaps TLS/ });
+  await server.world.settle();
+  server.connection.link.destroy();
+  await server.world.settle();
+  await refused;
+});
+
+test("a client that begins in the background takes messages and subscriptions before there is a network", async () => {
+  const server = new FakeServer();
+  server.isDown = true;
+  const client = await server.open({ reconnect: { fromStart: "background" } });
+  assert.equal(client.state, "connecting");
+  const attempts: number[] = [];
+  client.on("reconnecting", ({ attempt }) => attempts.push(attempt));
+  const published = client.publish("a", "early", { qos: 1 });
+  const subscribed = client.subscribe("b", () => {});
+  await server.world.advance(2000);
+  assert.ok(attempts.length >= 2);
+  server.isDown = false;
+  await server.world.advance(60_000);
+  assert.equal((await published).reasonCode, 0);
+  assert.deepEqual((await subscribed).grantedQos, [0]);
+  assert.equal(client.state, "connected");
+  await assert.rejects(server.open({ reconnect: { fromStart: "background" }, keepAlive: -1 }), {
+    code: "ERR_USAGE",
+  });
+});

@@ -449,7 +449,8 @@ export class Connector {
       const timer = new TimerEntry(() => resolve());
       this.#state.wheel.schedule(timer, timeoutMs);
       this.#closeWaiters.push(resolve);
-      void this.#parts.publisher.whenIdle().then(() => {
+      const { publisher, subscriptions } = this.#parts;
+      void Promise.all([publisher.whenIdle(), subscriptions.whenIdle()]).then(() => {
         this.#state.wheel.cancel(timer);
         resolve();
       });

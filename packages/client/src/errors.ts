@@ -1,3 +1,6 @@
+import type { Properties } from "@sericite/protocol";
+import { ReasonCode } from "@sericite/protocol";
+
 /**
  * Every error code of the client beside those of the protocol layer, with what it means. The
  * documentation's list is made from this table.
@@ -61,7 +64,23 @@ export class RequestError extends Error {
   }
 }
 
-/** A Reason Code as it is written in messages. */
-export function hex(reasonCode: number): string {
-  return `0x${reasonCode.toString(16).padStart(2, "0")}`;
+/**
+ * A Reason Code as it is written in messages: what it means, and the number.
+ *
+ * @param codes  Their names: `ReasonCode`, or `ConnectReturnCode` for a CONNACK of 3.x.
+ */
+export function codeText(
+  code: number,
+  codes: Readonly<Record<string, number>> = ReasonCode,
+): string {
+  const number = `0x${code.toString(16).padStart(2, "0")}`;
+  const name = Object.keys(codes).find((one) => codes[one] === code);
+  if (name === undefined) return number;
+  return `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} (${number})`;
+}
+
+/** The same, and what the server says itself. */
+export function reasonText(code: number, properties: Properties | undefined): string {
+  const reason = properties?.reasonString;
+  return reason === undefined ? codeText(code) : `${codeText(code)}, ${reason}`;
 }

@@ -8,7 +8,7 @@ import {
 } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
-import { RequestError, hex } from "./errors.ts";
+import { RequestError, reasonText } from "./errors.ts";
 import type { KeptPublication } from "./kept-session.ts";
 import { KeptState } from "./kept-session.ts";
 import type { Publication } from "./publication.ts";
@@ -231,8 +231,7 @@ export class InFlight {
       resolve(publication, { reasonCode: 0, properties });
     else if (reasonCode < 0x80) resolve(publication, { reasonCode, properties });
     else {
-      const reason = properties?.reasonString ?? "no reason given";
-      const message = `the server refused the message: ${hex(reasonCode)}, ${reason}`;
+      const message = `the server refused the message to ${publication.topicName}: ${reasonText(reasonCode, properties)}`;
       reject(publication, new RequestError("ERR_PUBLISH_REFUSED", message, { reasonCode }));
     }
     this.#onLess();

@@ -165,6 +165,19 @@ export class Mailbox {
     };
   }
 
+  /** Hands over those messages that wait and are for another mailbox, in order. */
+  passOn(to: Mailbox, isFor: (message: Message) => boolean): void {
+    const kept: Waiting[] = [];
+    for (const waiting of this.#waiting.clear()) {
+      if (isFor(waiting.message)) {
+        to.accept(waiting.message, waiting.receipt);
+        waiting.receipt?.done();
+      } else kept.push(waiting);
+    }
+    this.#waiting.unshift(kept);
+    this.#checkCongestion();
+  }
+
   /** No more messages. Those that wait are dropped, and acknowledged all the same [MQTT5-4.5.0-2] [MQTT3-4.5.0-2]. */
   end(error?: Error): void {
     if (this.#isEnded) return;

@@ -3,7 +3,7 @@ import type { Address } from "./address.ts";
 import type { AttemptOptions } from "./attempt-options.ts";
 import type { ClientState } from "./client-state.ts";
 import type { Backoff } from "./reconnect.ts";
-import { isBusy, isHopeless, isSteady } from "./reconnect.ts";
+import { isAboutCredentials, isBusy, isHopeless, isSteady } from "./reconnect.ts";
 import type { ServerReferencePolicy } from "./servers.ts";
 import { referredAddress } from "./servers.ts";
 
@@ -68,7 +68,11 @@ export class NextAttempt {
     }
     const haveAllFailed = lastedMs !== undefined || servers.failed();
     if (lastedMs !== undefined) servers.lost();
-    if (this.#givesUp(error) ?? isHopeless(error, protocolVersion)) return undefined;
+    const isHopelessNow =
+      isHopeless(error, protocolVersion) &&
+      // What is asked for before each attempt may be better the next time.
+      !(attempts.isRefreshed && isAboutCredentials(error));
+    if (this.#givesUp(error) ?? isHopelessNow) return undefined;
     return haveAllFailed ? this.#wait(end) : 0;
   }
 

@@ -52,12 +52,17 @@ export interface ReconnectOptions {
   readonly maxDelayMs?: number | undefined;
   /** Attempts in a row before the client gives up. Default: as many as it takes. */
   readonly maxAttempts?: number | undefined;
-  /** Try again also where the very first attempt fails; else `connect` rejects then. Default false. */
-  readonly fromStart?: boolean | undefined;
+  /**
+   * Try again also where the very first attempt fails; else `connect` rejects then. `background`: `connect`
+   * gives the client at once, `connecting` as yet, so that it takes messages and listeners before there is a
+   * network. Default false.
+   */
+  readonly fromStart?: boolean | "background" | undefined;
   /**
    * Whether to give up after this error; `undefined`: as without this function. Default: after
    * those Reason Codes of CONNACK and DISCONNECT after which the same CONNECT has no hope, or does
-   * harm, such as 0x87 (not authorized) and 0x8E (session taken over).
+   * harm, such as 0x87 (not authorized) and 0x8E (session taken over). Refused credentials do not count among
+   * them where there is a `refresh` or an `authentication`, which may have others for the next attempt.
    */
   readonly giveUp?: ((error: Error | undefined) => boolean | undefined) | undefined;
 }
@@ -156,7 +161,8 @@ export interface ClientOptions {
   readonly ackRetries?: number | undefined;
   /**
    * Gets the messages that no subscription of this client takes: those of an earlier process's
-   * session. Its promise is the acknowledgement. Without it they are acknowledged and dropped.
+   * session. Its promise is the acknowledgement. Without it they wait, unacknowledged, for a subscription that
+   * takes them, for 10 s from the first CONNACK on; then they are acknowledged and dropped (`messageUnclaimed`).
    */
   readonly onUnclaimedMessage?: ((message: Message) => unknown) | undefined;
   /**

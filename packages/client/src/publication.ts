@@ -1,5 +1,11 @@
 import type { Clock, Properties, QoS } from "@sericite/protocol";
-import { ReasonCode, UsageError, topicNameFault } from "@sericite/protocol";
+import {
+  PacketType,
+  ReasonCode,
+  UsageError,
+  encodeProperties,
+  topicNameFault,
+} from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { RequestError } from "./errors.ts";
 import type { Payload } from "./message.ts";
@@ -82,7 +88,8 @@ export function makePublication(
   onResult: (result: PublishResult) => void,
   onFailure: (error: Error) => void,
 ): Publication {
-  const { qos = 0, retain = false, properties, delay } = options;
+  const { qos = 0, retain = false, delay } = options;
+  const properties = options.properties ?? undefined;
   const bytes = payloadBytes(payload);
   const seconds = properties?.messageExpiryInterval;
   return {
@@ -134,7 +141,7 @@ export function publishFault(
   topicName: string,
   payload: Payload,
   qos: QoS,
-  delay: number | undefined,
+  { delay, properties }: PublishOptions,
   soundTopicName: string | undefined,
 ): UsageError | undefined {
   const fault = topicName === soundTopicName ? undefined : topicNameFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
@@ -143,10 +150,23 @@ export function publishFault(
     return new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
   if (delay !== undefined && !(Number.isInteger(delay) && delay >= 1))
     return new UsageError("ERR_USAGE", `delay is ${delay}, expected whole seconds, 1 or more`);
+  const propertyFault = properties ? propertiesFault(properties) : undefined;
+  if (propertyFault !== undefined) return propertyFault;
   if (typeof payload !== "string" && !(payload instanceof Uint8Array)) {
     return new UsageError("ERR_USAGE", "payload is neither a string nor a Uint8Array");
   }
   return undefined;
+}
+
+/** A message may wait for long before it is encoded: its properties are tried at once. */
+function propertiesFault(properties: PublishProperties): UsageError | undefined {
+  try {
+    encodeProperties(properties, PacketType.publish);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    return new UsageError("ERR_USAGE", "properties cannot be encoded", { cause: error });
+  }
 }
 
 /** What the publisher of a message gets that waited for too long. */

@@ -1,5 +1,5 @@
 import type { Properties, PublishPacket } from "@sericite/protocol";
-import { ReasonCode, TopicAliasOutbound, UsageError, encodeClientPacket } from "@sericite/protocol";
+import { ReasonCode, TopicAliasOutbound, encodeClientPacket } from "@sericite/protocol";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError } from "./errors.ts";
@@ -53,17 +53,18 @@ export class PublishEncoder {
       encodeClientPacket(packet, protocolVersion, output);
       const size = output.position - start;
       if (size <= limits.maximumPacketSize) return true;
-      output.position = start; // [MQTT5-3.2.2-15]
+      // [MQTT5-3.2.2-15]
       throw new RequestError(
         "ERR_PACKET_TOO_LARGE",
         `PUBLISH of ${size} bytes, the server takes ${limits.maximumPacketSize}`,
         { reasonCode: ReasonCode.packetTooLarge },
       );
     } catch (error) {
-      if (!(error instanceof UsageError) && !(error instanceof RequestError)) throw error;
+      // Whatever it is, it is this message's own fault, and the others go on.
+      output.position = start;
       // The server may not get the alias that was given out: begin anew.
       this.#aliases = new TopicAliasOutbound(limits.topicAliasMaximum);
-      reject(publication, error);
+      reject(publication, error as Error);
       return false;
     }
   }

@@ -522,3 +522,42 @@ test("a delayed message goes to where the broker holds it back", async () => {
   for (const delay of [0, 1.5, -1, Number.NaN])
     await assert.rejects(client.publish("t", "a", { delay }), { name: "UsageError" });
 });
+
+test("properties that are none are refused when they are given, and harm no other message", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  for (const properties of [
+    { userProperties: { from: "old" } },
+    { userProperties: ["a", "b"] },
+    { userProperties: [["a", 1]] },
+    { contentType: 5 },
+    { correlationData: "abc" },
+    { messageExpiryInterval: -1 },
+    { messageExpiryInterval: 1.5 },
+    { responseTopic: "a/+" },
+    { noSuch: 1 },
+  ]) {
+    const published = client.publish("a", "x", { qos: 1, properties: properties as never });
+    await assert.rejects(published, { name: "UsageError", code: "ERR_USAGE" });
+  }
+  const last = client.publish("a", "y", { qos: 1, properties: null as never });
+  await server.world.settle();
+  assert.equal((await last).reasonCode, 0);
+  assert.equal(server.connection.of("publish").length, 1);
+});
+
+test("a QoS 0 publish without a connection that nobody awaits ends no process", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  server.isDown = true;
+  server.connection.link.destroy();
+  await server.world.settle();
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  void client.publish("a", "x");
+  await assert.rejects(client.publish("a", "y"), { code: "ERR_NOT_CONNECTED" });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  process.off("unhandledRejection", note);
+  assert.deepEqual(unhandled, []);
+});

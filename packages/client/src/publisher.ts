@@ -61,8 +61,8 @@ export class Publisher {
   /** See `Client.publish`. */
   publish(topicName: string, payload: Payload, options: PublishOptions): Promise<PublishResult> {
     const { qos = 0, signal } = options;
-    return new Promise((onResult, onFailure) => {
-      const fault = publishFault(topicName, payload, qos, options.delay, this.#soundTopicName);
+    const published = new Promise<PublishResult>((onResult, onFailure) => {
+      const fault = publishFault(topicName, payload, qos, options, this.#soundTopicName);
       if (fault !== undefined) throw fault;
       this.#soundTopicName = topicName;
       if (this.#closedBy !== undefined) throw this.#closedBy;
@@ -85,6 +85,9 @@ export class Publisher {
       if (publication.sequence !== 0) this.#unnumbered.push(publication);
       connection?.wake();
     });
+    // Whoever sends at QoS 0 without looking does not want an outage to end the process.
+    if (qos === 0 && this.#state.connection === undefined) published.catch(() => {});
+    return published;
   }
 
   /** A connection is there. @param sessionPresent  What CONNACK said; false at a first connection. */
@@ -190,7 +193,7 @@ export class Publisher {
     while (queue.messages >= maximumMessages || queue.bytes + size > maximumBytes) {
       const full = new RequestError(
         "ERR_QUEUE_FULL",
-        `${queue.messages} messages of ${queue.bytes} bytes wait`,
+        `${queue.messages} messages of ${queue.bytes} bytes wait, and queue allows ${maximumMessages} and ${maximumBytes}`,
       );
       const oldest = queue.peek();
       if (whenFull === "reject" || size > maximumBytes || oldest === undefined) throw full;

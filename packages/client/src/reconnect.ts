@@ -47,6 +47,24 @@ const busyReasonCodes: ReadonlySet<number> = new Set([
   ReasonCode.connectionRateExceeded,
 ]);
 
+/** Of the hopeless ones, those that another Username, Password or proof may change. */
+const aboutCredentials: ReadonlySet<number> = new Set([
+  ReasonCode.badUserNameOrPassword,
+  ReasonCode.notAuthorized,
+  ReasonCode.badAuthenticationMethod,
+  ConnectReturnCode.badUserNameOrPassword,
+  ConnectReturnCode.notAuthorized,
+]);
+
+/** Whether the server refused who the client says it is. */
+export function isAboutCredentials(error: Error | undefined): boolean {
+  return (
+    error instanceof ConnectionError &&
+    error.code === "ERR_CONNECT_REFUSED" &&
+    aboutCredentials.has(error.reasonCode ?? 0)
+  );
+}
+
 /** How many first waits a server that is busy is left alone for, at least; half of it is by chance. */
 const busyFactor = 10;
 

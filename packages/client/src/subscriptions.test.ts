@@ -467,6 +467,87 @@ test("a message that no subscription takes goes to onUnclaimedMessage, or is tol
   }
 });
 
+test("messages of an earlier process's session wait for their subscription, unacknowledged, and come in order", async () => {
+  const server = new FakeServer();
+  server.connack = { sessionPresent: true };
+  const client = await server.connect({ cleanStart: false });
+  const unclaimed: string[] = [];
+  client.on("messageUnclaimed", ({ message }) => unclaimed.push(message.text()));
+  for (let i = 1; i <= 4; i++)
+    server.connection.publish(i === 2 ? "other" : "old/a", `${i}`, { qos: 1, packetIdentifier: i });
+  server.connection.publish("old/a", "5");
+  await server.world.settle();
+  assert.equal(server.connection.of("puback").length, 0);
+  const seen: string[] = [];
+  await settled(
+    server,
+    client.subscribe("$share/g/old/+", (message) => void seen.push(message.text())),
+  );
+  server.connection.publish("old/a", "6", { qos: 1, packetIdentifier: 6 });
+  await server.world.settle();
+  assert.deepEqual(seen, ["1", "3", "4", "5", "6"]);
+  const acknowledged = (): number[] =>
+    server.connection.of("puback").map(({ packetIdentifier }) => packetIdentifier);
+  assert.deepEqual(acknowledged(), [1]); // The others wait behind 2 [MQTT5-4.6.0-2].
+  await server.world.advance(10_000);
+  assert.deepEqual(unclaimed, ["2"]);
+  assert.deepEqual(acknowledged(), [1, 2, 3, 4, 6]);
+  server.connection.publish("other", "7");
+  await server.world.settle();
+  assert.deepEqual(unclaimed, ["2", "7"]);
+});
+
+test("what nobody claimed before the client ends stays with the server", async () => {
+  const server = new FakeServer();
+  server.connack = { sessionPresent: true };
+  const client = await server.connect({ cleanStart: false });
+  server.connection.publish("old", "x", { qos: 1, packetIdentifier: 1 });
+  await server.world.settle();
+  await settled(server, client.disconnect());
+  await server.world.advance(20_000);
+  assert.equal(server.connection.of("puback").length, 0);
+});
+
+test("disconnect waits for the answers to SUBSCRIBE and UNSUBSCRIBE; what has none by then ends without an error", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  const subscription = await settled(server, client.subscribe("a"));
+  const answer = byHand(server);
+  const ended: string[] = [];
+  void subscription.unsubscribe().then(() => ended.push("unsubscribed"));
+  void client.disconnect().then(() => ended.push("disconnected"));
+  await server.world.settle();
+  assert.deepEqual(ended, []);
+  answer(0);
+  await server.world.settle();
+  assert.deepEqual(ended, ["unsubscribed", "disconnected"]);
+
+  const silent = await server.connect();
+  server.answers.add("subscribe");
+  const other = await settled(server, silent.subscribe("a"));
+  const unsubscribed = other.unsubscribe();
+  await settled(server, silent.close());
+  await unsubscribed;
+});
+
+test("a handler behind the options, and a callback of publish, are refused and not ignored", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  const loose = client as unknown as Record<
+    "publish" | "subscribe",
+    (...given: unknown[]) => Promise<unknown>
+  >;
+  const usage = { code: "ERR_USAGE" };
+  await assert.rejects(
+    loose.subscribe("a", { qos: 1 }, () => {}),
+    usage,
+  );
+  await assert.rejects(
+    loose.publish("a", "x", () => {}),
+    usage,
+  );
+});
+
 test("more than 256 Topic Filters have identifiers without being compared", async () => {
   const server = new FakeServer();
   const client = await server.connect();

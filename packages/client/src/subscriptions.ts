@@ -1,10 +1,15 @@
-import type { SubackPacket, SubscriptionRequest, UnsubackPacket } from "@sericite/protocol";
+import type {
+  Properties,
+  SubackPacket,
+  SubscriptionRequest,
+  UnsubackPacket,
+} from "@sericite/protocol";
 import { ReasonCode, topicFilterMatches } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
-import { RequestError, hex } from "./errors.ts";
+import { RequestError, reasonText } from "./errors.ts";
 import { FilterEntry, filtersOverlap, subscribeRefusal } from "./filter-entry.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { Message } from "./message.ts";
@@ -50,6 +55,7 @@ export class Subscriptions implements Deliverer {
   /** What is outstanding is one request that the server may close for. */
   #isAlone = false;
   #closedBy: Error | undefined = undefined;
+  #idleWaiters: (() => void)[] = [];
 
   constructor(state: ClientState, owner: SubscriptionsOwner) {
     this.#state = state;
@@ -187,6 +193,21 @@ export class Subscriptions implements Deliverer {
     for (const mailbox of mailboxes) mailbox.end(isClean ? undefined : error);
   }
 
+  /** Settles when the server has answered everything. */
+  whenIdle(): Promise<void> {
+    return new Promise((onIdle) => {
+      this.#idleWaiters.push(onIdle);
+      this.#tellIdle();
+    });
+  }
+
+  #tellIdle(): void {
+    if (this.#due.size > 0 || this.#requests.size > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
   /** Whether a request goes alone, so that messages have to wait. */
   get isAlone(): boolean {
     return this.#isAlone;
@@ -225,6 +246,7 @@ export class Subscriptions implements Deliverer {
       this.#requests.send("subscribe", entries, identifier, connection, limits);
     this.#requests.send("unsubscribe", unsubscribes, 0, connection, limits);
     this.#isAlone = suspect !== undefined && this.#requests.size > 0;
+    if (this.#idleWaiters.length > 0) this.#tellIdle();
     return suspect !== undefined && !this.#isAlone;
   }
 
@@ -234,17 +256,17 @@ export class Subscriptions implements Deliverer {
     if (outstanding === undefined) return;
     this.#isAlone = false;
     const { type } = outstanding;
-    const { reasonCodes } = packet;
+    const { reasonCodes, properties } = packet;
     for (const [index, { entry, revision }] of outstanding.entries.entries()) {
       entry.isOutstanding = false;
       entry.closings = 0;
       if (entry.revision > revision) this.#due.add(entry);
       const reasonCode = reasonCodes?.[index] ?? ReasonCode.success;
-      if (type === "unsubscribe") this.#onUnsubscribed(entry, revision, reasonCode);
+      if (type === "unsubscribe") this.#onUnsubscribed(entry, revision, reasonCode, properties);
       else if (reasonCode >= 0x80) {
         const failure = new RequestError(
           "ERR_SUBSCRIBE_REFUSED",
-          `the server refused ${entry.topicFilter}: ${hex(reasonCode)}`,
+          `the server refused ${entry.topicFilter}: ${reasonText(reasonCode, properties)}`,
           { reasonCode },
         );
         this.#refuse(entry, revision, reasonCode, failure);
@@ -256,6 +278,7 @@ export class Subscriptions implements Deliverer {
       }
     }
     connection.wake();
+    this.#tellIdle();
   }
 
   deliver(message: Message, topic: ReceivedTopic, receipt: Receipt | undefined): void {
@@ -375,7 +398,8 @@ export class Subscriptions implements Deliverer {
         entry.waiters.push({
           revision: entry.revision,
           settle: (_reasonCode, error) => {
-            failure ??= error;
+            // At the end of the client there is no subscription either.
+            if (this.#closedBy === undefined) failure ??= error;
             open--;
             if (open > 0) return;
             if (failure === undefined) resolve();
@@ -403,7 +427,12 @@ export class Subscriptions implements Deliverer {
     this.#generation++;
   }
 
-  #onUnsubscribed(entry: FilterEntry, revision: number, reasonCode: number): void {
+  #onUnsubscribed(
+    entry: FilterEntry,
+    revision: number,
+    reasonCode: number,
+    properties: Properties | undefined,
+  ): void {
     if (reasonCode < 0x80) entry.serverHas = false;
     if (entry.revision === revision) this.#drop(entry);
     const failure =
@@ -411,7 +440,7 @@ export class Subscriptions implements Deliverer {
         ? undefined
         : new RequestError(
             "ERR_UNSUBSCRIBE_REFUSED",
-            `the server keeps ${entry.topicFilter}: ${hex(reasonCode)}`,
+            `the server keeps ${entry.topicFilter}: ${reasonText(reasonCode, properties)}`,
             { reasonCode },
           );
     entry.answer(revision, reasonCode, failure);

@@ -41,8 +41,11 @@ function connectError(
 ): ConnectionError {
   switch (cause.code) {
     case "ECONNREFUSED":
-    case "ECONNRESET":
       return new ConnectionError("ERR_CONNECTION_REFUSED", `no server at ${listener}`, { cause });
+    case "ECONNRESET": {
+      const message = `${listener} closed the connection at once: perhaps something else is spoken there`;
+      return new ConnectionError("ERR_CONNECTION_REFUSED", message, { cause });
+    }
     case "ENOENT":
       return new ConnectionError("ERR_CONNECTION_REFUSED", `there is no socket ${listener}`, {
         cause,

@@ -80,17 +80,27 @@ function writeValue(writer: Writer, definition: PropertyDefinition, value: unkno
     case PropertyType.variableByteInteger:
       return writer.variableByteInteger(value as number);
     case PropertyType.binary:
-      return writer.binary(value as Uint8Array);
+      if (!(value instanceof Uint8Array)) throw wrong(definition, "is a Uint8Array");
+      return writer.binary(value);
     case PropertyType.stringPair:
-      for (const text of value as UserProperty) writer.string(text);
+      if (!isStringPair(value)) throw wrong(definition, "are a list of [name, value], both texts");
+      for (const text of value) writer.string(text);
       return;
     case PropertyType.string: {
-      const text = value as string;
+      const text = value;
+      if (typeof text !== "string") throw wrong(definition, `is a text, not ${typeof text}`);
       const fault = name === "responseTopic" ? topicNameFault(text) : undefined; // [MQTT5-3.3.2-13] [MQTT5-3.3.2-14]
       if (fault !== undefined) throw wrong(definition, fault);
       return writer.string(text);
     }
   }
+}
+
+/** A caller without types may give anything. */
+function isStringPair(value: unknown): value is UserProperty {
+  return (
+    Array.isArray(value) && value.length === 2 && value.every((text) => typeof text === "string")
+  );
 }
 
 function wrong(definition: PropertyDefinition, fault: string): UsageError {
