@@ -60,7 +60,8 @@ export function parseAddress(url: string): Address {
   if (scheme === "unix") {
     if (path === "" || host !== "" || portText !== undefined)
       throw noAddress(url, ": a Unix socket has a path and no host");
-  } else if (host === "" || port < 1 || port > 65_535) throw noAddress(url, "");
+  } else if (host === "") throw noAddress(url, "");
+  else if (port < 1 || port > 65_535) throw noAddress(url, ": a port is 1…65535");
   else if (path !== "" && path !== "/" && (scheme === "mqtt" || scheme === "mqtts"))
     throw noAddress(url, ": only a WebSocket has a path");
   const colon = credentials?.indexOf(":") ?? -1;

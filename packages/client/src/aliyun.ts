@@ -47,8 +47,15 @@ export async function aliyunCredentials(
   const { productKey, deviceName, deviceSecret, signMethod = "hmacsha256" } = device;
   const { clientId = `${productKey}.${deviceName}`, timestamp = Date.now() } = device;
   const signed = { clientId, deviceName, productKey, timestamp: String(timestamp) };
-  for (const [name, value] of Object.entries({ ...signed, deviceSecret }))
-    if (value === "") throw new UsageError("ERR_USAGE", `${name} is empty`);
+  // A caller without types may have left one out.
+  const needed: Record<string, string | undefined> = {
+    ...signed,
+    deviceSecret,
+    productKey,
+    deviceName,
+  };
+  for (const [name, value] of Object.entries(needed))
+    if (!value) throw new UsageError("ERR_USAGE", `${name} is missing or empty`);
   if (clientId.includes("|"))
     throw new UsageError("ERR_USAGE", `clientId is ${clientId}, expected one without |`);
   // Names and values in the order of the names.

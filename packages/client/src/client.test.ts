@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeServer } from "./testing/fake-server.ts";
+import { topic } from "./topic.ts";
 
 test("[MQTT5-3.1.0-1] [MQTT3-3.1.0-1] a client begins with CONNECT and is there after CONNACK", async () => {
   for (const protocolVersion of [3, 4, 5] as const) {
@@ -420,3 +421,32 @@ async function settled<T>(server: FakeServer, promise: Promise<T>): Promise<T> {
   await server.world.settle();
   return await promise;
 }
+
+test("what a caller without types gives by mistake is named", async () => {
+  const server = new FakeServer();
+  for (const [options, message] of [
+    [{ clientId: 5 }, "clientId is 5, expected a string"],
+    [{ keepAlive: "10" }, 'keepAlive is "10", expected an integer 0…65535'],
+    [{ connectTimeoutMs: "5" }, 'connectTimeoutMs is "5", expected 1 or more'],
+    [{ will: { topic: "a" } }, "the will's topicName is of type undefined, expected a string"],
+    [{ will: { topicName: 7 } }, "the will's topicName is of type number, expected a string"],
+  ] as const) {
+    await assert.rejects(server.open(options as never), { name: "UsageError", message });
+  }
+  const client = await server.connect();
+  const given = (value: unknown): never => value as never;
+  await assert.rejects(client.publish(given(undefined), "x"), {
+    name: "UsageError",
+    message: "topicName is of type undefined, expected a string",
+  });
+  await assert.rejects(client.subscribe(given({ a: { qos: 1 } })), {
+    name: "UsageError",
+    message: "topicFilters is neither a string nor a list",
+  });
+  assert.throws(() => topic("a", given(undefined)), { message: /no schema/ });
+  const contentType = "x".repeat(70_000);
+  await assert.rejects(client.publish("a", "x", { properties: { contentType } }), {
+    name: "UsageError",
+    message: "a string has 70000 bytes, more than 65535",
+  });
+});

@@ -270,7 +270,7 @@ export class Client implements AsyncDisposable {
     optionsOrValue: unknown,
     optionsOfTopic: PublishOptions = {},
   ): Promise<PublishResult> {
-    if (typeof topicName !== "string") {
+    if (topicName instanceof Topic) {
       const params = payload as TopicParameters<string>;
       return this.#publishTyped(topicName, params, optionsOrValue, optionsOfTopic);
     }
@@ -377,6 +377,8 @@ export class Client implements AsyncDisposable {
         `acknowledge is ${String(acknowledge)}, expected auto or manual`,
       );
     const filters = typeof topicFilters === "string" ? [topicFilters] : topicFilters;
+    if (!Array.isArray(filters))
+      throw new UsageError("ERR_USAGE", "topicFilters is neither a string nor a list");
     if (filters.length === 0) throw new UsageError("ERR_USAGE", "there is no Topic Filter"); // [MQTT5-3.8.3-2] [MQTT3-3.8.3-3]
     const requests = filters.map((filter) => subscriptionRequest(filter, options));
     const names = requests.map((request) => request.topicFilter);

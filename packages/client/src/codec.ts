@@ -17,7 +17,7 @@ export const jsonCodec: PayloadCodec = {
   encode(value) {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined)
-      throw new RequestError("ERR_PAYLOAD_INVALID", `a ${typeof value} cannot be written as JSON`);
+      throw new RequestError("ERR_PAYLOAD_INVALID", `${typeof value} cannot be written as JSON`);
     return text;
   },
   decode(payload) {

@@ -7,11 +7,12 @@ import type {
   Scheduler,
   UserProperty,
 } from "@sericite/protocol";
-import { UsageError, topicNameFault } from "@sericite/protocol";
+import { UsageError } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import type { Authentication } from "./authentication.ts";
 import type { Compression } from "./compression.ts";
 import type { Message, Payload } from "./message.ts";
+import { topicFault } from "./publication.ts";
 import type { ServerReferencePolicy } from "./servers.ts";
 import type { TlsOptions, WebSocketOptions } from "./transport-options.ts";
 import type { SessionStore } from "./session-store.ts";
@@ -293,6 +294,8 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
       "clientId is empty, which needs 5.0, or 3.1.1 with cleanStart",
     ); // [MQTT3-3.1.3-7]
   }
+  if (typeof clientId !== "string")
+    throw new UsageError("ERR_USAGE", `clientId is ${shown(clientId)}, expected a string`);
   if (store !== undefined && !options.clientId)
     throw new UsageError("ERR_USAGE", "a store needs a clientId, which the next process has too");
   if (protocolVersion < 5 && options.password !== undefined && options.username === undefined) {
@@ -302,7 +305,7 @@ export function clientSettings(options: ClientOptions, random: Random): ClientSe
     throw new UsageError("ERR_USAGE", "authentication needs 5.0");
   // A function is asked with each attempt.
   const will = typeof options.will === "function" ? undefined : options.will;
-  const willFault = will === undefined ? undefined : topicNameFault(will.topicName);
+  const willFault = will === undefined ? undefined : topicFault(will.topicName);
   if (willFault !== undefined)
     throw new UsageError("ERR_TOPIC_NAME", `the will's topicName ${willFault}`);
   return {
@@ -395,11 +398,15 @@ function integer(name: string, value: number, lowest: number, highest: number): 
   if (Number.isInteger(value) && value >= lowest && value <= highest) return value;
   throw new UsageError(
     "ERR_USAGE",
-    `${name} is ${value}, expected an integer ${lowest}…${highest}`,
+    `${name} is ${shown(value)}, expected an integer ${lowest}…${highest}`,
   );
 }
 
 function number(name: string, value: number, lowest: number): number {
-  if (value >= lowest) return value;
-  throw new UsageError("ERR_USAGE", `${name} is ${value}, expected ${lowest} or more`);
+  if (typeof value === "number" && value >= lowest) return value;
+  throw new UsageError("ERR_USAGE", `${name} is ${shown(value)}, expected ${lowest} or more`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -144,7 +144,7 @@ export function publishFault(
   { delay, properties }: PublishOptions,
   soundTopicName: string | undefined,
 ): UsageError | undefined {
-  const fault = topicName === soundTopicName ? undefined : topicNameFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
+  const fault = topicName === soundTopicName ? undefined : topicFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
   if (fault !== undefined) return new UsageError("ERR_TOPIC_NAME", `topicName ${fault}`);
   if (qos !== 0 && qos !== 1 && qos !== 2)
     return new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
@@ -156,6 +156,12 @@ export function publishFault(
     return new UsageError("ERR_USAGE", "payload is neither a string nor a Uint8Array");
   }
   return undefined;
+}
+
+/** Why something is no Topic Name; a caller without types may give anything. */
+export function topicFault(topicName: unknown): string | undefined {
+  if (typeof topicName === "string") return topicNameFault(topicName);
+  return `is of type ${typeof topicName}, expected a string`;
 }
 
 /** A message may wait for long before it is encoded: its properties are tried at once. */

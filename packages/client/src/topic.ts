@@ -61,6 +61,10 @@ export class Topic<Pattern extends string, Input, Output> {
     this.codec = codec;
     this.#schema = schema;
     this.#levels = pattern.split("/");
+    if (
+      typeof (schema as Partial<typeof schema> | undefined)?.["~standard"]?.validate !== "function"
+    )
+      throw new UsageError("ERR_USAGE", "the topic has no schema (of a Standard Schema library)");
     const names = this.#levels.filter(isParameter);
     const fault = topicNameFault(pattern);
     if (fault !== undefined) throw new UsageError("ERR_TOPIC_NAME", `the pattern ${fault}`);
@@ -82,7 +86,9 @@ export class Topic<Pattern extends string, Input, Output> {
       if (value === "" || /[/+#]/.test(value)) {
         throw new UsageError(
           "ERR_TOPIC_NAME",
-          `parameter ${level.slice(1)} is ${JSON.stringify(value)}, expected one level without / + #`,
+          value === ""
+            ? `parameter ${level.slice(1)} is missing or empty`
+            : `parameter ${level.slice(1)} is ${JSON.stringify(value)}, expected one level without / + #`,
         );
       }
       return value;

@@ -66,6 +66,7 @@ export class Writer {
   /** UTF-8 Encoded String (§1.5.4). */
   string(value: string): void {
     const length = utf8Length(value);
+    checkLength(length, "a string");
     this.uint16(length);
     this.reserve(length);
     this.position = writeUtf8(this.bytes, this.position, value);
@@ -73,6 +74,7 @@ export class Writer {
 
   /** Binary Data (§1.5.6). */
   binary(value: Uint8Array): void {
+    checkLength(value.length, "Binary Data");
     this.uint16(value.length);
     this.raw(value);
   }
@@ -115,6 +117,11 @@ export class Writer {
     }
     writeVariableByteInteger(this.bytes, contentStart - width, length);
   }
+}
+
+function checkLength(length: number, what: string): void {
+  if (length > 0xffff)
+    throw new UsageError("ERR_USAGE", `${what} has ${length} bytes, more than 65535`);
 }
 
 function checkInteger(value: number, highest: number, what: string): void {
