@@ -144,7 +144,8 @@ export function publishFault(
   { delay, properties }: PublishOptions,
   soundTopicName: string | undefined,
 ): UsageError | undefined {
-  const fault = topicName === soundTopicName ? undefined : topicFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
+  const isSound = soundTopicName !== undefined && topicName === soundTopicName;
+  const fault = isSound ? undefined : topicFault(topicName); // [MQTT5-3.3.2-2] [MQTT3-3.3.2-2] [MQTT5-4.7.3-1] [MQTT3-4.7.3-1]
   if (fault !== undefined) return new UsageError("ERR_TOPIC_NAME", `topicName ${fault}`);
   if (qos !== 0 && qos !== 1 && qos !== 2)
     return new UsageError("ERR_USAGE", `qos is ${String(qos)}, expected 0, 1 or 2`);
