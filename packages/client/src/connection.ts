@@ -268,7 +268,7 @@ export class Connection implements LinkHandler, WatchedConnection {
     if (!this.#isReading()) return;
     this.#keepAlive.received();
     try {
-      this.#packets.push(bytes, start, end, this.#onPacket);
+      this.#packets.push(plain(bytes), start, end, this.#onPacket);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       const known =
@@ -462,4 +462,10 @@ export class Connection implements LinkHandler, WatchedConnection {
     this.#isReported = true;
     this.#handler.onClose(error, serverReference);
   }
+}
+
+/** A transport may bring a subclass, such as Node's Buffer, whose `slice` is no copy. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

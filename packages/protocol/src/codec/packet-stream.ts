@@ -23,6 +23,7 @@ import { decodePublish } from "./publish.ts";
 import { Reader } from "./reader.ts";
 import { decodeSuback } from "./suback.ts";
 import { decodeUnsuback } from "./unsuback.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** A packet that a Server sends. */
 export type ServerPacket =
@@ -35,6 +36,8 @@ export type ServerPacket =
   | SubackPacket
   | UnsubackPacket;
 
+const nothing = new Uint8Array(0);
+
 /** Bytes that are set aside for a packet before they come. */
 const firstCapacity = 1024;
 
@@ -45,6 +48,7 @@ const firstCapacity = 1024;
 export class PacketStream {
   readonly #protocolVersion: ProtocolVersion;
   readonly #maximumPacketSize: number;
+  readonly #reader = new Reader(nothing, 0, 0);
   #firstByte = -1;
   #remainingLength = 0;
   /** Bits of the Remaining Length that have come. */
@@ -52,6 +56,9 @@ export class PacketStream {
   /** What has come of a packet in pieces. */
   #body: Uint8Array | undefined = undefined;
   #have = 0;
+  /** The last one, and its bytes: one connection mostly brings few topics, and one many times in a row. */
+  #topicName = "";
+  #topicBytes = nothing;
 
   /** @param maximumPacketSize  Bytes, fixed header included. A packet that announces more is refused before its body arrives. */
   constructor(protocolVersion: ProtocolVersion, maximumPacketSize: number) {
@@ -62,6 +69,7 @@ export class PacketStream {
   /**
    * Takes the bytes from `start` to `end` (exclusive), which are free again afterwards.
    *
+   * @param bytes  Not of a subclass, such as Node's Buffer, whose slices are no copies.
    * @param onPacket  Called with each packet that they complete. What it holds is its own. false: no more of them.
    * @throws ProtocolError; the connection is lost then.
    */
@@ -75,30 +83,38 @@ export class PacketStream {
     while (offset < end) {
       if (this.#body === undefined) {
         if (!this.#isHeaderWhole(bytes[offset++]!)) continue;
-        this.#body = new Uint8Array(
-          Math.min(this.#remainingLength, Math.max(firstCapacity, end - offset)),
-        );
+        const packetEnd = offset + this.#remainingLength;
+        if (packetEnd <= end) {
+          const packet = this.#packetOf(bytes, offset, packetEnd, false);
+          offset = packetEnd;
+          if (!onPacket(packet)) return;
+          continue;
+        }
+        this.#body = new Uint8Array(Math.min(this.#remainingLength, end - offset + firstCapacity));
       }
-      const length = this.#remainingLength;
-      const count = Math.min(length - this.#have, end - offset);
-      const needed = this.#have + count;
-      if (needed > this.#body.length) {
-        // Grows with the bytes that came: an announcement costs nothing.
-        const body = new Uint8Array(Math.min(length, 2 * needed));
-        body.set(this.#body);
-        this.#body = body;
-      }
-      this.#body.set(bytes.subarray(offset, offset + count), this.#have);
-      this.#have = needed;
-      offset += count;
-      if (needed < length) return;
+      offset = this.#gather(this.#body, bytes, offset, end);
+      if (this.#have < this.#remainingLength) return;
       const body = this.#body;
-      const firstByte = this.#firstByte;
-      this.#firstByte = -1;
       this.#body = undefined;
       this.#have = 0;
-      if (!onPacket(this.#packetOf(firstByte, body))) return;
+      if (!onPacket(this.#packetOf(body, 0, body.length, true))) return;
     }
+  }
+
+  /** Adds to a packet in pieces. @returns the offset behind what was taken. */
+  #gather(body: Uint8Array, bytes: Uint8Array, offset: number, end: number): number {
+    const length = this.#remainingLength;
+    const count = Math.min(length - this.#have, end - offset);
+    const needed = this.#have + count;
+    if (needed > body.length) {
+      // Grows with the bytes that came: an announcement costs nothing.
+      const larger = new Uint8Array(Math.min(length, 2 * needed));
+      larger.set(body);
+      this.#body = body = larger;
+    }
+    body.set(bytes.subarray(offset, offset + count), this.#have);
+    this.#have = needed;
+    return offset + count;
   }
 
   /** Takes a byte of the fixed header. @returns whether it was the last. */
@@ -132,13 +148,28 @@ export class PacketStream {
     );
   }
 
-  #packetOf(firstByte: number, body: Uint8Array): ServerPacket {
+  /** @param isOwn  Nobody else writes to the bytes. */
+  #packetOf(bytes: Uint8Array, start: number, end: number, isOwn: boolean): ServerPacket {
     const version = this.#protocolVersion;
+    const firstByte = this.#firstByte;
     const type = firstByte >> 4;
-    const reader = new Reader(body, 0, body.length);
+    this.#firstByte = -1;
+    // Binary values are views: of PUBLISH the payload alone is copied, where that is all there is.
+    const isCopied = !isOwn && type !== PacketType.publish && end - start > 2;
+    const reader = this.#reader;
+    reader.bytes = isCopied ? bytes.slice(start, end) : bytes;
+    reader.position = isCopied ? 0 : start;
+    reader.end = isCopied ? end - start : end;
     switch (type) {
-      case PacketType.publish:
-        return decodePublish(reader, firstByte, version);
+      case PacketType.publish: {
+        const packet = decodePublish(reader, firstByte, version, this.#topicNameOf);
+        if (isOwn) return packet;
+        packet.payload = packet.payload.slice();
+        const data = packet.properties?.correlationData;
+        if (data !== undefined)
+          packet.properties = { ...packet.properties, correlationData: data.slice() };
+        return packet;
+      }
       case PacketType.puback:
       case PacketType.pubrec:
       case PacketType.pubrel:
@@ -155,8 +186,22 @@ export class PacketStream {
       case PacketType.auth:
         return decodeAuth(reader, "server");
       default:
-        checkPing(type, body.length);
+        checkPing(type, end - start);
         return { type: "pingresp" };
     }
   }
+
+  readonly #topicNameOf = (bytes: Uint8Array, start: number, end: number): string => {
+    const known = this.#topicBytes;
+    let index = end - start;
+    if (index === known.length) {
+      // From the end: names of one connection differ there.
+      while (--index >= 0 && known[index] === bytes[start + index]);
+      if (index < 0) return this.#topicName;
+    }
+    const topicName = decodeUtf8(bytes, start, end);
+    this.#topicName = topicName;
+    this.#topicBytes = bytes.slice(start, end);
+    return topicName;
+  };
 }

@@ -84,19 +84,22 @@ export function scanPublish(
 }
 
 /**
- * Decodes a PUBLISH (§3.3). The Topic Name is UTF-8 and no more is known of it; payload and binary values are
- * views.
+ * Decodes a PUBLISH (§3.3). Payload and binary values are views.
  *
  * @param reader  At the variable header.
+ * @param topicNameOf  Decodes the Topic Name, of which no more has to be known than that it is UTF-8.
  * @throws ProtocolError
  */
 export function decodePublish(
   reader: Reader,
   firstByte: number,
   version: ProtocolVersion,
+  topicNameOf: (bytes: Uint8Array, start: number, end: number) => string,
 ): PublishPacket {
   const qos = ((firstByte >> 1) & 3) as QoS;
-  const topicName = reader.string();
+  const topicBytes = reader.uint16();
+  const topicStart = reader.skip(topicBytes);
+  const topicName = topicNameOf(reader.bytes, topicStart, topicStart + topicBytes);
   const packetIdentifier = qos === 0 ? undefined : reader.packetIdentifier("PUBLISH");
   const properties = version === 5 ? takeProperties(reader, PacketType.publish) : undefined;
   if (topicName === "" && properties?.topicAlias === undefined)

@@ -8,11 +8,11 @@ import { readVariableByteInteger, variableByteIntegerEnd } from "./variable-byte
  * ERR_MALFORMED_PACKET. Binary values are views.
  */
 export class Reader {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   /** Offset of what is read next. */
   position: number;
   /** End of the packet, exclusive. */
-  readonly end: number;
+  end: number;
   /** Absent: none. */
   readonly limits: PacketLimits | undefined;
 
