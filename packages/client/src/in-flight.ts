@@ -9,6 +9,7 @@ import {
 import type { ClientState } from "./client-state.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError, reasonText } from "./errors.ts";
+import { Identified } from "./identified.ts";
 import type { KeptPublication } from "./kept-session.ts";
 import { KeptState } from "./kept-session.ts";
 import type { Publication } from "./publication.ts";
@@ -26,10 +27,9 @@ const nothing = new Uint8Array(0);
 export class InFlight {
   readonly #state: ClientState;
   readonly #encoder: PublishEncoder;
-  /** PUBLISH packets without an answer by Packet Identifier, in the order of their first sending [MQTT5-4.6.0-1]. */
-  readonly #publishes = new Map<number, Publication>();
-  /** PUBREL packets without an answer, in the order of their PUBRECs [MQTT5-4.6.0-4]. */
-  readonly #releases = new Map<number, Publication>();
+  readonly #flights = new Identified();
+  /** Rises with each first sending of a PUBLISH, and with each PUBREC. */
+  #lastOrder = 0;
   /** What is to be sent again on this connection, the last first. What has moved on meanwhile is skipped. */
   #resends: Publication[] = [];
   readonly #quota = new ReceiveMaximum(1);
@@ -49,7 +49,7 @@ export class InFlight {
 
   /** How many there are. */
   get size(): number {
-    return this.#publishes.size + this.#releases.size;
+    return this.#flights.size;
   }
 
   /** Whether packets of the last connection are still to be sent again. */
@@ -77,8 +77,8 @@ export class InFlight {
   restore(publication: Publication, state: Exclude<KeptPublication["state"], 0>): void {
     if (state === KeptState.abandoned) this.#abandoned.push(publication);
     else {
-      const where = state === KeptState.released ? this.#releases : this.#publishes;
-      where.set(publication.packetIdentifier, publication);
+      publication.isReleased = state === KeptState.released;
+      this.#take(publication);
     }
   }
 
@@ -91,17 +91,24 @@ export class InFlight {
   close(): Publication[] {
     this.#state.wheel.cancel(this.#timer);
     const publications = this.#inOrder();
-    this.#publishes.clear();
-    this.#releases.clear();
+    this.#flights.clear();
     return publications;
   }
 
+  #take(publication: Publication): void {
+    publication.order = ++this.#lastOrder;
+    this.#flights.add(publication);
+  }
+
   /**
-   * All in the order in which they are sent again: PUBRELs go first, since PUBRECs come in the order of their
-   * PUBLISHes, so those messages are the older ones.
+   * All in the order in which they are sent again: PUBRELs in the order of their PUBRECs [MQTT5-4.6.0-4], then PUBLISHes
+   * in the order of their first sending [MQTT5-4.6.0-1]. PUBRECs come in the order of their PUBLISHes, so the former are
+   * the older messages.
    */
   #inOrder(): Publication[] {
-    return [...this.#releases.values(), ...this.#publishes.values()];
+    return this.#flights
+      .all()
+      .sort((a, b) => Number(b.isReleased) - Number(a.isReleased) || a.order - b.order);
   }
 
   /** A connection resumed the session: everything is to be sent again [MQTT5-4.4.0-1]. */
@@ -122,11 +129,7 @@ export class InFlight {
   }
 
   #isInFlight(publication: Publication): boolean {
-    const { packetIdentifier } = publication;
-    return (
-      this.#publishes.get(packetIdentifier) === publication ||
-      this.#releases.get(packetIdentifier) === publication
-    );
+    return this.#flights.get(publication.packetIdentifier) === publication;
   }
 
   /** Whether one more QoS 1 or 2 message may be sent: PUBLISH alone is bounded [MQTT5-3.3.4-7] [MQTT5-3.3.4-8] [MQTT5-4.9.0-2]. */
@@ -154,7 +157,7 @@ export class InFlight {
     publication.packetIdentifier = packetIdentifier;
     publication.connectionNumber = connectionNumber;
     this.#quota.take();
-    this.#publishes.set(packetIdentifier, publication);
+    this.#take(publication);
     noteSent(publication, now);
     if (!this.#timer.isScheduled) wheel.schedule(this.#timer, settings.ackTimeoutMs);
   }
@@ -166,13 +169,9 @@ export class InFlight {
     if (type === "pubrec") this.#onPubrec(packet, connection);
     else {
       const isPuback = type === "puback";
-      const waiting = isPuback ? this.#publishes : this.#releases;
-      const publication = waiting.get(packetIdentifier);
-      if (
-        publication === undefined
-          ? this.#isTaken(packetIdentifier)
-          : isPuback && publication.qos === 2
-      )
+      const publication = this.#flights.get(packetIdentifier);
+      const isExpected = isPuback ? publication?.qos === 1 : publication?.isReleased === true;
+      if (publication !== undefined && !isExpected)
         throw unexpected(isPuback ? "PUBACK" : "PUBCOMP", packetIdentifier);
       // An acknowledgement of nothing is let pass: on 3.x it follows from sending again.
       if (publication !== undefined) this.#finish(publication, packet);
@@ -181,33 +180,28 @@ export class InFlight {
     connection.wake();
   }
 
-  #isTaken(packetIdentifier: number): boolean {
-    return this.#publishes.has(packetIdentifier) || this.#releases.has(packetIdentifier);
-  }
-
   #onPubrec(packet: AcknowledgementPacket, connection: Connection): void {
     const { packetIdentifier, reasonCode = 0 } = packet;
-    const publication = this.#publishes.get(packetIdentifier);
+    const publication = this.#flights.get(packetIdentifier);
     if (publication?.qos === 1) throw unexpected("PUBREC", packetIdentifier);
     if (reasonCode >= 0x80) {
-      if (publication !== undefined) this.#finish(publication, packet); // [MQTT5-4.4.0-2]
+      if (publication?.isReleased === false) this.#finish(publication, packet); // [MQTT5-4.4.0-2]
       return;
     }
-    const released = publication ?? this.#releases.get(packetIdentifier);
-    if (released === undefined) {
+    if (publication === undefined) {
       connection.acknowledge("pubrel", packetIdentifier, ReasonCode.packetIdentifierNotFound);
       return;
     }
     const { records, clock } = this.#state;
-    if (publication !== undefined) {
-      this.#publishes.delete(packetIdentifier);
-      this.#releases.set(packetIdentifier, publication);
+    if (!publication.isReleased) {
+      publication.isReleased = true;
+      publication.order = ++this.#lastOrder;
       // It is not sent again [MQTT5-4.3.3-6]: the payload has done its duty.
       publication.payload = nothing;
       publication.sendings = 0;
       records?.release(publication, packetIdentifier);
     }
-    noteSent(released, clock.now());
+    noteSent(publication, clock.now());
     if (records === undefined) {
       connection.acknowledge("pubrel", packetIdentifier); // [MQTT5-4.3.3-4] [MQTT5-4.6.0-4] [MQTT3-4.6.0-4]
       return;
@@ -243,7 +237,7 @@ export class InFlight {
     const publication = this.#nextResend()!;
     const { packetIdentifier } = publication;
     if (this.#state.records?.journal.isSafe(publication.position) === false) return false;
-    if (this.#releases.has(packetIdentifier)) {
+    if (publication.isReleased) {
       noteSent(publication, now);
       connection.send({ type: "pubrel", packetIdentifier, dup: this.#dupOfPubrel() });
       return true;
@@ -261,10 +255,8 @@ export class InFlight {
 
   /** The message is done with, and its Packet Identifier free. */
   #free(publication: Publication): void {
-    const { packetIdentifier } = publication;
-    this.#publishes.delete(packetIdentifier);
-    this.#releases.delete(packetIdentifier);
-    this.#state.identifiers.release(packetIdentifier);
+    this.#flights.remove(publication);
+    this.#state.identifiers.release(publication.packetIdentifier);
     this.#state.records?.forget(publication);
   }
 
@@ -286,11 +278,7 @@ export class InFlight {
   #startOver(): Publication[] {
     const { records, identifiers } = this.#state;
     const again: Publication[] = [];
-    for (const publication of [...this.#releases.values(), ...this.#abandoned]) {
-      resolve(publication, success);
-      this.#free(publication);
-    }
-    for (const publication of this.#publishes.values()) {
+    for (const publication of this.#inOrder()) {
       if (publication.qos === 1 && !publication.isSettled) {
         again.push(publication);
         identifiers.release(publication.packetIdentifier);
@@ -298,7 +286,8 @@ export class InFlight {
         records?.unnumber(publication);
         continue;
       }
-      if (publication.qos === 2) {
+      if (publication.isReleased) resolve(publication, success);
+      else if (publication.qos === 2) {
         reject(
           publication,
           new RequestError(
@@ -309,7 +298,8 @@ export class InFlight {
       }
       this.#free(publication);
     }
-    this.#publishes.clear();
+    for (const publication of this.#abandoned) this.#free(publication);
+    this.#flights.clear();
     this.#resends = [];
     this.#abandoned = [];
     return again;
@@ -318,17 +308,14 @@ export class InFlight {
   /** A connection ended after its CONNACK; a message that made the server close once too often is given up. */
   connectionEnded(error: Error | undefined): void {
     const { clock, connectionNumber, records } = this.#state;
-    let oldest: Publication | undefined;
-    for (const publication of this.#publishes.values()) {
-      if (publication.connectionNumber !== connectionNumber) continue;
-      oldest = publication;
-      break;
-    }
+    const oldest = this.#inOrder().find(
+      (publication) => !publication.isReleased && publication.connectionNumber === connectionNumber,
+    );
     if (!this.#suspicion.connectionEnded(error, oldest, clock.now())) return;
     const publication = oldest!;
     // A new message under the identifier of a QoS 2 message that arrived were taken for that one.
     if (publication.qos === 2) {
-      this.#publishes.delete(publication.packetIdentifier);
+      this.#flights.remove(publication);
       this.#abandoned.push(publication);
       records?.abandon(publication, publication.packetIdentifier);
     } else this.#free(publication);
@@ -397,7 +384,7 @@ export class InFlight {
       if (sentAt < 0 || sentAt > now - ackTimeoutMs) continue;
       if (sendings > ackRetries) return false;
       noteSent(publication, now);
-      if (this.#releases.has(packetIdentifier))
+      if (publication.isReleased)
         connection.send({ type: "pubrel", packetIdentifier, dup: this.#dupOfPubrel() });
       else this.#encoder.encode(publication, packetIdentifier, true, connection, limits, now);
     }

@@ -58,6 +58,10 @@ export interface Publication {
   sequence: number;
   /** Position in the store's journal that has to be safe before it is sent. */
   position: number;
+  /** QoS 2: PUBREC came. */
+  isReleased: boolean;
+  /** Place among what is in flight. */
+  order: number;
   /** Of this connection; -1: it was not sent on it. Milliseconds of the clock. */
   sentAt: number;
   /** How often PUBLISH, and then PUBREL, was sent on this connection. */
@@ -101,6 +105,8 @@ export function makePublication(
     size: bytes.length + topicName.length + overhead,
     expiresAt: seconds === undefined ? Infinity : clock.now() + seconds * 1000,
     connectionNumber: 0,
+    isReleased: false,
+    order: 0,
     sentAt: -1,
     sendings: 0,
     sequence: 0,
