@@ -17,12 +17,12 @@ const ENTRIES = [
   {
     what: "connect, and what a client does",
     contents: 'import { connect } from "@sericite/client"; globalThis.connect = connect;',
-    limit: 34_700,
+    limit: 35_300,
   },
   {
     what: "everything",
     contents: 'import * as all from "@sericite/client"; globalThis.all = all;',
-    limit: 36_400,
+    limit: 37_000,
   },
 ];
 

@@ -1,5 +1,11 @@
 import type { ConnackPacket, ProtocolVersion, ScheduledTask, Scheduler } from "@sericite/protocol";
-import { TimerEntry, TimingWheel, UsageError, topicFilterMatches } from "@sericite/protocol";
+import {
+  ConnectionError,
+  TimerEntry,
+  TimingWheel,
+  UsageError,
+  topicFilterMatches,
+} from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
 import { abortError, onAbort } from "./abort.ts";
 import { refusalOfError } from "./acknowledgement.ts";
@@ -99,7 +105,7 @@ async function openKept(
     return await open(keptSession(records));
   } catch (error) {
     // There is no client that would close it.
-    if (error instanceof UsageError || signal?.aborted === true) await store.close();
+    if (!(error instanceof ConnectionError) || signal?.aborted === true) await store.close();
     throw error;
   }
 }

@@ -104,10 +104,17 @@ export class Connection implements LinkHandler, WatchedConnection {
   /** The other side has closed; what it sent before is being taken. */
   #isEnded = false;
   readonly #keepAlive: KeepAlive;
+  #thrown: { readonly error: unknown } | undefined = undefined;
   #isReported = false;
 
   readonly #onPacket = (packet: ServerPacket): boolean => {
-    this.#handle(packet);
+    try {
+      this.#handle(packet);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      // What the user's code threw: what stands behind this packet is not lost over it.
+      this.#thrown ??= { error };
+    }
     // What was handled may have ended the connection.
     return this.#isReading();
   };
@@ -276,6 +283,9 @@ export class Connection implements LinkHandler, WatchedConnection {
       if (known === undefined) this.#refuse(error);
       else this.#close(known);
     }
+    const thrown = this.#thrown;
+    this.#thrown = undefined;
+    if (thrown !== undefined) throw thrown.error;
   }
 
   onWritable(): void {
@@ -305,7 +315,10 @@ export class Connection implements LinkHandler, WatchedConnection {
    * where the server closes without having read all of it.
    */
   #unsentError(cause?: Error): ConnectionError | undefined {
-    if (!this.#blocked && cause === undefined) return undefined;
+    // Over TLS and WebSocket something follows DISCONNECT that a server need not read.
+    const transport = this.#link?.peer.transport;
+    const isTelling = cause !== undefined && (transport === "tcp" || transport === "unix");
+    if (!this.#blocked && !isTelling) return undefined;
     return new ConnectionError(
       "ERR_CONNECTION_LOST",
       "the connection ended before everything was sent",

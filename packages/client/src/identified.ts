@@ -1,3 +1,4 @@
+import { UsageError } from "@sericite/protocol";
 import type { Publication } from "./publication.ts";
 
 const firstPlaces = 16;
@@ -24,7 +25,10 @@ export class Identified {
   /** Takes one in, whose identifier no other one here has. */
   add(publication: Publication): void {
     const place = publication.packetIdentifier & (this.#places.length - 1);
-    if (this.#places[place] === undefined) {
+    const other = this.#places[place];
+    if (other?.packetIdentifier === publication.packetIdentifier)
+      throw new UsageError("ERR_USAGE", `Packet Identifier ${other.packetIdentifier} is in use`);
+    if (other === undefined) {
       this.#places[place] = publication;
       this.#size++;
       return;

@@ -92,6 +92,8 @@ export class InFlight {
     this.#state.wheel.cancel(this.#timer);
     const publications = this.#inOrder();
     this.#flights.clear();
+    this.#resends = [];
+    this.#abandoned = [];
     return publications;
   }
 
@@ -157,6 +159,7 @@ export class InFlight {
     publication.packetIdentifier = packetIdentifier;
     publication.connectionNumber = connectionNumber;
     this.#quota.take();
+    publication.sendings = 0;
     this.#take(publication);
     noteSent(publication, now);
     if (!this.#timer.isScheduled) wheel.schedule(this.#timer, settings.ackTimeoutMs);

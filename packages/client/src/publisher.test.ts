@@ -561,3 +561,26 @@ test("a QoS 0 publish without a connection that nobody awaits ends no process", 
   process.off("unhandledRejection", note);
   assert.deepEqual(unhandled, []);
 });
+
+test("3.x: a message that begins anew with each session has all its retries in each", async () => {
+  const server = new FakeServer();
+  server.answers.delete("publish");
+  const client = await server.connect({ protocolVersion: 4, ackRetries: 1 });
+  const failed = assert.rejects(client.publish("a", "x", { qos: 1 }), {
+    code: "ERR_CLIENT_CLOSED",
+  });
+  for (let i = 0; i < 2; i++) {
+    await server.world.settle();
+    server.connection.link.destroy();
+    await server.world.advance(3000);
+  }
+  const { connection } = server;
+  await server.world.advance(12_000);
+  assert.equal(connection.isClosed, false);
+  assert.deepEqual(
+    connection.of("publish").map(({ dup }) => dup),
+    [false, true],
+  );
+  await client.close();
+  await failed;
+});

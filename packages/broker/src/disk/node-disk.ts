@@ -135,16 +135,31 @@ export class NodeDisk implements Disk {
  * @returns those that were made, innermost first.
  */
 async function makeDirectory(path: string): Promise<string[]> {
+  const parent = dirname(path);
+  let made: string[] = [];
   try {
     await fs.promises.mkdir(path, 0o700);
     return [path];
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST" && (await fs.promises.stat(path)).isDirectory()) return [];
-    const parent = dirname(path);
-    if (code !== "ENOENT" || fs.existsSync(parent)) throw error;
-    const made = await makeDirectory(parent);
-    return [...(await makeDirectory(path)), ...made];
+    if (await isDirectory(path)) return [];
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || parent === path) throw error;
+    // It may be there by now: others may be at the same.
+    if (!(await isDirectory(parent))) made = await makeDirectory(parent);
+  }
+  try {
+    await fs.promises.mkdir(path, 0o700);
+  } catch (error) {
+    if (await isDirectory(path)) return made;
+    throw error;
+  }
+  return [path, ...made];
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await fs.promises.stat(path)).isDirectory();
+  } catch {
+    return false;
   }
 }
 

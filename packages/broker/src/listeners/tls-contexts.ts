@@ -61,8 +61,6 @@ export class TlsContexts {
           cert: certificate,
           key,
           minVersion: minimumVersion,
-          // Of ciphers that are all good, a device knows best which one it is quick at.
-          honorCipherOrder: false,
           // A session that is resumed keeps its client's certificate; it must come from a listener like this one.
           sessionIdContext: "sericite",
           ...(passphrase === undefined ? {} : { passphrase }),

@@ -107,6 +107,18 @@ test("a file that cannot be opened is told with what to do, and leaves no lock",
   rmSync(directory, { recursive: true });
 });
 
+test("a store that is opened twice goes on, and keeps its lock", async () => {
+  const { path, remove } = ground();
+  const store = fileStore(path);
+  await store.open();
+  await assert.rejects(store.open(), { name: "UsageError" });
+  assert.equal(existsSync(`${path}.lock`), true);
+  await store.write([{ key: "a", value: Uint8Array.of(1) }]);
+  await store.close();
+  assert.deepEqual([...(await fileStore(path).open()).keys()], ["a"]);
+  remove();
+});
+
 test("the log is written anew when most of it is out of date", async () => {
   const { path, remove } = ground();
   const store = fileStore(path, { flush: false });

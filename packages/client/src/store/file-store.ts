@@ -64,11 +64,16 @@ class FileStore implements SessionStore {
   async open(): Promise<ReadonlyMap<string, Uint8Array>> {
     try {
       this.#lock.take();
+    } catch (error) {
+      // Whoever has it may be this very store: nothing of it is closed.
+      throw cannotOpen(this.#path, error as Error);
+    }
+    try {
       this.#fd = openSync(this.#path, "a+");
       this.#read();
     } catch (error) {
       await this.close();
-      throw error instanceof UsageError ? error : cannotOpen(this.#path, error as Error);
+      throw cannotOpen(this.#path, error as Error);
     }
     return this.#kept;
   }
@@ -159,7 +164,8 @@ const advice: Readonly<Record<string, string>> = {
   EACCES: "the user of this process may not write there",
 };
 
-function cannotOpen(path: string, cause: NodeJS.ErrnoException): ConnectionError {
+function cannotOpen(path: string, cause: NodeJS.ErrnoException): ConnectionError | UsageError {
+  if (cause instanceof UsageError) return cause;
   const why = advice[cause.code ?? ""] ?? cause.message;
   return new ConnectionError("ERR_STORE_FAILED", `cannot open the session store ${path}: ${why}`, {
     cause,
