@@ -35,7 +35,9 @@ async function main(options: Options): Promise<number> {
   }
   const out = options.out ?? join(ROOT, "bench/results", `${stamp()}.json`);
   const report =
-    options.from === undefined ? await measure(options, out) : readReport(options.from);
+    options.from === undefined
+      ? await measure(options, out)
+      : joined(readReport(options.from), options.add.map(readReport));
   if (report === undefined) return 1;
   if (options.from === undefined) save(report, out);
   tell(report);
@@ -45,6 +47,16 @@ async function main(options: Options): Promise<number> {
   }
   if (options.write) write(report);
   return 0;
+}
+
+/** A report with the groups of others where it has none. */
+function joined(report: Report, others: readonly Report[]): Report {
+  const { format: _, bars: __, figures: ___, runs = [], ...about } = report;
+  const measured = new Set(runs.map(({ group }) => group));
+  const earlier = others.flatMap((other) => other.runs ?? []);
+  const more = earlier.filter(({ group }) => !measured.has(group));
+  const versions = Object.assign({}, ...others.map((other) => other.versions), report.versions);
+  return makeReport({ ...about, versions }, [...more, ...runs]);
 }
 
 /** Runs what was asked for; `undefined` if nothing can be run here. */
