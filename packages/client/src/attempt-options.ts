@@ -10,7 +10,7 @@ import type {
   ConnectOptions,
   RefreshedOptions,
 } from "./options.ts";
-import { clientSettings } from "./options.ts";
+import { checkOptionNames, clientSettings } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { Servers } from "./servers.ts";
 
@@ -35,6 +35,7 @@ export class AttemptOptions {
     this.#platform = platform;
     this.#options = options;
     this.#random = random;
+    checkOptionNames(options);
     this.#protocolVersion = options.protocolVersion ?? 5;
     if (options.dial === undefined && options.url === undefined)
       throw new UsageError("ERR_USAGE", "there is neither url nor dial");
@@ -47,6 +48,12 @@ export class AttemptOptions {
   get isRefreshed(): boolean {
     const { refresh, authentication, will } = this.#options;
     return refresh !== undefined || authentication !== undefined || typeof will === "function";
+  }
+
+  /** Whether the next attempt may have other credentials than the last one. */
+  get renewsCredentials(): boolean {
+    const { refresh, authentication } = this.#options;
+    return refresh !== undefined || authentication !== undefined;
   }
 
   /** The enhanced authentication of the next attempt. */

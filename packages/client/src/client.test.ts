@@ -356,6 +356,25 @@ test("a listener that throws breaks nothing", async () => {
   assert.deepEqual(seen, ["disconnected true", "connected true", "connected true"]);
 });
 
+test("off takes a listener away, however often it was given, and no other", async () => {
+  const server = new FakeServer();
+  const client = await server.connect();
+  const seen: string[] = [];
+  const one = (): void => void seen.push("one");
+  const two = (): void => {
+    seen.push("two");
+    client.off("disconnected", one);
+  };
+  client.on("disconnected", two);
+  client.on("disconnected", one);
+  client.on("disconnected", one);
+  for (let i = 0; i < 2; i++) {
+    server.connection.link.destroy();
+    await server.world.advance(2000);
+  }
+  assert.deepEqual(seen, ["two", "one", "one", "two"]);
+});
+
 test("a listener of messages hears all of them, whatever subscription takes them, before its handler", async () => {
   const server = new FakeServer();
   const client = await server.connect();
@@ -429,6 +448,8 @@ test("what a caller without types gives by mistake is named", async () => {
     [{ keepAlive: "10" }, 'keepAlive is "10", expected an integer 0…65535'],
     [{ connectTimeoutMs: "5" }, 'connectTimeoutMs is "5", expected 1 or more'],
     [{ will: { topic: "a" } }, "the will's topicName is of type undefined, expected a string"],
+    [{ keepalive: 10 }, "there is no option keepalive; perhaps keepAlive is meant"],
+    [{ clean: true }, "there is no option clean"],
     [{ will: { topicName: 7 } }, "the will's topicName is of type number, expected a string"],
   ] as const) {
     await assert.rejects(server.open(options as never), { name: "UsageError", message });

@@ -485,6 +485,14 @@ export class Client implements AsyncDisposable {
     return this.#events.on(name, listener);
   }
 
+  /** Calls `listener` at such events no more. */
+  off<Name extends keyof ClientEvents>(
+    name: Name,
+    listener: (event: ClientEvents[Name]) => void,
+  ): void {
+    this.#events.off(name, listener);
+  }
+
   /**
    * Connects again at once: ends the wait for the next attempt, and the present connection, in order.
    * The session goes on where the server has kept it.

@@ -70,8 +70,7 @@ export class NextAttempt {
     if (lastedMs !== undefined) servers.lost();
     const isHopelessNow =
       isHopeless(error, protocolVersion) &&
-      // What is asked for before each attempt may be better the next time.
-      !(attempts.isRefreshed && isAboutCredentials(error));
+      !(attempts.renewsCredentials && isAboutCredentials(error));
     if (this.#givesUp(error) ?? isHopelessNow) return undefined;
     return haveAllFailed ? this.#wait(end) : 0;
   }

@@ -76,7 +76,10 @@ export async function connect(
  * the `ConnectionError` that `connect` would. Nothing of it stays. Take a `clientId` that nobody uses,
  * or none.
  */
-export function connectTest(url: string, options: ConnectOptions = {}): Promise<ConnectTestResult> {
+export function connectTest(
+  url: string | readonly string[],
+  options: ConnectOptions = {},
+): Promise<ConnectTestResult> {
   return testConnection(nodePlatform, { ...options, url });
 }
 

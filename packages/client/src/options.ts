@@ -260,6 +260,59 @@ export interface ClientSettings {
   readonly onUnclaimedMessage: ((message: Message) => unknown) | undefined;
 }
 
+const optionNames: Readonly<Record<keyof ConnectOptions, true>> = {
+  ackRetries: true,
+  ackTimeoutMs: true,
+  authentication: true,
+  cleanStart: true,
+  clientId: true,
+  clock: true,
+  compression: true,
+  connectTimeoutMs: true,
+  dial: true,
+  followServerReference: true,
+  inFlightMaximum: true,
+  keepAlive: true,
+  maximumPacketSize: true,
+  onError: true,
+  onUnclaimedMessage: true,
+  outboundTopicAliasMaximum: true,
+  password: true,
+  protocolFallback: true,
+  protocolVersion: true,
+  queue: true,
+  random: true,
+  receiveMaximum: true,
+  reconnect: true,
+  refresh: true,
+  responseTopic: true,
+  scheduler: true,
+  sessionExpiryInterval: true,
+  signal: true,
+  store: true,
+  tls: true,
+  topicAliasMaximum: true,
+  url: true,
+  userProperties: true,
+  username: true,
+  webSocket: true,
+  will: true,
+};
+
+/**
+ * Looks for names that are none of an option, as a caller without types may give.
+ *
+ * @throws UsageError
+ */
+export function checkOptionNames(options: ConnectOptions): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(optionNames, name)) continue;
+    const meant = Object.keys(optionNames).find((one) => one.toLowerCase() === name.toLowerCase());
+    const hint = meant === undefined ? "" : `; perhaps ${meant} is meant`;
+    throw new UsageError("ERR_USAGE", `there is no option ${name}${hint}`);
+  }
+}
+
 /** Name of the User Property of CONNECT that says what a client can read. */
 const acceptProperty = "accept-encoding";
 
