@@ -11,6 +11,7 @@ import { TestBroker } from "../test-broker.test-support.ts";
  */
 
 setFlagsFromString("--allow-natives-syntax");
+// The only way to ask V8: its syntax is none of the language, so it cannot stand in this file as it is.
 // oxlint-disable-next-line typescript/no-implied-eval
 const isFast = new Function("object", "return %HasFastProperties(object)") as (
   object: object,
