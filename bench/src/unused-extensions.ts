@@ -35,10 +35,9 @@ const looks: Readonly<Record<string, readonly (readonly [look: string, without: 
     ["connection.isTrusted ? undefined : engine.hooks.publish;", "undefined;"],
   ],
   "route.js": [["engine.events.hearsMessages", "false"]],
-  "deliver.js": [
-    ["engine.hooks.authorizeDelivery !== undefined", "false"],
-    ["unpacking !== undefined", "false"],
-  ],
+  "deliver.js": [["engine.hooks.authorizeDelivery !== undefined", "false"]],
+  "hand-over.js": [["authorizeDelivery === undefined", "true"]],
+  "send-publish.js": [["unpacking !== undefined", "false"]],
 };
 
 const dist = dirname(fileURLToPath(import.meta.url));

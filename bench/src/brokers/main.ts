@@ -10,7 +10,7 @@ import { estimate, roundsOf, runGroups } from "./turns.ts";
 import { fillPage, plotOf, PLOTTED, tablesOf } from "./page.ts";
 import { hasProgram, versionOf, whyNotBroker } from "./programs.ts";
 import { HELP, readOptions } from "./options.ts";
-import { compareReports, makeReport, readReport, shortened } from "./report.ts";
+import { compareReports, joinReports, makeReport, readReport, shortened } from "./report.ts";
 import { figureOf } from "./run-line.ts";
 import { NODES } from "./groups.ts";
 import type { Group } from "./groups.ts";
@@ -37,7 +37,7 @@ async function main(options: Options): Promise<number> {
   const report =
     options.from === undefined
       ? await measure(options, out)
-      : joined(readReport(options.from), options.add.map(readReport));
+      : joinReports(readReport(options.from), options.add.map(readReport));
   if (report === undefined) return 1;
   if (options.from === undefined) save(report, out);
   tell(report);
@@ -47,16 +47,6 @@ async function main(options: Options): Promise<number> {
   }
   if (options.write) write(report);
   return 0;
-}
-
-/** A report with the groups of others where it has none. */
-function joined(report: Report, others: readonly Report[]): Report {
-  const { format: _, bars: __, figures: ___, runs = [], ...about } = report;
-  const measured = new Set(runs.map(({ group }) => group));
-  const earlier = others.flatMap((other) => other.runs ?? []);
-  const more = earlier.filter(({ group }) => !measured.has(group));
-  const versions = Object.assign({}, ...others.map((other) => other.versions), report.versions);
-  return makeReport({ ...about, versions }, [...more, ...runs]);
 }
 
 /** Runs what was asked for; `undefined` if nothing can be run here. */
@@ -92,13 +82,8 @@ async function measure(options: Options, out: string): Promise<Report | undefine
     `${brokers.join(", ")} on ${machine.cores} cores; about ${minutes} minutes on a quiet machine`,
   );
   mkdirSync(dirname(out), { recursive: true });
-  const earlier = options.add.flatMap((path) => readReport(path).runs ?? []);
+  const earlier = options.add.map(readReport);
   const runs: RunLine[] = [];
-  /** What was measured before, where this run has nothing. */
-  const all = (): RunLine[] => {
-    const measured = new Set(runs.map(({ group }) => group));
-    return [...earlier.filter(({ group }) => !measured.has(group)), ...runs];
-  };
   for await (const lines of runGroups(groups, {
     peers: PEERS,
     rounds: options.rounds,
@@ -111,9 +96,9 @@ async function measure(options: Options, out: string): Promise<Report | undefine
   })) {
     runs.push(...lines);
     // After each group, so that little is lost if the run is ended.
-    writeFileSync(out, `${JSON.stringify(makeReport(about, all()))}\n`);
+    writeFileSync(out, `${JSON.stringify(joinReports(makeReport(about, runs), earlier))}\n`);
   }
-  return makeReport(about, all());
+  return joinReports(makeReport(about, runs), earlier);
 }
 
 /** The groups with the brokers that can be run here; says which cannot. */

@@ -22,7 +22,7 @@ export const HELP = `Measures the broker beside others under load, says which ba
   --warmup TIME        before it, default 1s
   --quick              three groups, 1 round, few brokers, short runs
   --out FILE           where the report goes, default bench/results/DATE.json; plots go beside it
-  --add FILE           an earlier report whose groups count where this run has none (repeatable)
+  --add FILE           an earlier report, or the one in docs, whose groups count where this run has none (repeatable)
   --from FILE          run nothing, take this report
   --compare FILE       print new / old for each figure
   --write              put tables, plots and the figures into docs

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compareReports, makeReport } from "./report.ts";
+import { compareReports, joinReports, makeReport, shortened } from "./report.ts";
 import { fillPage, plotOf, tablesOf } from "./page.ts";
 import { plot, short } from "./plot.ts";
 import type { Report } from "./report.ts";
@@ -87,6 +87,28 @@ test("a plot has a bar for each broker, longer for more, and its names are escap
   assert.equal(widths.length, 2);
   assert.ok((widths[0] ?? 0) > 0 && (widths[1] ?? 0) > (widths[0] ?? 0));
   assert.match(plotOf(report([]), "latency"), /nothing measured/);
+});
+
+test("a report takes the groups that it has not from earlier ones, and says which", () => {
+  const now = report([run("mosquitto", 100), run("sericite", 1200)]);
+  const links = (label: string, msgs_s: number, round: number) =>
+    run("sericite", msgs_s, { label, group: "links", round });
+  const old = report([
+    run("mosquitto", 1),
+    ...[1, 2, 3].flatMap((round) => [
+      links("pairs-q0", 100, round),
+      links("ws-pairs-q0", 60, round),
+    ]),
+  ]);
+  const before = { ...old, machine: { ...old.machine, commit: "old" } };
+  const joined = joinReports(now, [shortened(before)]);
+  const tables = tablesOf(joined);
+  assert.match(tables.get("links") ?? "", /ws-pairs-q0/);
+  assert.match(tables.get("throughput") ?? "", /100 \/ 100 \/ 100/);
+  assert.match(tables.get("machine") ?? "", /Of old \(2026-01-02\): links\./);
+  // It needs the single runs, which are gone.
+  const paired = joined.bars.find(({ name }) => name === "ws-pairs-q0, per second");
+  assert.equal(paired?.reached, "yes");
 });
 
 test("two reports are compared by their medians", () => {

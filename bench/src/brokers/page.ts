@@ -6,7 +6,7 @@ import { OURS, OWN } from "./bars.ts";
 import { plot, short } from "./plot.ts";
 import type { Figures } from "./figures.ts";
 import type { PlotRow } from "./plot.ts";
-import type { Report } from "./report.ts";
+import type { EarlierGroups, Report } from "./report.ts";
 import type { Spread } from "./run-line.ts";
 
 /** A table beside other brokers, or of ours alone. */
@@ -222,11 +222,24 @@ function barsTable(report: Report): string {
   return lines.join("\n");
 }
 
-function machineText({ machine, versions, begun, settings, leftOut }: Report): string {
+function machineText(report: Report): string {
+  const { machine, versions, begun, settings, leftOut, earlier = [] } = report;
   const peers = Object.entries(versions)
     .filter(([broker]) => !(OWN as readonly string[]).includes(broker) && !/node\d/.test(broker))
     .map(([broker, version]) => `${broker} ${version}`);
   const left =
     leftOut.length === 0 ? "" : ` Left out: ${leftOut.map(({ broker }) => broker).join(", ")}.`;
-  return `${machine.cores} x ${machine.processor}, ${machine.memoryGiB} GiB, Linux ${machine.kernel}; Node ${machine.node}, Go ${machine.go}, Java ${machine.java}; ${peers.join(", ")}; Sericite ${machine.commit}. ${begun.slice(0, 10)}, ${settings["rounds"]} rounds of ${settings["duration"]} each after ${settings["warmup"]} of warm-up.${left}`;
+  const before = earlierText(earlier, machine.commit);
+  return `${machine.cores} x ${machine.processor}, ${machine.memoryGiB} GiB, Linux ${machine.kernel}; Node ${machine.node}, Go ${machine.go}, Java ${machine.java}; ${peers.join(", ")}; Sericite ${machine.commit}. ${begun.slice(0, 10)}, ${settings["rounds"]} rounds of ${settings["duration"]} each after ${settings["warmup"]} of warm-up.${before}${left}`;
+}
+
+/** Which groups are of another state of the source. */
+function earlierText(earlier: readonly EarlierGroups[], commit: string): string {
+  const others = new Map<string, string[]>();
+  for (const one of earlier) {
+    if (one.commit === commit) continue;
+    const what = `${one.commit} (${one.begun.slice(0, 10)})`;
+    others.set(what, [...(others.get(what) ?? []), ...one.groups]);
+  }
+  return [...others].map(([what, groups]) => ` Of ${what}: ${groups.join(", ")}.`).join("");
 }

@@ -22,8 +22,18 @@ export interface Report {
   readonly leftOut: readonly LeftOut[];
   readonly bars: readonly Verdict[];
   readonly figures: readonly Entry[];
+  /** Groups that are of earlier reports. */
+  readonly earlier?: readonly EarlierGroups[];
   /** Every run; absent in the shorter form. */
   readonly runs?: readonly RunLine[];
+}
+
+/** Groups of a report that was joined, and what was measured in it. */
+export interface EarlierGroups {
+  readonly groups: readonly string[];
+  /** ISO 8601. */
+  readonly begun: string;
+  readonly commit: string;
 }
 
 /** Makes the report of runs. */
@@ -34,6 +44,38 @@ export function makeReport(
   const groups = Figures.byGroup(runs);
   const figures = [...groups.values()].flatMap(({ entries }) => entries);
   return { format: 1, ...about, bars: judge(groups), figures, runs };
+}
+
+/**
+ * A report with the groups of earlier ones where it has none. Of one without single runs it takes the
+ * figures, and the verdicts that cannot be made from figures alone.
+ */
+export function joinReports(report: Report, earlier: readonly Report[]): Report {
+  const versions = Object.assign({}, ...earlier.map((one) => one.versions), report.versions);
+  const entries = [...report.figures];
+  const runs = [...(report.runs ?? [])];
+  const measured = new Set(entries.map(({ group }) => group));
+  const verdicts = new Map<string, Verdict>();
+  const taken = [...(report.earlier ?? [])];
+  for (const one of earlier) {
+    entries.unshift(...one.figures.filter(({ group }) => !measured.has(group)));
+    runs.unshift(...(one.runs ?? []).filter(({ group = "" }) => !measured.has(group)));
+    const own = new Set(one.figures.map(({ group }) => group));
+    for (const { groups, begun, commit } of one.earlier ?? []) {
+      for (const group of groups) own.delete(group);
+      taken.push({ groups: groups.filter((group) => !measured.has(group)), begun, commit });
+    }
+    const groups = [...own].filter((group) => !measured.has(group));
+    taken.push({ groups, begun: one.begun, commit: one.machine.commit });
+    for (const { group } of one.figures) measured.add(group);
+    for (const bar of one.bars) if (bar.reached !== "not measured") verdicts.set(bar.name, bar);
+  }
+  const groups = new Map([...figuresByGroup(entries), ...Figures.byGroup(runs)]);
+  const bars = judge(groups).map((bar) =>
+    bar.reached === "not measured" ? (verdicts.get(bar.name) ?? bar) : bar,
+  );
+  const nonEmpty = taken.filter(({ groups: names }) => names.length > 0);
+  return { ...report, versions, bars, figures: entries, earlier: nonEmpty, runs };
 }
 
 /** @throws RangeError if the file is of another format. */
@@ -47,8 +89,12 @@ export function readReport(path: string): Report {
 
 /** The figures of a report by group. */
 export function figuresOf(report: Report): Map<string, Figures> {
+  return figuresByGroup(report.figures);
+}
+
+function figuresByGroup(all: readonly Entry[]): Map<string, Figures> {
   const groups = new Map<string, Entry[]>();
-  for (const entry of report.figures) {
+  for (const entry of all) {
     const entries = groups.get(entry.group);
     if (entries === undefined) groups.set(entry.group, [entry]);
     else entries.push(entry);

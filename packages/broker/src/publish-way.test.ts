@@ -87,7 +87,8 @@ test("a PUBLISH passes the functions that the picture in docs/ARCHITECTURE.md na
   // And the other way round: what decides on a PUBLISH is in the picture.
   const named = new Set(expected.map(({ file, name }) => `${file} ${name}`));
   for (const entry of ran) {
-    const match = /\/(engine\/(?:publish|route|enqueue|deliver)\.js) (\w+)$/.exec(entry);
+    const match =
+      /\/(engine\/(?:publish|route|hand-over|send-publish|enqueue|deliver)\.js) (\w+)$/.exec(entry);
     if (match === null || match[2] === "isDelayTopic") continue;
     assert.ok(
       named.has(`${match[1]} ${match[2]}`),

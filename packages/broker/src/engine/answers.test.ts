@@ -30,7 +30,7 @@ function asked(answers: object | undefined) {
   return { hooks, denied, publish };
 }
 
-test("a yes is asked for each time without `answers`, and with them once for a Topic Name in a row", () => {
+test("a yes is asked for each time without `answers`, and with them once for a Topic Name while it is remembered", () => {
   const each = asked(undefined);
   const once = asked({});
   const all = ["p publishes a", "r gets a", "came"];
@@ -39,6 +39,9 @@ test("a yes is asked for each time without `answers`, and with them once for a T
   assert.deepEqual(once.publish("a"), all);
   assert.deepEqual(once.publish("a"), ["came"]);
   assert.deepEqual(once.publish("b"), ["p publishes b", "r gets b", "came"]);
+  // A publisher's last one, and many of a receiver's.
+  assert.deepEqual(once.publish("a"), ["p publishes a", "came"]);
+  for (let i = 0; i < 200; i++) once.publish(`more/${i}`);
   assert.deepEqual(once.publish("a"), all);
 });
 

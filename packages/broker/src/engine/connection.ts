@@ -31,6 +31,8 @@ export type ConnectionState = "new" | "connecting" | "open" | "closing" | "close
 
 /** Output above which a client that does not read its acknowledgements is not read from either. Bytes. */
 const OUTPUT_PAUSE = 64 * 1024;
+/** Topic Names that a connection remembers to be let have messages of. */
+const DELIVERIES_REMEMBERED = 128;
 /** Time that a closing link has to end by itself. Milliseconds. */
 const CLOSE_TIMEOUT = 5000;
 
@@ -66,10 +68,12 @@ export class Connection implements LinkHandler, ClientIdentity {
   clientId = "";
   username: string | undefined;
   rights: Rights | undefined;
-  /** `Hooks.answers` that allowed what follows: the Topic Names that it was last let publish to, and given messages of. */
+  /** `Hooks.answers` that allowed what follows: the Topic Name that it was last let publish to, and those that it may have messages of. */
   answers: object | undefined;
   publishAllowed: TopicName | undefined;
-  deliveryAllowed: TopicName | undefined;
+  #deliveryAllowed: TopicName | undefined;
+  /** Made for the second one. */
+  #deliveriesAllowed: Set<TopicName> | undefined;
   session: Session | undefined;
   /** Epoch of the session when this connection took it; a lower one than the session's has no effect. */
   epoch = 0;
@@ -127,7 +131,28 @@ export class Connection implements LinkHandler, ClientIdentity {
   renewAnswers(answers: object | undefined): void {
     this.answers = answers;
     this.publishAllowed = undefined;
-    this.deliveryAllowed = undefined;
+    this.#deliveryAllowed = undefined;
+    this.#deliveriesAllowed = undefined;
+  }
+
+  /** Whether it is remembered that it may have messages of this Topic Name, by these answers. */
+  isDeliveryAllowed(answers: object, topic: TopicName): boolean {
+    return (
+      this.answers === answers &&
+      (this.#deliveryAllowed === topic || this.#deliveriesAllowed?.has(topic) === true)
+    );
+  }
+
+  /** Remembers it. */
+  allowDelivery(answers: object, topic: TopicName): void {
+    if (this.answers !== answers) this.renewAnswers(answers);
+    const last = this.#deliveryAllowed;
+    if (last !== undefined) {
+      const all = (this.#deliveriesAllowed ??= new Set());
+      if (all.size >= DELIVERIES_REMEMBERED) all.clear();
+      all.add(last);
+    }
+    this.#deliveryAllowed = topic;
   }
 
   get peer(): Peer {

@@ -81,7 +81,9 @@ export const counterTable = {
     text: "Messages that entered the engine, from clients, Wills and the embedding program.",
   },
   messagesUnmatched: { text: "Messages for which no subscription matched." },
-  messagesQueued: { text: "Messages put into a session's queue." },
+  messagesQueued: {
+    text: "Messages put into a session's queue; those that can leave at once are not.",
+  },
   messagesAcknowledged: { text: "QoS 1 and 2 messages that their receivers acknowledged." },
   subscriptionsGranted: { text: "Topic Filters granted." },
   subscriptionsRefused: { text: "Topic Filters refused." },

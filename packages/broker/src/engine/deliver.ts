@@ -1,12 +1,10 @@
 import { OutboundState, TimerEntry } from "@sericite/protocol";
-import type { QoS, TopicAliasOutbound } from "@sericite/protocol";
+import type { QoS } from "@sericite/protocol";
 import type { Connection } from "./connection.ts";
 import { pageIn, SETTLED_UNSAFE } from "./backlog.ts";
 import type { Engine } from "./engine.ts";
 import { discard, recordSettled } from "./enqueue.ts";
-import type { Extras } from "./extras.ts";
-import { packDetail } from "./flight.ts";
-import { encodeForm, formOf, isNative, sharedIdentifier } from "./forms.ts";
+import { sharedIdentifier } from "./forms.ts";
 import { isPromise } from "./hooks.ts";
 import type { Message } from "./message.ts";
 import { META_DUP, META_KEPT, META_QOS, META_RETAIN } from "./queue.ts";
@@ -16,6 +14,7 @@ import { refill } from "./retained.ts";
 import { armRetry } from "./retry.ts";
 import type { Session } from "./session.ts";
 import { deliverToOther } from "./shared.ts";
+import { identifierFor, sendPublish } from "./send-publish.ts";
 
 /** Messages that one turn drops in place of sending them, such as those that the client may not have. */
 const DROPS = 1000;
@@ -126,34 +125,17 @@ function sendNext(connection: Connection, session: Session): Outcome {
     if (allowed === undefined) return "none";
     if (!allowed) return refuseHead(engine, session);
   }
-  if (!write(connection, message, meta, queue.headExtras, packetIdentifier)) {
+  const sequence = queue.headSequence;
+  if (
+    !sendPublish(connection, session, message, meta, queue.headExtras, packetIdentifier, sequence)
+  ) {
     engine.drop("packet-too-large", session.clientId, message, qos); // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25] [X-26]
     return dropHead(engine, session);
   }
-  engine.counters.publishSent++;
-  if (qos === 0) {
-    if ((meta & META_KEPT) !== 0) recordSettled(engine, session, queue.headSequence, meta);
-    queue.shift();
-    message.release();
-    return "sent";
-  }
-  if (qos === 2 && (meta & META_KEPT) !== 0) session.freedIdentifiers ??= new Set();
-  connection.sent++;
-  const extras = queue.headExtras;
-  engine.meter.bytes += message.size;
-  if (extras !== undefined) (session.flightExtras ??= new Map()).set(packetIdentifier, extras);
-  // Unacknowledged from here on, until it is answered to the end [MQTT5-4.3.2-3] [MQTT5-4.3.3-3] [MQTT5-4.3.3-5] [MQTT3-4.3.2-1] [MQTT3-4.3.3-1].
-  session
-    .ensureOutbound()
-    .begin(
-      packetIdentifier,
-      qos as 1 | 2,
-      message,
-      packDetail(queue.headSequence, meta),
-      engine.now,
-    );
   queue.shift();
-  if (connection.protocolVersion !== 5) armRetry(connection);
+  if (qos !== 0) return "sent";
+  recordSettled(engine, session, sequence, meta);
+  message.release();
   return "sent";
 }
 
@@ -197,101 +179,11 @@ function dropHead(engine: Engine, session: Session): Outcome {
   return "dropped";
 }
 
-/** The shared identifier where it is free; 0 where the message has to wait for it [MQTT5-4.3.2-1] [MQTT5-4.3.3-1] [MQTT3-2.3.1-4]. */
-function identifierFor(session: Session, message: Message, meta: number): number {
-  const shared = sharedIdentifier(message.number);
-  const outbound = session.outbound;
-  if (outbound === undefined || outbound.stateOf(shared) === 0) return shared;
-  // A stored QoS 2 message keeps its identifier through a crash, so it waits for just that one.
-  if ((meta & META_QOS) === 2 && (meta & META_KEPT) !== 0) return 0;
-  return outbound.nextFree(shared);
-}
-
 /** Whether the store may know another message under its Packet Identifier, which was settled just now. */
 function isHeldByStore(engine: Engine, session: Session, message: Message): boolean {
   if (session.settledAt <= engine.store.durable) return false;
   const { freedIdentifiers } = session;
   return freedIdentifiers === undefined || freedIdentifiers.has(sharedIdentifier(message.number));
-}
-
-/** Adds a PUBLISH to the output. @returns false, nothing added, where it is above the client's Maximum Packet Size. */
-function write(
-  connection: Connection,
-  message: Message,
-  meta: number,
-  extras: Extras | undefined,
-  packetIdentifier: number,
-): boolean {
-  const isVersion5 = connection.protocolVersion === 5;
-  const { unpacking } = connection.engine;
-  if (unpacking !== undefined) message = unpacking.readable(message, connection.acceptedEncodings);
-  if (connection.outboundAliases !== undefined) {
-    return writeAliased(
-      connection,
-      connection.outboundAliases,
-      message,
-      meta,
-      extras,
-      packetIdentifier,
-    );
-  }
-  if (extras === undefined || extras.identifiers.length === 0 || !isVersion5) {
-    const shares =
-      (meta & META_DUP) === 0 &&
-      (packetIdentifier === 0 || packetIdentifier === sharedIdentifier(message.number));
-    if (shares && isNative(message, isVersion5, meta)) {
-      if (message.end - message.start > connection.maximumPacketSize) return false;
-      connection.sender.output.append(message.bytes, message.start, message.end);
-      return true;
-    }
-    if (shares) {
-      const form = formOf(connection.engine, message, isVersion5, meta);
-      if (form.end - form.start > connection.maximumPacketSize) return false;
-      connection.sender.output.append(form.bytes, form.start, form.end);
-      return true;
-    }
-  }
-  const form = encodeForm(
-    connection.engine,
-    message,
-    isVersion5,
-    meta,
-    extras?.identifiers,
-    (meta & META_DUP) !== 0, // [MQTT5-3.3.1-1] [MQTT3-3.3.1-1]
-    packetIdentifier,
-  );
-  if (form.end - form.start > connection.maximumPacketSize) return false;
-  connection.sender.output.append(form.bytes, form.start, form.end);
-  return true;
-}
-
-/** The same for a client that takes Topic Aliases: its packets are its own. */
-function writeAliased(
-  connection: Connection,
-  aliases: TopicAliasOutbound,
-  message: Message,
-  meta: number,
-  extras: Extras | undefined,
-  packetIdentifier: number,
-): boolean {
-  const identifiers = extras?.identifiers;
-  // An alias is set by a packet that is surely sent, so its size is judged before.
-  const largest = message.size + 16 + 5 * (identifiers?.length ?? 0);
-  const alias = largest > connection.maximumPacketSize ? 0 : aliases.assign(message.topicName);
-  const form = encodeForm(
-    connection.engine,
-    message,
-    true,
-    meta,
-    identifiers,
-    (meta & META_DUP) !== 0,
-    packetIdentifier,
-    alias,
-    alias !== 0 && !aliases.isNew,
-  ); // [MQTT5-3.3.2-11]
-  if (form.end - form.start > connection.maximumPacketSize) return false;
-  connection.sender.output.append(form.bytes, form.start, form.end);
-  return true;
 }
 
 /** Asks the delivery hook about the head. @returns `undefined` where the answer is still to come. */
@@ -307,12 +199,7 @@ function isDeliveryAllowed(
     return true;
   }
   const { answers } = engine.hooks;
-  if (
-    answers !== undefined &&
-    connection.answers === answers &&
-    connection.deliveryAllowed === message.topic
-  )
-    return true;
+  if (answers !== undefined && connection.isDeliveryAllowed(answers, message.topic)) return true;
   const request = {
     topicName: message.topicName,
     qos: (meta & META_QOS) as 0 | 1 | 2,
@@ -333,8 +220,7 @@ function isDeliveryAllowed(
   // A hook may do anything, such as ending the session.
   if (session.connection === connection && session.queue?.head() === message) {
     if (answer !== true) return false;
-    if (connection.answers !== answers) connection.renewAnswers(answers);
-    if (answers !== undefined) connection.deliveryAllowed = message.topic;
+    if (answers !== undefined) connection.allowDelivery(answers, message.topic);
     return true;
   }
   engine.ready(connection);

@@ -1,6 +1,6 @@
 import { decodeProperties, PacketType } from "@sericite/protocol";
-import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
+import { handOver } from "./hand-over.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import { META_RETAIN } from "./queue.ts";
@@ -52,7 +52,7 @@ export function route(engine: Engine, message: Message, origin: Origin, target?:
     const qos = to.qos < message.qos ? to.qos : message.qos; // [MQTT5-3.8.4-8] [MQTT3-3.8.4-6]
     // [MQTT5-3.3.1-12] [MQTT5-3.3.1-13] [MQTT3-3.3.1-9]
     const meta = message.retain && to.retainAsPublished ? qos | META_RETAIN : qos;
-    const position = enqueue(engine, session, message, meta, to.extras);
+    const position = handOver(engine, session, message, meta, to.extras);
     if (position > receipt.store) receipt.store = position;
     receipt.sessions++;
   }

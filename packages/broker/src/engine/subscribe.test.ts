@@ -433,7 +433,7 @@ test("one publish reaches every session once, of every version", () => {
       [i % 3],
     );
   });
-  assert.equal(broker.engine.counters.messagesQueued, 60);
+  assert.equal(broker.engine.counters.publishSent, 60);
 });
 
 test("a subscription counts for what comes next, and an ended one no more", () => {
