@@ -1,13 +1,7 @@
 import type { ConnackPacket, ProtocolVersion, ScheduledTask, Scheduler } from "@sericite/protocol";
-import {
-  ConnectionError,
-  TimerEntry,
-  TimingWheel,
-  UsageError,
-  topicFilterMatches,
-} from "@sericite/protocol";
+import { TimerEntry, TimingWheel, UsageError, topicFilterMatches } from "@sericite/protocol";
 import type { AbortSignalLike } from "./abort.ts";
-import { abortError, onAbort } from "./abort.ts";
+import { onAbort } from "./abort.ts";
 import { refusalOfError } from "./acknowledgement.ts";
 import { AttemptOptions } from "./attempt-options.ts";
 import type { ClientEvents, ClientStateName } from "./client-events.ts";
@@ -19,7 +13,7 @@ import { EventListeners } from "./events.ts";
 import type { TopicFilterRequest } from "./filter-entry.ts";
 import { parsedFilter, subscriptionRequest } from "./filter-entry.ts";
 import type { KeptSession } from "./kept-session.ts";
-import { SessionRecords, keptSession } from "./kept-session.ts";
+import { SessionRecords } from "./kept-session.ts";
 import type { MailboxOwner, MessageHandler } from "./mailbox.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Message, Payload } from "./message.ts";
@@ -65,50 +59,6 @@ export interface SubscribeOptions extends Omit<TopicFilterRequest, "topicFilter"
 
 /** Topic Filters to subscribe to. */
 export type TopicFilters = string | readonly (string | TopicFilterRequest)[];
-
-/** The options that `connect` was called with. */
-export function optionsOf(
-  urlOrOptions: string | readonly string[] | ConnectOptions,
-  more: ConnectOptions | undefined,
-): ConnectOptions {
-  if (typeof urlOrOptions === "string" || isList(urlOrOptions))
-    return { ...more, url: urlOrOptions };
-  // A caller without types may have an environment variable that is not set.
-  return (urlOrOptions as ConnectOptions | undefined) ?? {};
-}
-
-function isList(value: object): value is readonly string[] {
-  return Array.isArray(value);
-}
-
-/** Opens a client and waits for its first connection. */
-export function openClient(platform: Platform, options: ConnectOptions): Promise<Client> {
-  const open = (kept: KeptSession | undefined): Promise<Client> =>
-    new Promise((resolve, reject) => {
-      if (options.signal?.aborted === true) throw abortError(options.signal);
-      const client = new Client(platform, options, kept, resolve, reject);
-      const { reconnect } = options;
-      if (reconnect !== false && reconnect?.fromStart === "background") resolve(client);
-    });
-  const { store, signal } = options;
-  return store === undefined ? open(undefined) : openKept(store, signal, open);
-}
-
-async function openKept(
-  store: SessionStore,
-  signal: AbortSignalLike | undefined,
-  open: (kept: KeptSession) => Promise<Client>,
-): Promise<Client> {
-  const records = await store.open();
-  try {
-    if (signal?.aborted === true) throw abortError(signal);
-    return await open(keptSession(records));
-  } catch (error) {
-    // There is no client that would close it.
-    if (!(error instanceof ConnectionError) || signal?.aborted === true) await store.close();
-    throw error;
-  }
-}
 
 /**
  * An MQTT client: one session with one server, over as many connections as it takes. Made by

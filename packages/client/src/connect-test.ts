@@ -1,5 +1,5 @@
 import type { ConnackPacket } from "@sericite/protocol";
-import { openClient } from "./client.ts";
+import { openClient } from "./open-client.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 

@@ -31,8 +31,9 @@ export type ConnectionState = "new" | "connecting" | "open" | "closing" | "close
 
 /** Output above which a client that does not read its acknowledgements is not read from either. Bytes. */
 const OUTPUT_PAUSE = 64 * 1024;
-/** Topic Names that a connection remembers to be let have messages of. */
+/** Topic Names that a connection remembers to be let have messages of, besides the last, and how long they may be. Bytes. */
 const DELIVERIES_REMEMBERED = 128;
+const REMEMBERED_BYTES = 256;
 /** Time that a closing link has to end by itself. Milliseconds. */
 const CLOSE_TIMEOUT = 5000;
 
@@ -147,7 +148,7 @@ export class Connection implements LinkHandler, ClientIdentity {
   allowDelivery(answers: object, topic: TopicName): void {
     if (this.answers !== answers) this.renewAnswers(answers);
     const last = this.#deliveryAllowed;
-    if (last !== undefined) {
+    if (last !== undefined && last.bytes.length <= REMEMBERED_BYTES) {
       const all = (this.#deliveriesAllowed ??= new Set());
       if (all.size >= DELIVERIES_REMEMBERED) all.clear();
       all.add(last);

@@ -82,7 +82,7 @@ export const counterTable = {
   },
   messagesUnmatched: { text: "Messages for which no subscription matched." },
   messagesQueued: {
-    text: "Messages put into a session's queue; those that can leave at once are not.",
+    text: "Messages put into a session's queue. Most that can leave at once are not.",
   },
   messagesAcknowledged: { text: "QoS 1 and 2 messages that their receivers acknowledged." },
   subscriptionsGranted: { text: "Topic Filters granted." },

@@ -181,6 +181,8 @@ export class Engine {
   now: number;
   /** Number of the turn. */
   turn = 0;
+  /** The turn ends: what its connections have to say is written. */
+  isFlushing = false;
   readonly slabs = new Slabs(SLAB);
   readonly arena = new Arena();
   readonly joiner: Joiner;
@@ -376,6 +378,7 @@ export class Engine {
     this.#ready = this.#readySpare;
     this.#readySpare = ready;
     this.#readyCount = 0;
+    this.isFlushing = true;
     for (let i = 0; i < count; i++) {
       const connection = ready[i]!;
       // The arrays stay as long as they are: they would grow from nothing in each turn.
@@ -383,6 +386,7 @@ export class Engine {
       connection.isReady = false;
       connection.flushTurn();
     }
+    this.isFlushing = false;
     this.store.endTurn();
     this.joiner.endTurn();
     this.#isInTurn = false;

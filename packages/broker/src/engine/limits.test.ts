@@ -375,27 +375,6 @@ test("counters count", () => {
   assert.equal(counters.packetsReceived, 6);
 });
 
-test("what cannot leave at once is counted as queued", () => {
-  const broker = new TestBroker();
-  const receiver = broker.connect("r", 5, { properties: { receiveMaximum: 1 } });
-  receiver.subscribe("a", 1);
-  const publisher = broker.connect("p");
-  publisher.sendPublish("a", "1", { qos: 1 });
-  publisher.sendPublish("a", "2", { qos: 1 });
-  publisher.sendPublish("a", "3", { qos: 0 });
-  broker.settle();
-  assert.equal(broker.engine.counters.messagesQueued, 2);
-  const sent = receiver.takePublishes();
-  assert.deepEqual(
-    sent.map(({ payload }) => String.fromCharCode(...payload)),
-    ["1"],
-  );
-  receiver.sendAcknowledgement("puback", sent[0]!.packetIdentifier!);
-  assert.deepEqual(
-    receiver.takePublishes().map(({ payload }) => String.fromCharCode(...payload)),
-    ["2", "3"],
-  );
-});
 
 // --- the end
 

@@ -27,18 +27,17 @@ export interface Receipt {
 export function route(engine: Engine, message: Message, origin: Origin, target?: string): Receipt {
   const receipt = engine.receipt;
   engine.counters.messagesRouted++;
-  // First: what a listener publishes uses the one receipt.
   if (engine.events.hearsMessages) tellPublished(engine, message, origin);
-  receipt.sessions = 0;
-  receipt.store = 0;
-  receipt.bus = 0;
+  // Not in the receipt yet: what a listener publishes meanwhile, such as one of drops, uses it too.
+  let sessions = 0;
+  let store: Position = 0;
   // Retained first: a subscription made by a listener of this very message must find it.
   if (
     message.retain &&
     target === undefined &&
     (engine.cluster === undefined || engine.cluster.retains(message, origin))
   )
-    receipt.store = engine.retained.put(message); // [MQTT5-3.3.1-8] [MQTT3-3.3.1-12]
+    store = engine.retained.put(message); // [MQTT5-3.3.1-8] [MQTT3-3.3.1-12]
   const { targets, groups, nodes } = engine.matches.get(message.topic);
   const length = targets.length;
   for (let i = 0; i < length; i++) {
@@ -53,18 +52,21 @@ export function route(engine: Engine, message: Message, origin: Origin, target?:
     // [MQTT5-3.3.1-12] [MQTT5-3.3.1-13] [MQTT3-3.3.1-9]
     const meta = message.retain && to.retainAsPublished ? qos | META_RETAIN : qos;
     const position = handOver(engine, session, message, meta, to.extras);
-    if (position > receipt.store) receipt.store = position;
-    receipt.sessions++;
+    if (position > store) store = position;
+    sessions++;
   }
   // Where it comes from another node, its receivers in groups were chosen there.
   if (groups.length > 0 && target === undefined && origin !== "cluster") {
     for (const group of groups) {
       const position = deliverShared(engine, group, message);
       if (position < 0) continue;
-      if (position > receipt.store) receipt.store = position;
-      receipt.sessions++;
+      if (position > store) store = position;
+      sessions++;
     }
   }
+  receipt.sessions = sessions;
+  receipt.store = store;
+  receipt.bus = 0;
   if (engine.cluster !== undefined) engine.cluster.forward(message, nodes, origin, target);
   if (receipt.sessions === 0) engine.counters.messagesUnmatched++;
   return receipt;

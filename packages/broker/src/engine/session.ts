@@ -57,7 +57,7 @@ export class Session {
   freedIdentifiers: Set<number> | undefined;
   /** What came for it while its queue is still on its way from another node. */
   staged: StagedEntry[] | undefined;
-  /** Sequence of the next message that is queued. */
+  /** Sequence of the next message that it gets. */
   nextSequence = 0;
   /** Head of the queue that the delivery hook allowed, after a promise. */
   deliveryAllowed: Message | undefined;

@@ -1,9 +1,9 @@
 import type { TopicFilter } from "@sericite/protocol";
 import { waitingOf } from "./backlog.ts";
+import { enqueue } from "./enqueue.ts";
 import type { Engine } from "./engine.ts";
 import type { MemberState } from "./envelope.ts";
 import type { Extras } from "./extras.ts";
-import { handOver } from "./hand-over.ts";
 import type { Message } from "./message.ts";
 import type { Position } from "./ports.ts";
 import { META_RETAIN } from "./queue.ts";
@@ -275,7 +275,7 @@ function give(
   const meta =
     message.retain && (member.options & OPTION_RETAIN_AS_PUBLISHED) !== 0 ? qos | META_RETAIN : qos;
   const extras = refusedBy === undefined ? member.extras : { ...member.extras, refusedBy };
-  return handOver(engine, session, message, meta, extras);
+  return enqueue(engine, session, message, meta, extras);
 }
 
 /** A small hash of a text (FNV-1a, 32 bits). */

@@ -1,5 +1,5 @@
 import type { Client } from "../client.ts";
-import { openClient, optionsOf } from "../client.ts";
+import { openClient, optionsOf } from "../open-client.ts";
 import type { ConnectTestResult } from "../connect-test.ts";
 import { testConnection } from "../connect-test.ts";
 import type { ConnectOptions } from "../options.ts";

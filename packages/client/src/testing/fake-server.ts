@@ -16,7 +16,7 @@ import {
   fromClient,
 } from "@sericite/protocol";
 import type { Client } from "../client.ts";
-import { openClient } from "../client.ts";
+import { openClient } from "../open-client.ts";
 import type { ConnectOptions } from "../options.ts";
 import type { Platform } from "../platform.ts";
 import { FakeWorld } from "./fake-world.ts";
