@@ -100,12 +100,12 @@ test("a report takes the groups that it has not from earlier ones, and says whic
       links("ws-pairs-q0", 60, round),
     ]),
   ]);
-  const before = { ...old, machine: { ...old.machine, commit: "old" } };
+  const before = { ...old, machine: { ...old.machine, commit: "old", node: "18" } };
   const joined = joinReports(now, [shortened(before)]);
   const tables = tablesOf(joined);
   assert.match(tables.get("links") ?? "", /ws-pairs-q0/);
   assert.match(tables.get("throughput") ?? "", /100 \/ 100 \/ 100/);
-  assert.match(tables.get("machine") ?? "", /Of old \(2026-01-02\): links\./);
+  assert.match(tables.get("machine") ?? "", /Of old \(2026-01-02, Node 18\): links\./);
   // It needs the single runs, which are gone.
   const paired = joined.bars.find(({ name }) => name === "ws-pairs-q0, per second");
   assert.equal(paired?.reached, "yes");

@@ -6,6 +6,7 @@ import { OURS, OWN } from "./bars.ts";
 import { plot, short } from "./plot.ts";
 import type { Figures } from "./figures.ts";
 import type { PlotRow } from "./plot.ts";
+import type { Machine } from "./machine.ts";
 import type { EarlierGroups, Report } from "./report.ts";
 import type { Spread } from "./run-line.ts";
 
@@ -229,16 +230,17 @@ function machineText(report: Report): string {
     .map(([broker, version]) => `${broker} ${version}`);
   const left =
     leftOut.length === 0 ? "" : ` Left out: ${leftOut.map(({ broker }) => broker).join(", ")}.`;
-  const before = earlierText(earlier, machine.commit);
+  const before = earlierText(earlier, machine);
   return `${machine.cores} x ${machine.processor}, ${machine.memoryGiB} GiB, Linux ${machine.kernel}; Node ${machine.node}, Go ${machine.go}, Java ${machine.java}; ${peers.join(", ")}; Sericite ${machine.commit}. ${begun.slice(0, 10)}, ${settings["rounds"]} rounds of ${settings["duration"]} each after ${settings["warmup"]} of warm-up.${before}${left}`;
 }
 
-/** Which groups are of another state of the source. */
-function earlierText(earlier: readonly EarlierGroups[], commit: string): string {
+/** Which groups are of another state of the source, or ran on another version of Node. */
+function earlierText(earlier: readonly EarlierGroups[], { commit, node }: Machine): string {
   const others = new Map<string, string[]>();
   for (const one of earlier) {
-    if (one.commit === commit) continue;
-    const what = `${one.commit} (${one.begun.slice(0, 10)})`;
+    if (one.commit === commit && one.node === node) continue;
+    const other = one.node === node ? "" : `, Node ${one.node}`;
+    const what = `${one.commit} (${one.begun.slice(0, 10)}${other})`;
     others.set(what, [...(others.get(what) ?? []), ...one.groups]);
   }
   return [...others].map(([what, groups]) => ` Of ${what}: ${groups.join(", ")}.`).join("");

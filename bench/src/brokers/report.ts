@@ -34,6 +34,8 @@ export interface EarlierGroups {
   /** ISO 8601. */
   readonly begun: string;
   readonly commit: string;
+  /** Version of Node. */
+  readonly node: string;
 }
 
 /** Makes the report of runs. */
@@ -61,12 +63,14 @@ export function joinReports(report: Report, earlier: readonly Report[]): Report 
     entries.unshift(...one.figures.filter(({ group }) => !measured.has(group)));
     runs.unshift(...(one.runs ?? []).filter(({ group = "" }) => !measured.has(group)));
     const own = new Set(one.figures.map(({ group }) => group));
-    for (const { groups, begun, commit } of one.earlier ?? []) {
-      for (const group of groups) own.delete(group);
-      taken.push({ groups: groups.filter((group) => !measured.has(group)), begun, commit });
+    const isMissing = (group: string): boolean => !measured.has(group);
+    for (const before of one.earlier ?? []) {
+      for (const group of before.groups) own.delete(group);
+      taken.push({ ...before, groups: before.groups.filter(isMissing) });
     }
-    const groups = [...own].filter((group) => !measured.has(group));
-    taken.push({ groups, begun: one.begun, commit: one.machine.commit });
+    const { begun, machine } = one;
+    const groups = [...own].filter(isMissing);
+    taken.push({ groups, begun, commit: machine.commit, node: machine.node });
     for (const { group } of one.figures) measured.add(group);
     for (const bar of one.bars) if (bar.reached !== "not measured") verdicts.set(bar.name, bar);
   }

@@ -120,6 +120,7 @@ async function runGroup(
       ...["-b", brokers.join(" ")],
       ...["-s", group.scenarios.join(" ")],
       ...["-o", options.scratch],
+      ...(group.isFresh === true ? ["-f"] : []),
     ],
     {
       stdio: ["ignore", "ignore", "pipe"],
