@@ -31,9 +31,9 @@ const THROUGHPUT = [
   ["connections", "churn"],
   ["connections", "connect"],
   ["kept", "retained-500k"],
-  ["kept", "durable"],
-  ["wild", "wild-10k"],
-  ["wild", "wild-100k"],
+  ["queues", "durable-500k"],
+  ["growth", "wild-10k"],
+  ["growth", "wild-100k"],
   ["growth", "wild-1m"],
 ] as const;
 
