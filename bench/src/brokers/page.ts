@@ -31,6 +31,7 @@ const THROUGHPUT = [
   ["connections", "churn"],
   ["connections", "connect"],
   ["kept", "retained-500k"],
+  ["kept", "durable"],
   ["queues", "durable-500k"],
   ["growth", "wild-10k"],
   ["growth", "wild-100k"],
