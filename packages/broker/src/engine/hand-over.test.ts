@@ -73,7 +73,13 @@ test("a message for a session that outlives its connection is new to the next on
   const options = { cleanStart: false, properties: { sessionExpiryInterval: 100 } };
   const client = broker.connect("c", 5, options);
   client.subscribe("a", 1);
-  client.send(publish("a", 1), { type: "connect", protocolVersion: 5, clientId: "c", cleanStart: true, keepAlive: 0 });
+  client.send(publish("a", 1), {
+    type: "connect",
+    protocolVersion: 5,
+    clientId: "c",
+    cleanStart: true,
+    keepAlive: 0,
+  });
   broker.settle();
   const again = broker.connect("c", 5, options);
   const [message] = again.takePublishes();

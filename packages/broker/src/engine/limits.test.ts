@@ -375,7 +375,6 @@ test("counters count", () => {
   assert.equal(counters.packetsReceived, 6);
 });
 
-
 // --- the end
 
 test("drain tells everybody to leave and settles when they are gone; wills go, sessions stay", async () => {
