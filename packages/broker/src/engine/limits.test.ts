@@ -367,7 +367,7 @@ test("counters count", () => {
   assert.equal(counters.publishSent, 1);
   assert.equal(counters.messagesRouted, 2);
   assert.equal(counters.messagesUnmatched, 1);
-  assert.equal(counters.messagesQueued, 0);
+  assert.equal(counters.messagesQueued, 1);
   assert.equal(counters.messagesAcknowledged, 1);
   assert.equal(counters.subscriptionsGranted, 1);
   assert.equal(counters.sessionsStarted, 2);
