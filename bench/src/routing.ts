@@ -36,7 +36,7 @@ async function scenario(
 ): Promise<void> {
   const turns = new Turns();
   let now = 0;
-  const clock: Clock = { now: () => (now += 0.01), wallTime: () => now };
+  const clock: Clock = { now: () => (now += 0.001), wallTime: () => now };
   const broker = await createBroker({ clock, scheduler: turns, random: () => 0.5, hooks });
   const open = (clientId: string): Sink => {
     const link = new Sink((end) => broker.engine.accept(end));
